@@ -1,0 +1,5 @@
+//! Which addresses may be called.
+
+/// skeleton
+#[derive(Debug, Clone, Copy)]
+pub struct AddressRules;

@@ -1,0 +1,34 @@
+//! Outbound HTTP: the only way out of the process, the same for every integration.
+//!
+//! An integration builds a [`Request`] from its [`Http`] handle and gets a decoded [`Answer`] or an [`Error`].
+//! Signing, retries, waiting, budgets, conditional requests, redirects, address rules, size limits, counting and
+//! redaction happen underneath:
+//!
+//! ```text
+//! Request -> budget -> sign -> send -> redirect? -> read within limits -> what does it mean? -> Answer | retry | Error
+//! ```
+//!
+//! What it must remember between runs and processes (budgets, kept answers) goes through the [`Memory`] trait.
+
+mod address;
+mod auth;
+mod budget;
+mod client;
+mod conditional;
+mod error;
+mod limits;
+mod memory;
+mod page;
+mod request;
+mod retry;
+mod retry_after;
+
+pub use address::AddressRules;
+pub use auth::{Auth, Credentials};
+pub use client::{Client, ClientConfig, Counters, Http, Session};
+pub use conditional::Kept;
+pub use error::{Error, Retry};
+pub use limits::{Exception, LimitHeaders, Limits, Meaning, ResetForm, Service, When, Window, WindowScope};
+pub use memory::{Forgetful, Grant, Learned, Memory, MemoryError, Reservation};
+pub use page::{Next, Pages};
+pub use request::{Answer, Request};

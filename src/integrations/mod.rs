@@ -1,0 +1,93 @@
+//! The integration contract: what a service must say and do to be measured.
+//!
+//! An integration is a folder with one unit struct that implements [`Integration`], and one line in [`registry`].
+//! It says what it is ([`Descriptor`]), proves that credentials work, and turns answers into samples. Everything else
+//! is the host's: sockets, signing, retries, waiting, paging, storage, time.
+//!
+//! # Three rules
+//!
+//! 1. **The host owns all I/O.** An integration asks its [`Context`]; there is no socket, clock, file or sleep here.
+//! 2. **No secrets.** [`Descriptor::auth`] names the field that signs a request; the value never gets here.
+//! 3. **Network apart from arithmetic.** `api.rs` has one function an endpoint with typed answers; `metrics.rs` has
+//!    pure functions from answers to samples. `mod.rs` joins the two.
+
+mod batch;
+mod context;
+mod credentials;
+mod descriptor;
+mod registry;
+mod report;
+mod settings;
+#[cfg(test)]
+pub(crate) mod testing;
+
+pub mod github;
+pub mod stripe;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+pub use crate::http::Error;
+use crate::metric::{Currency, Period};
+pub use batch::{Batch, Gap, Record, RecordChange, Why};
+pub use context::{Context, Host, Order, Position};
+pub use credentials::{FieldError, check_credentials};
+pub use descriptor::{
+    BaseUrl, Category, Choice, CredentialField, Descriptor, FieldKind, SettingField, SettingKind, Shape, Stream,
+    ZonePolicy,
+};
+pub use registry::{Registry, UnknownIntegration};
+pub use report::{FetchReport, Outcome};
+pub use settings::{SettingValue, Settings};
+
+/// A service that can be measured.
+#[async_trait]
+pub trait Integration: Send + Sync + 'static {
+    /// What the integration says about itself. Cheap: called often.
+    fn descriptor(&self) -> Arc<Descriptor>;
+
+    /// Proves that the credentials work and finds out whose they are. A permission that is missing is a failed check,
+    /// not an error; credentials that are refused are the error.
+    async fn test_connection(&self, ctx: &Context) -> Result<AccountInfo, Error>;
+
+    /// Reads the metrics over the period and commits what it learns. Gives an outcome for every requested metric, or
+    /// the error when nothing can be had.
+    async fn fetch_metrics(&self, ctx: &Context, metrics: &[String], period: Period) -> Result<FetchReport, Error>;
+}
+
+/// Whose account the credentials open, and what they allow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountInfo {
+    /// Never changes for the same account, so that connecting it twice is noticed.
+    pub id: String,
+    /// What people call it.
+    pub label: String,
+    /// Its time zone by IANA name, where the provider says.
+    pub zone: Option<String>,
+    /// Its currency, where it has one.
+    pub currency: Option<Currency>,
+    /// Further facts for the connection page.
+    #[serde(default)]
+    pub info: serde_json::Map<String, serde_json::Value>,
+    /// What was tried, one by one.
+    #[serde(default)]
+    pub checks: Vec<Check>,
+    /// For a setting: the values this account offers.
+    #[serde(default)]
+    pub choices: BTreeMap<String, Vec<Choice>>,
+}
+
+/// One thing that was tried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// Its name: `charges`, `traffic`.
+    pub id: String,
+    /// Whether it worked.
+    pub ok: bool,
+    /// What it means, and what to do where it did not work.
+    pub message: String,
+    /// Ids of the metrics that cannot be had without it.
+    pub costs: Vec<String>,
+}

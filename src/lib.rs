@@ -1,0 +1,12 @@
+//! Dashtray: a self-hosted metrics dashboard whose heart is an integration plugin architecture.
+//!
+//! Start with [`integrations`]: its module documentation is the tutorial for adding a service. ARCHITECTURE.md tells
+//! one sync run from end to end.
+
+#![expect(clippy::todo, reason = "skeleton")]
+
+pub mod clock;
+pub mod http;
+pub mod integrations;
+pub mod metric;
+pub mod secret;

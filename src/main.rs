@@ -1,0 +1,3 @@
+//! The `dashtray` program.
+
+fn main() {}

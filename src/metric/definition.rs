@@ -1,0 +1,115 @@
+//! What a metric is.
+
+use serde::Serialize;
+
+use super::{Kind, Unit};
+
+/// A metric as an integration declares it. Plain owned data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Definition {
+    /// `<integration>_<noun>`, never renamed.
+    pub id: String,
+    /// What people read on a card.
+    pub name: String,
+    /// One or two sentences: what is counted, and what is not.
+    pub description: String,
+    /// What values are counted in.
+    pub unit: Unit,
+    /// A word that groups metrics in lists: `revenue`, `customers`, `code`.
+    pub category: String,
+    /// How a dashboard shows it first.
+    pub widget_type: WidgetType,
+    /// What may be done with values of several days.
+    pub kind: Kind,
+    /// Which direction is good.
+    pub polarity: Polarity,
+    /// Values outside are refused as an invalid answer.
+    pub valid: ValidRange,
+    /// Days after the end of a day during which the provider may still restate it. Such days are read again on every
+    /// sync and are marked provisional.
+    pub settles_after_days: u16,
+    /// How many days back from today the provider can answer, today included: 1 means today alone. `None`: all.
+    pub retention_days: Option<u32>,
+    /// Version of the formula. Raised when it changes: older points are recomputed or marked.
+    pub definition: u32,
+    /// What it can be broken down by.
+    pub dimension: Option<Dimension>,
+    /// The stream that feeds it.
+    pub stream: String,
+    /// Whether each new value comes with a receipt.
+    pub explained: bool,
+}
+
+/// What a metric is broken down by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Dimension {
+    Plan,
+    Page,
+    Source,
+    Country,
+    Repository,
+    Project,
+    Goal,
+}
+
+/// How a dashboard shows a metric first. A `table` has no series of its own but those of its dimension.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names are the specification's")]
+pub enum WidgetType {
+    Metric,
+    Chart,
+    Table,
+}
+
+/// Which direction is good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Polarity {
+    UpIsGood,
+    DownIsGood,
+    Neutral,
+}
+
+/// The values that are possible, in the stored unit (of a ratio: the quotient).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ValidRange {
+    /// Anything.
+    Any,
+    /// Zero or more.
+    NotNegative,
+    /// A quotient from 0 to 1.
+    Share,
+}
+
+impl ValidRange {
+    /// Whether `value` is possible.
+    pub fn holds(self, value: &super::Value) -> bool {
+        let (numerator, denominator) = value.parts();
+        let denominator = denominator.unwrap_or(1);
+        match self {
+            Self::Any => true,
+            Self::NotNegative => numerator == 0 || (numerator > 0) == (denominator > 0),
+            Self::Share => denominator > 0 && (0..=denominator).contains(&numerator),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metric::Value;
+
+    #[test]
+    fn ranges_hold_what_is_possible() {
+        assert!(ValidRange::NotNegative.holds(&Value::Count(0)));
+        assert!(!ValidRange::NotNegative.holds(&Value::Count(-1)));
+        assert!(ValidRange::Share.holds(&Value::ratio(5, 5).unwrap()));
+        assert!(!ValidRange::Share.holds(&Value::ratio(6, 5).unwrap()));
+        assert!(ValidRange::Any.holds(&Value::Count(-1)));
+    }
+}

@@ -1,0 +1,183 @@
+//! One measured value.
+
+use super::{Currency, Exact, Kind, Money, Unit, exact};
+
+/// One value of a metric, in integers of its smallest unit. There is no float anywhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Value {
+    /// Whole things.
+    Count(i64),
+    /// An amount of one currency.
+    Money(Money),
+    /// A duration in milliseconds.
+    Millis(i64),
+    /// Bytes.
+    Bytes(i64),
+    /// An integer of `10^-scale`; the scale is the unit's.
+    Decimal(i64),
+    /// A quotient of two whole numbers: a share, or milliseconds per thing. Made by [`Value::ratio`].
+    Ratio {
+        /// What is divided.
+        numerator: i64,
+        /// What it is divided by, never zero.
+        denominator: i64,
+    },
+    /// Money per thing. Made by [`Value::money_ratio`].
+    MoneyRatio {
+        /// The amount that is divided.
+        numerator: Money,
+        /// What it is divided by, never zero.
+        denominator: i64,
+    },
+}
+
+impl Value {
+    /// A quotient; `None` (the state `empty`) where the denominator is zero.
+    pub fn ratio(numerator: i64, denominator: i64) -> Option<Self> {
+        (denominator != 0).then_some(Self::Ratio { numerator, denominator })
+    }
+
+    /// An amount per thing; `None` (the state `empty`) where there is no thing.
+    pub fn money_ratio(numerator: Money, denominator: i64) -> Option<Self> {
+        (denominator != 0).then_some(Self::MoneyRatio { numerator, denominator })
+    }
+
+    /// The currency, where the value is money.
+    pub fn currency(&self) -> Option<Currency> {
+        match self {
+            Self::Money(money) | Self::MoneyRatio { numerator: money, .. } => Some(money.currency),
+            _ => None,
+        }
+    }
+
+    /// Whether the value is zero.
+    pub fn is_zero(&self) -> bool {
+        self.parts().0 == 0
+    }
+
+    /// The integers that are stored: the value or numerator, and the denominator of a quotient.
+    pub fn parts(&self) -> (i64, Option<i64>) {
+        match *self {
+            Self::Count(n) | Self::Millis(n) | Self::Bytes(n) | Self::Decimal(n) => (n, None),
+            Self::Money(money) => (money.minor, None),
+            Self::Ratio { numerator, denominator } => (numerator, Some(denominator)),
+            Self::MoneyRatio { numerator, denominator } => (numerator.minor, Some(denominator)),
+        }
+    }
+
+    /// Puts a stored value together again; `None` where the integers do not fit the definition.
+    pub fn from_parts(
+        unit: Unit,
+        kind: Kind,
+        currency: Option<Currency>,
+        value: i64,
+        denominator: Option<i64>,
+    ) -> Option<Self> {
+        match (kind, unit, denominator) {
+            (Kind::Ratio, Unit::Currency, Some(denominator)) => {
+                Self::money_ratio(Money::new(value, currency?), denominator)
+            }
+            (Kind::Ratio, _, Some(denominator)) => Self::ratio(value, denominator),
+            (Kind::Ratio, _, None) | (_, _, Some(_)) => None,
+            (_, Unit::Count, None) => Some(Self::Count(value)),
+            (_, Unit::Currency, None) => Some(Self::Money(Money::new(value, currency?))),
+            (_, Unit::Seconds, None) => Some(Self::Millis(value)),
+            (_, Unit::Bytes, None) => Some(Self::Bytes(value)),
+            (_, Unit::Decimal { .. }, None) => Some(Self::Decimal(value)),
+            (_, Unit::Percent | Unit::Ratio, None) => None,
+        }
+    }
+
+    /// Whether a value of this form belongs to a metric of that kind and unit.
+    pub fn check(&self, unit: Unit, kind: Kind) -> Result<(), ValueMismatch> {
+        let (value, denominator) = self.parts();
+        match Self::from_parts(unit, kind, self.currency(), value, denominator) {
+            Some(same) if same == *self => Ok(()),
+            _ => Err(ValueMismatch { unit, kind }),
+        }
+    }
+
+    /// The value as it leaves for people, API and command line: currency units with the currency's digits, seconds,
+    /// percent with two decimals, other ratios with four. `None` only where the result passes 64 bits.
+    pub fn normalised(&self, unit: Unit) -> Option<String> {
+        match *self {
+            Self::Count(n) | Self::Bytes(n) => Some(n.to_string()),
+            Self::Money(money) => Some(exact::format_scaled(money.minor, money.currency.digits())),
+            Self::Millis(ms) => Some(seconds(ms)),
+            Self::Decimal(n) => {
+                let scale = if let Unit::Decimal { scale } = unit { scale } else { 0 };
+                Some(exact::format_scaled(n, scale))
+            }
+            Self::MoneyRatio { numerator, denominator } => {
+                let minor = exact::round(&exact::fraction(numerator.minor, denominator)?)?;
+                Some(exact::format_scaled(minor, numerator.currency.digits()))
+            }
+            Self::Ratio { numerator, denominator } => {
+                let quotient = exact::fraction(numerator, denominator)?;
+                match unit {
+                    Unit::Percent => exact::to_decimal(&(quotient * exact::from_int(100)), 2),
+                    Unit::Seconds => exact::round(&quotient).map(seconds),
+                    _ => exact::to_decimal(&quotient, 4),
+                }
+            }
+        }
+    }
+
+    /// The value as an exact number in its stored unit (minor units, milliseconds, a plain quotient).
+    pub fn exact(&self) -> Exact {
+        let (value, denominator) = self.parts();
+        exact::fraction(value, denominator.unwrap_or(1)).unwrap_or_else(|| exact::from_int(0))
+    }
+}
+
+/// Milliseconds as seconds, with only as many decimals as are needed.
+fn seconds(ms: i64) -> String {
+    let text = exact::format_scaled(ms, 3);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// A value was handed in that cannot be one of its metric.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the value does not fit a metric of kind {kind:?} and unit {}", unit.name())]
+pub struct ValueMismatch {
+    unit: Unit,
+    kind: Kind,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn money(minor: i64, code: &str) -> Money {
+        Money::new(minor, code.parse().unwrap())
+    }
+
+    #[test]
+    fn leaves_normalised() {
+        let show = |value: Value, unit: Unit| value.normalised(unit).unwrap();
+        assert_eq!(show(Value::Money(money(12_480, "USD")), Unit::Currency), "124.80");
+        assert_eq!(show(Value::Money(money(3000, "JPY")), Unit::Currency), "3000");
+        assert_eq!(show(Value::Money(money(5000, "KWD")), Unit::Currency), "5.000");
+        assert_eq!(show(Value::Money(money(-5, "EUR")), Unit::Currency), "-0.05");
+        assert_eq!(show(Value::Millis(90_500), Unit::Seconds), "90.5");
+        assert_eq!(show(Value::Millis(90_000), Unit::Seconds), "90");
+        assert_eq!(show(Value::ratio(4312, 10_000).unwrap(), Unit::Percent), "43.12");
+        assert_eq!(show(Value::ratio(2, 3).unwrap(), Unit::Ratio), "0.6667");
+        assert_eq!(show(Value::money_ratio(money(10_000, "USD"), 3).unwrap(), Unit::Currency), "33.33");
+        assert_eq!(show(Value::Decimal(1234), Unit::Decimal { scale: 2 }), "12.34");
+    }
+
+    #[test]
+    fn a_ratio_without_denominator_is_no_value() {
+        assert_eq!(Value::ratio(0, 0), None);
+        assert_eq!(Value::money_ratio(money(1, "USD"), 0), None);
+    }
+
+    #[test]
+    fn a_value_of_another_form_is_refused() {
+        assert!(Value::Count(1).check(Unit::Count, Kind::Flow).is_ok());
+        assert!(Value::Count(1).check(Unit::Currency, Kind::Flow).is_err());
+        assert!(Value::Count(1).check(Unit::Percent, Kind::Ratio).is_err());
+        assert!(Value::ratio(1, 2).unwrap().check(Unit::Percent, Kind::Flow).is_err());
+    }
+}
