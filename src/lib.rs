@@ -6,7 +6,10 @@
 #![expect(clippy::todo, reason = "skeleton")]
 
 pub mod clock;
+pub mod connections;
 pub mod http;
 pub mod integrations;
 pub mod metric;
 pub mod secret;
+pub mod series;
+pub mod sync;
