@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
 use super::{
-    ConnectedView, Connections, Error, ErrorView, TestView, guarded, memory, options,
+    ConnectedView, Connections, Error, ErrorView, TestView, guarded, memory, options, settings_of,
     session::{Nowhere, Opening},
 };
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     integrations::{AccountInfo, Context, Descriptor, Integration, Settings, ZonePolicy, check_credentials},
     metric::{Day, FailureKind, Zone},
     secret::Secret,
-    store::{Connection, NewConnection, Project},
+    store::{Connection, ConnectionSettings, ConnectionState, NewConnection, Project},
 };
 
 /// A test of a connection takes no longer than this.
@@ -49,6 +49,10 @@ impl Connections {
         let account = guarded(integration.test_connection(&context)).await?;
 
         let existing = self.store.connections(project.id).await?;
+        let same = |other: &&Connection| other.integration_id == descriptor.id && other.account_id == account.id;
+        if let Some(other) = existing.iter().find(same) {
+            return Err(Error::AlreadyConnected { name: other.name.clone() });
+        }
         let name = choose_name(request.name.as_deref(), &descriptor, &existing)?;
         let zone = zone_of(&descriptor, host_settings.zone, &account, &project);
         let now = self.now_for(&descriptor.id);
@@ -61,17 +65,20 @@ impl Connections {
             name,
             account_id: account.id.clone(),
             account: serde_json::to_value(&account).unwrap_or_default(),
-            settings: Json::Object(request.settings),
-            zone: zone.name().to_owned(),
-            currency: account.currency.unwrap_or(project.currency),
-            history_start: Day::of(now, &zone).plus(history.saturating_neg()),
-            sync_interval_minutes: host_settings.sync_interval,
-            max_quota_share_permille: host_settings.max_quota_share_permille,
+            settings: ConnectionSettings {
+                values: Json::Object(request.settings),
+                zone: zone.name().to_owned(),
+                currency: account.currency.unwrap_or(project.currency),
+                history_start: Day::of(now, &zone).plus(history.saturating_neg()),
+                sync_interval_minutes: host_settings.sync_interval,
+                max_quota_share_permille: host_settings.max_quota_share_permille,
+            },
+            due_at: self.clock.now(),
             credentials: memory::seal_credentials(&self.vault, public_id, &credentials)?,
         };
         match self.store.insert_connection(&new, self.clock.now()).await {
             Ok(connection) => Ok(connected(&connection, &account)),
-            Err(crate::store::Error::Conflict(name)) => Err(Error::AlreadyConnected { name }),
+            Err(crate::store::Error::Conflict(message)) => Err(Error::Conflict(message)),
             Err(error) => Err(error.into()),
         }
     }
@@ -93,7 +100,7 @@ impl Connections {
             checks: Vec::new(),
         };
         if let Ok(account) = result {
-            self.store.set_account(connection.key(), &account.id, &serde_json::to_value(&account).unwrap_or_default()).await?;
+            self.keep_account(&connection, &account).await?;
             view.account = Some((&account).into());
             view.checks = account.checks;
         }
@@ -111,19 +118,37 @@ impl Connections {
         let connection = self.find(&project, connection).await?;
         let integration = self.registry.get(&connection.integration_id)?;
         let descriptor = integration.descriptor();
-        let (credentials, (_, settings)) = check_input(&descriptor, credentials, &connection.settings_map())?;
+        let (credentials, (_, settings)) = check_input(&descriptor, credentials, &settings_of(&connection))?;
         let context = self.trial(&project, &descriptor, &settings, credentials.clone())?;
         let account = guarded(integration.test_connection(&context)).await?;
         if account.id != connection.account_id {
             return Err(Error::AccountMismatch {
                 name: connection.name.clone(),
-                expected: connection.account_label(),
+                expected: account_label(&connection),
                 found: format!("{} ({})", account.label, account.id),
             });
         }
         let sealed = memory::seal_credentials(&self.vault, connection.public_id, &credentials)?;
-        self.store.reconnect(connection.key(), &sealed, &serde_json::to_value(&account).unwrap_or_default(), self.clock.now()).await?;
+        self.store.replace_credentials(connection.key, &sealed).await?;
+        self.keep_account(&connection, &account).await?;
+        let state = ConnectionState {
+            state: "ok".to_owned(),
+            reason: None,
+            until: None,
+            failures: 0,
+            due_at: self.clock.now(),
+            last_synced_at: None,
+        };
+        self.store.set_state(connection.key, &state).await?;
         Ok(connected(&connection, &account))
+    }
+
+    async fn keep_account(&self, connection: &Connection, account: &AccountInfo) -> Result<(), Error> {
+        let json = serde_json::to_value(account).unwrap_or_default();
+        match self.store.update_account(connection.key, &account.id, &json).await {
+            Err(crate::store::Error::Conflict(message)) => Err(Error::Conflict(message)),
+            other => Ok(other?),
+        }
     }
 
     /// Tests credentials and settings that are not saved.
@@ -193,6 +218,14 @@ fn zone_of(descriptor: &Descriptor, chosen: Option<Zone>, account: &AccountInfo,
         ZonePolicy::Choosable => chosen.or(of_account).or(of_project),
     };
     zone.unwrap_or_else(Zone::utc)
+}
+
+/// The account of a connection in words.
+fn account_label(connection: &Connection) -> String {
+    match connection.account.get("label").and_then(Json::as_str) {
+        Some(label) => format!("{label} ({})", connection.account_id),
+        None => connection.account_id.clone(),
+    }
 }
 
 fn connected(connection: &Connection, account: &AccountInfo) -> ConnectedView {

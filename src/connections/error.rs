@@ -35,6 +35,9 @@ pub enum Error {
         /// The other connection.
         name: String,
     },
+    /// Somebody else was faster; says what stands in the way.
+    #[error("{0}")]
+    Conflict(String),
     /// The name is taken.
     #[error("there is a connection named \"{0}\" already; choose another name")]
     NameTaken(String),
@@ -86,6 +89,7 @@ impl Error {
             Self::UnknownConnection { .. } => "connection_not_found",
             Self::InvalidFields { .. } => "invalid_fields",
             Self::AlreadyConnected { .. } => "already_connected",
+            Self::Conflict(_) => "conflict",
             Self::NameTaken(_) => "name_taken",
             Self::AccountMismatch { .. } => "account_mismatch",
             Self::Provider(error) => error.kind().name(),
@@ -105,6 +109,7 @@ impl Error {
             | Self::NameTaken(_) => true,
             Self::Provider(error) => error.kind() == crate::metric::FailureKind::InvalidSettings,
             Self::AlreadyConnected { .. }
+            | Self::Conflict(_)
             | Self::AccountMismatch { .. }
             | Self::Unreadable { .. }
             | Self::Vault(_)

@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::{ConnectionView, Connections, Error, memory, options};
+use super::{ConnectionView, Connections, Error, memory, options, settings_of};
 use crate::{
     integrations::FieldError,
-    store::{Connection, ConnectionKey},
+    store::{Connection, ConnectionKey, ConnectionSettings},
 };
 
 /// Sealed credentials that are re-wrapped in one go of a key rotation.
@@ -33,22 +33,21 @@ impl Connections {
             let message = "is frozen when a connection is made, since its days are cut by it; connect again to change it";
             return Err(Error::InvalidFields { fields: vec![FieldError::new(key, message)] });
         }
-        let mut settings: Map<String, Json> = connection.settings_map();
+        let mut settings: Map<String, Json> = settings_of(&connection);
         for (key, value) in changes {
             settings.insert(key.clone(), Json::from(value.as_str()));
         }
         let (host, _) =
             options::parse(&descriptor, &settings).map_err(|fields| Error::InvalidFields { fields })?;
-        self.store
-            .set_settings(
-                connection.key(),
-                &Json::Object(settings),
-                host.sync_interval,
-                host.max_quota_share_permille,
-                self.clock.now(),
-            )
-            .await?;
-        self.reload(connection.key()).await
+        let changed = ConnectionSettings {
+            values: Json::Object(settings),
+            sync_interval_minutes: host.sync_interval,
+            max_quota_share_permille: host.max_quota_share_permille,
+            ..connection.settings
+        };
+        self.store.set_settings(connection.key, &changed).await?;
+        self.store.set_due(connection.key, self.clock.now()).await?;
+        self.reload(connection.key).await
     }
 
     /// Stops scheduled runs until [`Connections::resume`].
@@ -64,15 +63,15 @@ impl Connections {
     async fn set_paused(&self, project: &str, connection: &str, paused: bool) -> Result<ConnectionView, Error> {
         let project = self.project(project).await?;
         let connection = self.find(&project, connection).await?;
-        self.store.set_paused(connection.key(), paused, self.clock.now()).await?;
-        self.reload(connection.key()).await
+        self.store.set_paused(connection.key, paused, self.clock.now()).await?;
+        self.reload(connection.key).await
     }
 
     /// Removes a connection with its credentials and all its data.
     pub async fn disconnect(&self, project: &str, connection: &str) -> Result<(), Error> {
         let project = self.project(project).await?;
         let connection = self.find(&project, connection).await?;
-        Ok(self.store.delete_connection(connection.key()).await?)
+        Ok(self.store.delete_connection(connection.key).await?)
     }
 
     /// Re-wraps all sealed credentials with the newest key; returns how many were. May be interrupted and run again.
@@ -86,9 +85,9 @@ impl Connections {
             after = Some(*last);
             for (key, public_id, sealed) in page {
                 let label = memory::credentials_label(public_id);
-                if let Some(newer) = self.vault.rewrap(&label, &memory::from_row(sealed))? {
-                    self.store.replace_credentials(key, &memory::to_row(newer)).await?;
-                    rotated += 1;
+                if let Some(newer) = self.vault.rewrap(&label, &memory::from_row(sealed.clone()))? {
+                    let swapped = self.store.swap_credentials(key, &sealed, &memory::to_row(newer)).await?;
+                    rotated += u64::from(swapped);
                 }
             }
         }
@@ -106,12 +105,12 @@ impl Connections {
             connection_id: connection.public_id,
             integration_id: connection.integration_id.clone(),
             name: connection.name.clone(),
-            state: if connection.paused { "paused".to_owned() } else { connection.state.clone() },
-            reason: connection.reason.clone(),
-            until: connection.until,
+            state: if connection.paused { "paused".to_owned() } else { connection.state.state.clone() },
+            reason: connection.state.reason.clone(),
+            until: connection.state.until,
             syncing,
-            last_synced_at: connection.last_synced_at,
-            next_sync_at: (!connection.paused).then_some(connection.due_at),
+            last_synced_at: connection.state.last_synced_at,
+            next_sync_at: (!connection.paused).then_some(connection.state.due_at),
         }
     }
 }

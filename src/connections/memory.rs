@@ -69,15 +69,20 @@ impl SealedMemory {
 }
 
 /// Compresses and seals an answer's body.
-pub(crate) fn pack(vault: &Vault, connection_id: &str, kept: &Kept) -> Result<SealedRow, vault::Error> {
+pub(crate) fn pack(vault: &Vault, connection_id: &str, kept: &Kept) -> Result<KeptRow, vault::Error> {
     let mut encoder = DeflateEncoder::new(Vec::new(), Compression::fast());
     // Writing into memory does not fail.
     let packed = encoder.write_all(&kept.body).and_then(|()| encoder.finish()).unwrap_or_default();
-    Ok(to_row(vault.seal(&label(connection_id, &kept.request_key), &packed)?))
+    Ok(KeptRow {
+        etag: kept.etag.clone(),
+        last_modified: kept.last_modified.clone(),
+        link: kept.link.clone(),
+        sealed: to_row(vault.seal(&label(connection_id, &kept.request_key), &packed)?),
+    })
 }
 
 fn unpack(vault: &Vault, connection_id: &str, request_key: &str, row: KeptRow) -> Option<Kept> {
-    let packed = vault.open(&label(connection_id, request_key), &from_row(row.sealed)).ok()?;
+    let packed = vault.open_sealed(&label(connection_id, request_key), &from_row(row.sealed)).ok()?;
     let mut body = Vec::new();
     DeflateDecoder::new(packed.as_slice()).take(MAX_KEPT_BYTES).read_to_end(&mut body).ok()?;
     Some(Kept {
@@ -115,7 +120,7 @@ pub(super) fn open_credentials(
     connection_id: Uuid,
     sealed: &SealedRow,
 ) -> Result<Credentials, vault::Error> {
-    let plain = vault.open(&credentials_label(connection_id), &from_row(sealed.clone()))?;
+    let plain = vault.open_sealed(&credentials_label(connection_id), &from_row(sealed.clone()))?;
     let fields: BTreeMap<String, Secret> = serde_json::from_slice(&plain).map_err(|_| vault::Error::Corrupt)?;
     Ok(Credentials::new(fields))
 }

@@ -11,6 +11,7 @@ mod view;
 use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
+use serde_json::{Map, Value as Json};
 use url::Url;
 
 use crate::{
@@ -47,6 +48,12 @@ pub struct Overrides {
     pub provider_urls: BTreeMap<String, Url>,
     /// The frozen instant; counts only for integrations whose address is replaced.
     pub now: Option<Timestamp>,
+}
+
+/// The settings that a user gave a connection. Damaged ones read as none and are then refused by name of what is
+/// missing.
+pub(crate) fn settings_of(connection: &Connection) -> Map<String, Json> {
+    connection.settings.values.as_object().cloned().unwrap_or_default()
 }
 
 impl Connections {

@@ -5,7 +5,7 @@ use std::{any::Any, future::Future, panic::AssertUnwindSafe, sync::Arc};
 use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Connections, Error, options};
+use super::{Connections, Error, options, settings_of};
 use crate::{
     http::{self, Credentials, Http, Session},
     integrations::{Context, Descriptor, Host, Integration, Settings},
@@ -40,7 +40,7 @@ impl Connections {
 
     /// Opens the sealed credentials of a connection.
     pub(super) async fn credentials(&self, connection: &Connection) -> Result<Credentials, Error> {
-        let sealed = self.store.sealed_credentials(connection.key()).await?;
+        let sealed = self.store.sealed_credentials(connection.key).await?;
         super::memory::open_credentials(&self.vault, connection.public_id, &sealed)
             .map_err(|source| Error::Unreadable { name: connection.name.clone(), source })
     }
@@ -55,7 +55,7 @@ impl Connections {
     ) -> Result<Context, Error> {
         let descriptor = integration.descriptor();
         let credentials = self.credentials(connection).await?;
-        let (host_settings, settings) = options::parse(&descriptor, &connection.settings_map())
+        let (host_settings, settings) = options::parse(&descriptor, &settings_of(connection))
             .map_err(|fields| Error::InvalidFields { fields })?;
         let http = self.http(Opening {
             descriptor: &descriptor,
@@ -65,11 +65,11 @@ impl Connections {
             quota_share_permille: host_settings.max_quota_share_permille,
             deadline: self.clock.now().checked_add(budget).ok(),
         })?;
-        let zone: Zone = connection.zone.parse().map_err(|_| {
-            http::Error::internal(format!("the zone {} of this connection is unknown", connection.zone))
+        let zone: Zone = connection.settings.zone.parse().map_err(|_| {
+            http::Error::internal(format!("the zone {} of this connection is unknown", connection.settings.zone))
         })?;
         let now = self.now_for(&connection.integration_id);
-        Ok(Context::new(http, settings, zone, connection.currency, now, host))
+        Ok(Context::new(http, settings, zone, connection.settings.currency, now, host))
     }
 
     /// A context for a first test: nothing is saved yet, so nothing can be committed.

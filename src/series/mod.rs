@@ -100,13 +100,13 @@ pub async fn get(store: &Store, registry: &Registry, request: &GetRequest) -> Re
     check_range(request)?;
     let mut all = Vec::new();
     for connection in connections {
-        let zone: Zone = connection.zone.parse().unwrap_or_else(|_| Zone::utc());
+        let zone: Zone = connection.settings.zone.parse().unwrap_or_else(|_| Zone::utc());
         let today = Day::of(request.now, &zone);
         if let Some(from) = request.from.filter(|from| *from > today) {
             return Err(Error::InvalidRange(format!("{from} is in the future; give a day up to {today}")));
         }
         let last = request.to.unwrap_or(today).min(today);
-        let first = request.from.unwrap_or_else(|| last.plus(1 - DEFAULT_DAYS)).max(connection.history_start);
+        let first = request.from.unwrap_or_else(|| last.plus(1 - DEFAULT_DAYS)).max(connection.settings.history_start);
         let reading = points::Reading {
             store,
             connection: &connection,
@@ -134,10 +134,10 @@ pub async fn explain(
         return Err(Error::NoReceipt(message));
     }
     for connection in measuring(store, registry, project, &definition, connection).await? {
-        let bodies = store.receipts(connection.key(), metric_id).await?;
+        let bodies = store.receipts(connection.key, metric_id).await?;
         let receipts: Vec<crate::metric::Receipt> =
             bodies.into_iter().filter_map(|body| serde_json::from_value(body).ok()).collect();
-        let wanted = currency.unwrap_or(connection.currency);
+        let wanted = currency.unwrap_or(connection.settings.currency);
         let chosen = receipts.iter().find(|receipt| receipt.currency == Some(wanted));
         let chosen = chosen.or_else(|| receipts.first().filter(|_| currency.is_none()));
         if let Some(receipt) = chosen {
@@ -163,7 +163,7 @@ fn definition(registry: &Registry, metric_id: &str) -> Result<Definition, Error>
         Some(definition) => Ok(definition.clone()),
         None => {
             let ids = descriptors.iter().flat_map(|descriptor| &descriptor.metrics).map(|metric| metric.id.as_str());
-            let nearest = crate::integrations::nearest(metric_id, ids).map(str::to_owned);
+            let nearest = crate::nearest::nearest(metric_id, ids).map(str::to_owned);
             Err(Error::UnknownMetric { given: metric_id.chars().take(60).collect(), nearest })
         }
     }

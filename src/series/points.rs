@@ -36,7 +36,7 @@ pub(super) type Days = BTreeMap<Day, DayPoint>;
 impl Reading<'_> {
     /// The series that are asked for, the converted one last.
     pub(super) async fn series(&self, by_dimension: bool) -> Result<Vec<SeriesView>, store::Error> {
-        let rows = self.store.series(self.connection.key(), Some(&self.definition.id)).await?;
+        let rows = self.store.series(self.connection.key, Some(&self.definition.id)).await?;
         let is_table = self.definition.widget_type == WidgetType::Table;
         let by_dimension = by_dimension || is_table;
         let states = self.states(&rows).await?;
@@ -50,7 +50,7 @@ impl Reading<'_> {
         }
         let money = self.definition.unit == Unit::Currency;
         if read.is_empty() && !by_dimension {
-            read.push((String::new(), money.then_some(self.connection.currency), states.clone()));
+            read.push((String::new(), money.then_some(self.connection.settings.currency), states.clone()));
         }
         self.drop_silent(&mut read);
         let mut views: Vec<SeriesView> = read
@@ -67,7 +67,7 @@ impl Reading<'_> {
     }
 
     fn reporting_currency(&self) -> Option<Currency> {
-        self.connection.settings_map().get("reporting_currency")?.as_str()?.parse().ok()
+        self.connection.settings.values.get("reporting_currency")?.as_str()?.parse().ok()
     }
 
     /// The account's currency is only of interest where nothing is counted in another one, or it has amounts itself.
@@ -75,7 +75,7 @@ impl Reading<'_> {
         let silent = |days: &Days| days.values().all(|point| point.value.is_none_or(|value| value.is_zero()));
         let spoken: BTreeSet<String> =
             read.iter().filter(|(_, _, days)| !silent(days)).map(|(dimension, _, _)| dimension.clone()).collect();
-        let own = self.connection.currency;
+        let own = self.connection.settings.currency;
         read.retain(|(dimension, currency, days)| {
             *currency != Some(own) || !spoken.contains(dimension) || !silent(days)
         });
@@ -84,7 +84,7 @@ impl Reading<'_> {
     /// The metric's state of each day: the marks of its carrier.
     async fn states(&self, rows: &[SeriesRow]) -> Result<Days, store::Error> {
         let valued = self.definition.widget_type != WidgetType::Table && self.definition.unit == Unit::Currency;
-        let currency = valued.then_some(self.connection.currency);
+        let currency = valued.then_some(self.connection.settings.currency);
         let carrier = rows.iter().find(|row| row.dimension.is_empty() && row.currency == currency);
         let mut days = match carrier {
             Some(row) => self.stored(row).await?,
@@ -98,7 +98,7 @@ impl Reading<'_> {
     }
 
     async fn stored(&self, row: &SeriesRow) -> Result<Days, store::Error> {
-        let project = self.connection.project_id;
+        let project = self.connection.key.project_id;
         let points = self.store.points(project, &[row.id], self.period).await?;
         let notes = self.store.notes(project, &[row.id], self.period).await?;
         let mut notes: BTreeMap<Day, Map<String, Json>> = notes
@@ -162,7 +162,7 @@ impl Reading<'_> {
             unit: self.definition.unit,
             currency,
             kind: self.definition.kind,
-            zone: self.connection.zone.clone(),
+            zone: self.connection.settings.zone.clone(),
             connection_id: self.connection.public_id,
             dimension: (!dimension.is_empty()).then(|| dimension.to_owned()),
             converted,

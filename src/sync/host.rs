@@ -16,7 +16,7 @@ use crate::{
     http::{Error, Kept},
     integrations::{Batch, Descriptor, Gap, Host, Order, Position, Record, RecordChange},
     metric::{Day, Definition, FailureKind, Mark, Period, Scope, State},
-    store::{self, Checkpoint, Claim, ConnectionKey, PointRow, RecordRow, SeriesRow, Store, Write},
+    store::{self, Checkpoint, Claim, ConnectionKey, PointRow, RecordRow, RestatementRow, SeriesRow, Store, Write},
     vault::Vault,
 };
 
@@ -175,7 +175,7 @@ impl RunHost {
         for answer in &kept {
             let sealed = pack(&self.vault, &self.connection_id.to_string(), answer)
                 .map_err(|error| Error::internal(error.to_string()))?;
-            write.put_kept(answer, &sealed, self.clock.now()).await.map_err(internal)?;
+            write.put_kept(&answer.request_key, &sealed, self.clock.now()).await.map_err(internal)?;
         }
         write.commit().await.map_err(|error| self.note(error))?;
         let mut tally = self.tally();
@@ -282,23 +282,30 @@ async fn write_records(write: &mut Write, changes: Vec<RecordChange>) -> Result<
         match change {
             RecordChange::Upsert { stream, record } => {
                 if stream != pending_stream && !pending.is_empty() {
-                    write.put_records(&pending_stream, &std::mem::take(&mut pending)).await?;
+                    flush(write, &pending_stream, &mut pending).await?;
                 }
                 pending_stream = stream;
                 pending.push(RecordRow { key: record.key, group: record.group, bytes: record.bytes });
                 continue;
             }
             RecordChange::Delete { stream, key } => {
-                write.put_records(&pending_stream, &std::mem::take(&mut pending)).await?;
-                write.delete_record(&stream, &key).await?;
+                flush(write, &pending_stream, &mut pending).await?;
+                write.delete_records(&stream, &[key]).await?;
             }
             RecordChange::Clear { stream } => {
-                write.put_records(&pending_stream, &std::mem::take(&mut pending)).await?;
+                flush(write, &pending_stream, &mut pending).await?;
                 write.clear_records(&stream).await?;
             }
         }
     }
-    write.put_records(&pending_stream, &pending).await
+    flush(write, &pending_stream, &mut pending).await
+}
+
+async fn flush(write: &mut Write, stream: &str, pending: &mut Vec<RecordRow>) -> Result<(), store::Error> {
+    if !pending.is_empty() {
+        write.put_records(stream, &std::mem::take(pending)).await?;
+    }
+    Ok(())
 }
 
 /// The standing rows of some series of one metric, inside a transaction.
@@ -363,7 +370,7 @@ impl Book {
                     denominator: old.denominator,
                     mark: old.mark.to_code(),
                 };
-                write.insert_restatement(&row, at, run_id).await?;
+                write.insert_restatement(&RestatementRow { old: row, changed_at: at, run_id }).await?;
             }
             let stood = self.standing.get(&(change.series.clone(), change.day));
             let outdated = change.restated.is_some() || stood.is_some_and(|cell| cell.mark.state == State::Unsupported);

@@ -183,7 +183,7 @@ impl Syncer {
     }
 
     fn today(&self, connection: &Connection) -> Day {
-        let zone = connection.zone.parse().unwrap_or_else(|_| crate::metric::Zone::utc());
+        let zone = connection.settings.zone.parse().unwrap_or_else(|_| crate::metric::Zone::utc());
         Day::of(self.connections.now_for(&connection.integration_id), &zone)
     }
 
@@ -194,7 +194,7 @@ impl Syncer {
         stop: CancellationToken,
         watcher: Watcher,
     ) -> Result<RunView, Error> {
-        let key = connection.key();
+        let key = connection.key;
         let mut joined: Option<Uuid> = None;
         loop {
             if let Some(run_id) = joined {
@@ -219,7 +219,7 @@ impl Syncer {
     pub async fn runs(&self, project: &str, connection: &str, limit: u32) -> Result<Vec<RunView>, Error> {
         let project = self.connections.project(project).await?;
         let connection = self.connections.find(&project, connection).await?;
-        let rows = self.connections.store.runs(connection.key(), limit).await?;
+        let rows = self.connections.store.runs(connection.key, limit).await?;
         Ok(rows.iter().map(|row| view::of_row(&connection, row)).collect())
     }
 

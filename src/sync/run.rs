@@ -23,7 +23,7 @@ use crate::{
     http::{self, Http},
     integrations::{Batch, Context, Descriptor, Host, Integration, Outcome, Why},
     metric::{Day, FailureKind, Period, Scope},
-    store::{self, Claim, Connection, RunEnd},
+    store::{self, Claim, Connection, ConnectionState, RunEnd},
 };
 
 /// No run takes longer; the next one goes on where it stopped.
@@ -82,25 +82,27 @@ impl Syncer {
         let tally = std::mem::take(&mut *tally.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
         let verdict = Verdict::of(&findings, &tally);
         let now = self.now();
-        let interval = connection.sync_interval_minutes.unwrap_or_else(|| self.interval_of(&connection));
+        let interval = connection.settings.sync_interval_minutes.unwrap_or_else(|| self.interval_of(&connection));
         let plan = verdict.plan(&connection, interval, now);
         let metrics = verdict.metrics(&tally);
         let end = RunEnd {
             run_id,
             status: verdict.status.name().to_owned(),
-            requests: counters.requests,
-            bytes: counters.bytes,
-            waited_ms: counters.waited_ms,
-            samples_written: tally.samples_written,
+            requests: stored(counters.requests),
+            bytes: stored(counters.bytes),
+            waited_ms: stored(counters.waited_ms),
+            samples_written: stored(tally.samples_written),
             retry_at: verdict.retry_at,
             error: verdict.error.as_ref().map(error_json),
             metrics: serde_json::json!(metrics),
-            state: plan.state.to_owned(),
-            reason: plan.reason.clone(),
-            until: plan.until,
-            failures: plan.failures,
-            due_at: plan.due_at,
-            synced: verdict.read_something,
+            connection: ConnectionState {
+                state: plan.state.to_owned(),
+                reason: plan.reason.clone(),
+                until: plan.until,
+                failures: plan.failures,
+                due_at: plan.due_at,
+                last_synced_at: verdict.read_something.then_some(now),
+            },
         };
         match store.release(&claim, &end, now).await {
             Ok(()) => plan.log(&connection),
@@ -112,9 +114,9 @@ impl Syncer {
         Ok(view::of_end(&connection, &end, started_at, now, metrics, verdict.error.as_ref()))
     }
 
-    fn interval_of(&self, connection: &Connection) -> u32 {
+    fn interval_of(&self, connection: &Connection) -> i64 {
         let integration = self.connections.registry.get(&connection.integration_id);
-        integration.map_or(30, |integration| integration.descriptor().sync_interval_minutes)
+        integration.map_or(30, |integration| i64::from(integration.descriptor().sync_interval_minutes))
     }
 
     async fn read(
@@ -137,7 +139,7 @@ impl Syncer {
             connection_id: connection.public_id,
             run_id,
             descriptor: descriptor.clone(),
-            frame: Frame { today, currency: connection.currency },
+            frame: Frame { today, currency: connection.settings.currency },
             clock: self.connections.clock,
             tally: tally.clone(),
         });
@@ -145,14 +147,18 @@ impl Syncer {
             self.connections.context(connection, integration.as_ref(), RUN_BUDGET, host.clone()).await?;
         lock(findings).http = Some(context.http.clone());
         let reader = Reader { integration: integration.as_ref(), descriptor: &descriptor, context: &context, host: &host };
-        let forced = range.period(connection.history_start, today);
-        let asked = forced.unwrap_or_else(|| Period::inclusive(connection.history_start, today));
+        let forced = range.period(connection.settings.history_start, today);
+        let asked = forced.unwrap_or_else(|| Period::inclusive(connection.settings.history_start, today));
         let result = reader.read(asked, forced.is_some(), &connection.name, findings, watcher).await;
         if let Err(error) = result {
             lock(findings).fatal = Some(error);
         }
         Ok(())
     }
+}
+
+fn stored(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// Renews the claim until it is dropped. When another process has it, the run is to stop.

@@ -123,33 +123,33 @@ impl Verdict {
     }
 
     /// What becomes of the connection. Rate limiting counts no failure; a stopped run changes nothing but the time.
-    pub(super) fn plan(&self, connection: &Connection, interval_minutes: u32, now: Timestamp) -> Plan {
-        let interval = SignedDuration::from_mins(i64::from(interval_minutes.max(1)));
+    pub(super) fn plan(&self, connection: &Connection, interval_minutes: i64, now: Timestamp) -> Plan {
+        let interval = SignedDuration::from_mins(interval_minutes.clamp(1, 100_000));
         let later = |wait: SignedDuration| now.checked_add(jittered(wait)).unwrap_or(now);
         let failed = self.error.as_ref().or_else(|| self.first_failure().map(|(_, error)| error));
         let reason = failed.map(ToString::to_string);
         if self.interrupted {
             return Plan {
-                state: plan_state(&connection.state),
-                reason: connection.reason.clone(),
-                until: connection.until,
-                failures: connection.failures,
+                state: plan_state(&connection.state.state),
+                reason: connection.state.reason.clone(),
+                until: connection.state.until,
+                failures: connection.state.failures,
                 due_at: now,
             };
         }
         if self.unreadable {
-            return Plan { state: "credentials_unreadable", reason, until: None, failures: connection.failures, due_at: later(interval) };
+            return Plan { state: "credentials_unreadable", reason, until: None, failures: connection.state.failures, due_at: later(interval) };
         }
         if failed.is_some_and(|error| needs_reconnect(error.kind())) {
-            return Plan { state: "needs_reconnect", reason, until: None, failures: connection.failures + 1, due_at: later(LONGEST_BACKOFF) };
+            return Plan { state: "needs_reconnect", reason, until: None, failures: connection.state.failures.saturating_add(1), due_at: later(LONGEST_BACKOFF) };
         }
         match self.status {
             RunStatus::RateLimited => {
                 let until = self.retry_at.unwrap_or_else(|| later(interval));
-                Plan { state: "rate_limited", reason, until: Some(until), failures: connection.failures, due_at: until }
+                Plan { state: "rate_limited", reason, until: Some(until), failures: connection.state.failures, due_at: until }
             }
             RunStatus::Failed => {
-                let failures = connection.failures.saturating_add(1);
+                let failures = connection.state.failures.saturating_add(1);
                 let doublings = u32::try_from(failures.saturating_sub(1)).unwrap_or(0).min(16);
                 let backoff = interval.checked_mul(1 << doublings).unwrap_or(LONGEST_BACKOFF).min(LONGEST_BACKOFF);
                 Plan { state: "failing", reason, until: None, failures, due_at: later(backoff) }
@@ -185,7 +185,7 @@ pub(super) struct Plan {
     pub(super) state: &'static str,
     pub(super) reason: Option<String>,
     pub(super) until: Option<Timestamp>,
-    pub(super) failures: i32,
+    pub(super) failures: i64,
     pub(super) due_at: Timestamp,
 }
 
@@ -194,7 +194,7 @@ impl Plan {
     pub(super) fn log(&self, connection: &Connection) {
         let is_down = |state: &str| matches!(state, "failing" | "needs_reconnect" | "credentials_unreadable");
         let reason = self.reason.as_deref().unwrap_or_default();
-        match (is_down(&connection.state), is_down(self.state)) {
+        match (is_down(&connection.state.state), is_down(self.state)) {
             (false, true) => tracing::warn!(
                 connection.id = %connection.public_id, connection.name, state = self.state, reason, "connection is down"
             ),

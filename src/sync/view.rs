@@ -120,14 +120,18 @@ pub(super) fn of_row(connection: &Connection, row: &RunRow) -> RunView {
         status,
         started_at: row.started_at,
         ended_at: row.ended_at,
-        requests: row.requests,
-        bytes: row.bytes,
-        waited_ms: row.waited_ms,
-        samples_written: row.samples_written,
+        requests: count(row.requests),
+        bytes: count(row.bytes),
+        waited_ms: count(row.waited_ms),
+        samples_written: count(row.samples_written),
         retry_at: row.retry_at,
         error: row.error.clone().and_then(|json| serde_json::from_value(json).ok()),
         metrics: row.metrics.clone().and_then(|json| serde_json::from_value(json).ok()).unwrap_or_default(),
     }
+}
+
+fn count(stored: i64) -> u64 {
+    u64::try_from(stored).unwrap_or(0)
 }
 
 /// A run that just ended as it leaves.
@@ -145,10 +149,10 @@ pub(super) fn of_end(
         status: serde_json::from_value(end.status.as_str().into()).unwrap_or(RunStatus::Failed),
         started_at,
         ended_at: Some(ended_at),
-        requests: end.requests,
-        bytes: end.bytes,
-        waited_ms: end.waited_ms,
-        samples_written: end.samples_written,
+        requests: count(end.requests),
+        bytes: count(end.bytes),
+        waited_ms: count(end.waited_ms),
+        samples_written: count(end.samples_written),
         retry_at: end.retry_at,
         error: error.map(ErrorView::from),
         metrics,
