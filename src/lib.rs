@@ -10,3 +10,5 @@ pub mod http;
 pub mod integrations;
 pub mod metric;
 pub mod secret;
+pub mod store;
+pub mod vault;
