@@ -131,7 +131,7 @@ fn the_first_start_makes_a_private_key_file_and_the_next_reads_it() {
     let again = Vault::load(&own_file(&path, false)).unwrap();
     assert_eq!(again.open("label", &sealed).unwrap().as_slice(), b"secret");
     let elsewhere = Vault::load(&VaultKeys::File(path)).unwrap();
-    assert_eq!(elsewhere.key_id().unwrap_or_default(), again.key_id().unwrap_or_default());
+    assert_eq!(elsewhere.key_id().unwrap_or_default(), again.key_id());
 }
 
 #[test]
@@ -139,9 +139,8 @@ fn processes_that_start_together_end_with_one_key() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("master.key");
     let ids: Vec<String> = std::thread::scope(|scope| {
-        let starts: Vec<_> = (0..8)
-            .map(|_| scope.spawn(|| Vault::load(&own_file(&path, true)).unwrap().key_id().unwrap_or_default().to_owned()))
-            .collect();
+        let starts: Vec<_> =
+            (0..8).map(|_| scope.spawn(|| Vault::load(&own_file(&path, true)).unwrap().key_id().unwrap_or_default().to_owned())).collect();
         starts.into_iter().map(|start| start.join().unwrap()).collect()
     });
     assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
