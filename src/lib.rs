@@ -6,6 +6,8 @@
 #![expect(clippy::todo, reason = "skeleton")]
 
 pub mod clock;
+#[cfg(feature = "demo")]
+pub mod demo;
 pub mod http;
 pub mod integrations;
 pub mod metric;
