@@ -61,7 +61,7 @@ fn new_connection(project: &Project, name: &str) -> NewConnection {
         settings: ConnectionSettings {
             values: json!({"discounts": "none"}),
             zone: "UTC".into(),
-            currency: Some(Currency::USD),
+            currency: Currency::USD,
             history_start: day("2025-12-01"),
             sync_interval_minutes: None,
             max_quota_share_permille: 1000,

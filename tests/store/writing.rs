@@ -2,7 +2,7 @@
 
 use dashtray::{
     metric::Currency,
-    store::{Checkpoint, PointRow, RestatementRow, new_id},
+    store::{PointRow, RestatementRow, new_id},
 };
 use serde_json::json;
 
@@ -215,21 +215,29 @@ async fn a_checkpoint_is_set_and_forgotten_while_records_stay(db: Database) {
     let store = db.open().await;
     let (connection, claim) = claimed(&store).await;
     let key = connection.key;
-    let checkpoint = |body: &[u8]| Checkpoint { body: body.to_vec(), version: 2, settings_hash: "abc".into() };
     assert_eq!(store.checkpoint(key, "events").await.unwrap(), None);
     let mut write = store.write(&claim).await.unwrap();
     write.put_records("events", &[record("a", "")]).await.unwrap();
-    write.put_checkpoint("events", &checkpoint(b"one")).await.unwrap();
-    write.put_checkpoint("events", &checkpoint(b"two")).await.unwrap();
-    write.put_checkpoint("empty", &checkpoint(b"")).await.unwrap();
+    write.put_checkpoint("events", b"one").await.unwrap();
+    write.put_checkpoint("events", b"two").await.unwrap();
+    write.put_checkpoint("empty", b"").await.unwrap();
     write.commit().await.unwrap();
-    assert_eq!(store.checkpoint(key, "events").await.unwrap(), Some(checkpoint(b"two")));
-    assert_eq!(store.checkpoint(key, "empty").await.unwrap(), Some(checkpoint(b"")));
+    assert_eq!(store.checkpoint(key, "events").await.unwrap(), Some(b"two".to_vec()));
+    assert_eq!(store.checkpoint(key, "empty").await.unwrap(), Some(Vec::new()));
     let mut write = store.write(&claim).await.unwrap();
     write.forget_checkpoint("events").await.unwrap();
     write.commit().await.unwrap();
     assert_eq!(store.checkpoint(key, "events").await.unwrap(), None);
     assert_eq!(store.scan_by_key(key, "events", None, 10).await.unwrap().len(), 1);
+
+    assert_eq!(store.fingerprint(key, "events").await.unwrap(), None);
+    let mut write = store.write(&claim).await.unwrap();
+    write.put_checkpoint("events", b"three").await.unwrap();
+    write.restart_stream("events", "other settings").await.unwrap();
+    write.commit().await.unwrap();
+    assert_eq!(store.fingerprint(key, "events").await.unwrap().as_deref(), Some("other settings"));
+    assert_eq!(store.checkpoint(key, "events").await.unwrap(), None);
+    assert!(store.scan_by_key(key, "events", None, 10).await.unwrap().is_empty());
 }
 
 async fn what_was_committed_is_there_after_a_restart(db: Database) {
