@@ -1,5 +1,13 @@
 //! Stripe.
 
+mod answers;
+mod discount;
+mod mrr;
+mod price;
+mod settings;
+#[cfg(test)]
+mod vectors;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
