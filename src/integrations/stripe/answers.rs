@@ -211,9 +211,9 @@ impl Discount {
         self.source.as_ref().and_then(|source| source.coupon.as_ref()).or(self.coupon.as_ref())
     }
 
-    /// A discount by its coupon's id, as it is kept of customers.
-    pub(super) fn of(coupon: Coupon, start: Option<i64>, end: Option<i64>) -> Self {
-        Self { start, end, coupon: Some(Expandable::Object(coupon)), source: None }
+    /// A discount as it is kept of customers.
+    pub(super) fn of(coupon: Expandable<Coupon>, start: Option<i64>, end: Option<i64>) -> Self {
+        Self { start, end, coupon: Some(coupon), source: None }
     }
 }
 
