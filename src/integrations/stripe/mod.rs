@@ -21,6 +21,8 @@ mod mrr;
 mod past_due;
 mod price;
 mod receipt;
+#[cfg(test)]
+mod scripted;
 mod settings;
 mod subscriptions;
 #[cfg(test)]
