@@ -132,7 +132,7 @@ async fn settings_state_and_account_can_be_changed(db: Database) {
     let made = store.insert_connection(&new_connection(&project, "main"), at(0)).await.unwrap();
     let mut settings = made.settings.clone();
     settings.values = json!({"discounts": "all"});
-    settings.currency = None;
+    settings.currency = "EUR".parse().unwrap();
     settings.sync_interval_minutes = Some(5);
     settings.max_quota_share_permille = 250;
     settings.history_start = day("2024-02-29");
