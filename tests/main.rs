@@ -1,4 +1,6 @@
 //! All integration tests, in one binary.
 
+#![expect(clippy::unwrap_used, reason = "a test that unwraps nothing fails")]
+
 mod store;
 mod support;
