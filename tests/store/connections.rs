@@ -47,7 +47,7 @@ async fn a_connection_reads_back_as_it_was_made(db: Database) {
     let project = project(&store, "default").await;
     let new = new_connection(&project, "main");
     let made = store.insert_connection(&new, at(7)).await.unwrap();
-    assert_eq!(store.connections(project.id).await.unwrap(), [made.clone()]);
+    assert_eq!(store.connections(project.id).await.unwrap(), std::slice::from_ref(&made));
     assert_eq!(store.connection(made.key).await.unwrap(), made);
     assert_eq!(made.settings, new.settings);
     assert_eq!(made.account.to_string(), new.account.to_string(), "keys stay in their order");
