@@ -6,12 +6,14 @@ mod activity;
 mod api;
 mod descriptor;
 mod fetch;
+mod lists;
 mod metrics;
 mod repositories;
 mod series;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod totals;
 mod workflows;
 
 use std::sync::Arc;

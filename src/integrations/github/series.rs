@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::metrics::{self, Row};
+use super::metrics::{self, Reading, Row};
 use crate::{
     integrations::{Batch, Error, Why},
     metric::{Answer, Day, Kind, Period, Sample, Scope, Value, Zone, combine},
@@ -61,11 +61,10 @@ pub(super) struct Days {
 }
 
 impl Days {
-    /// Puts a reason on days. A failure stands over every other one: it will be tried again.
+    /// Puts a reason on days. What another try cannot mend stands over a failure, and of equals the first stands.
     pub(super) fn lose(&mut self, period: Period, why: &Why) {
         for day in period.days() {
-            let failed = matches!(self.gaps.get(&day), Some(Why::Failed(_)));
-            if !failed && (matches!(why, Why::Failed(_)) || !self.gaps.contains_key(&day)) {
+            if self.gaps.get(&day).is_none_or(|known| weight(known) < weight(why)) {
                 self.gaps.insert(day, why.clone());
             }
         }
@@ -133,17 +132,44 @@ impl Days {
     }
 }
 
+fn weight(why: &Why) -> u8 {
+    match why {
+        Why::Failed(_) => 0,
+        Why::Unsupported(_) => 1,
+        Why::BeyondRetention => 2,
+    }
+}
+
 /// The days of all metrics that a reading feeds, for one repository.
 #[derive(Debug, Clone)]
 pub(super) struct Part {
     period: Period,
     metrics: BTreeMap<&'static str, Days>,
+    absent: Option<String>,
 }
 
 impl Part {
     /// Nothing known yet. What lies outside the period is not counted.
     pub(super) fn new(period: Period) -> Self {
-        Self { period, metrics: BTreeMap::new() }
+        Self { period, metrics: BTreeMap::new(), absent: None }
+    }
+
+    /// None of it could be had.
+    pub(super) fn without(period: Period, reading: Reading, why: &Why) -> Self {
+        let mut part = Self::new(period);
+        reading.rows().for_each(|row| part.lose(row.id, period, why));
+        part
+    }
+
+    /// The repository has no such thing.
+    pub(super) fn absent(period: Period, reading: Reading, reason: String) -> Self {
+        let part = Self::without(period, reading, &Why::Unsupported(reason.clone()));
+        Self { absent: Some(reason), ..part }
+    }
+
+    /// Why the repository has no such thing, if so.
+    pub(super) fn is_absent(&self) -> Option<&str> {
+        self.absent.as_deref()
     }
 
     /// The days that are read.
@@ -253,15 +279,17 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_stands_over_what_cannot_be_had() {
+    fn what_no_try_can_mend_stands_over_a_failure() {
         let mut days = Days::default();
         let failed = Why::Failed(Error::not_found("gone"));
-        days.lose(march("01", "02"), &Why::BeyondRetention);
-        days.lose(march("02", "03"), &failed);
-        days.lose(march("01", "03"), &Why::Unsupported("no".to_owned()));
+        days.lose(march("01", "03"), &failed);
+        days.lose(march("01", "02"), &Why::Unsupported("no".to_owned()));
+        days.lose(march("01", "01"), &Why::BeyondRetention);
+        days.lose(march("01", "03"), &Why::Failed(Error::internal("later")));
         let batch = days.write(Batch::new(), metrics::COMMITS, None, march("01", "03"));
         let gaps: Vec<(Period, Why)> = batch.gaps.into_iter().map(|gap| (gap.period, gap.why)).collect();
-        assert_eq!(gaps, [(march("01", "01"), Why::BeyondRetention), (march("02", "03"), failed.clone())]);
+        let unsupported = (march("02", "02"), Why::Unsupported("no".to_owned()));
+        assert_eq!(gaps, [(march("01", "01"), Why::BeyondRetention), unsupported, (march("03", "03"), failed.clone())]);
         assert_eq!(days.worst(), Some(&failed));
     }
 

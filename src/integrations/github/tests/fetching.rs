@@ -191,3 +191,37 @@ async fn missing_settings_are_said_before_any_call() {
     assert_eq!(Github.test_connection(&ctx).await.unwrap_err().kind(), FailureKind::InvalidSettings);
     assert!(calls.lock().unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn a_failed_list_leaves_days_without_a_past_beyond_retention() {
+    let (address, _) = provider(|call| match call.path {
+        "/repos/octo/a/releases" => refuse(404, "Not Found"),
+        _ => usual(call),
+    })
+    .await;
+    let (_, recorded) = fetch(address, &["octo/a"], &["github_release_downloads", "github_releases"]).await;
+    let gaps =
+        |metric: &str| recorded.gaps.iter().filter(|gap| gap.metric_id == metric && gap.scope == Scope::Total).count();
+    assert_eq!(
+        gap(&recorded, "github_release_downloads", None),
+        Some((period("2026-03-09", "2026-03-09"), Why::BeyondRetention))
+    );
+    assert_eq!((gaps("github_release_downloads"), gaps("github_releases")), (2, 1));
+}
+
+#[tokio::test]
+async fn refused_pull_requests_cost_the_open_ones_and_not_the_stars() {
+    let (address, _) = provider(|call| match call.path {
+        "/repos/octo/a/pulls" => refuse(403, "Resource not accessible by personal access token"),
+        _ => usual(call),
+    })
+    .await;
+    let (report, recorded) =
+        fetch(address, &["octo/a"], &["github_open_prs", "github_open_issues", "github_stars"]).await;
+    for metric in ["github_open_prs", "github_open_issues"] {
+        let Outcome::Unsupported(reason) = &report.outcomes[metric] else { panic!("{report:?}") };
+        assert!(reason.contains("Pull requests: read"), "{reason}");
+    }
+    assert_eq!(report.outcomes["github_stars"], Outcome::Ok);
+    assert_eq!(values(&recorded, "github_stars", None), [on("10", 80)]);
+}
