@@ -3,8 +3,6 @@
 //! Start with [`integrations`]: its module documentation is the tutorial for adding a service. ARCHITECTURE.md tells
 //! one sync run from end to end.
 
-#![expect(clippy::todo, reason = "skeleton")]
-
 pub mod app;
 pub mod clock;
 pub mod config;
