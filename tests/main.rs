@@ -1,0 +1,3 @@
+//! The one integration test binary: one link, one run.
+
+mod architecture;
