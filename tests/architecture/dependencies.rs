@@ -2,17 +2,17 @@
 
 use super::{File, Tree, hold, source::Kind};
 
-const LEAVES: &[&str] = &["metric", "secret", "clock"];
+const LEAVES: &[&str] = &["metric", "secret", "clock", "nearest"];
 
 /// What a top-level module may use besides itself; design.md, section 2.
 fn allowed(module: &str) -> Option<Vec<&'static str>> {
     let below_sync = [&["store", "vault", "integrations", "http"], LEAVES].concat();
     let below_app = [&["sync", "connections", "series"], below_sync.as_slice()].concat();
     Some(match module {
-        "metric" | "secret" | "clock" => vec![],
+        "metric" | "secret" | "clock" | "nearest" => vec![],
         "demo" => vec!["metric"],
         "http" => LEAVES.to_vec(),
-        "integrations" => vec!["http", "metric", "secret"],
+        "integrations" => vec!["http", "metric", "secret", "nearest"],
         "store" | "vault" | "config" => [&["http"], LEAVES].concat(),
         "connections" => below_sync,
         "sync" | "series" => [&["connections"], below_sync.as_slice()].concat(),
