@@ -6,7 +6,12 @@
 #![expect(clippy::todo, reason = "skeleton")]
 
 pub mod clock;
+pub mod config;
+pub mod connections;
 pub mod http;
 pub mod integrations;
 pub mod metric;
+pub mod nearest;
 pub mod secret;
+pub mod series;
+pub mod sync;

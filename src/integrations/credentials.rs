@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{CredentialField, FieldKind};
-use crate::{http::Credentials, secret::Secret};
+use crate::{http::Credentials, nearest::nearest, secret::Secret};
 
 /// One field is wrong. The message never repeats the value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -49,7 +49,7 @@ pub fn check_credentials(
 /// The sentence for a key that no field has.
 pub(super) fn unknown_key<'a>(key: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
     let shown: String = key.chars().take(60).collect();
-    match super::registry::nearest(key, known.clone()) {
+    match nearest(key, known.clone()) {
         Some(nearest) => format!("there is no field \"{shown}\"; did you mean \"{nearest}\"?"),
         None => {
             let list: Vec<&str> = known.collect();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Descriptor, Integration};
+use crate::nearest::nearest;
 
 /// The integrations of this build, one line each, by id. `scripts/new-integration` adds to it.
 #[rustfmt::skip]
@@ -77,16 +78,3 @@ impl std::fmt::Display for UnknownIntegration {
 }
 
 impl std::error::Error for UnknownIntegration {}
-
-/// The known name that is most like a mistyped one, if any is alike at all.
-pub(super) fn nearest<'a>(typed: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    if typed.chars().count() > 100 {
-        return None;
-    }
-    let typed = typed.to_lowercase().replace('_', "-");
-    known
-        .map(|name| (strsim::jaro_winkler(&typed, &name.to_lowercase().replace('_', "-")), name))
-        .filter(|(likeness, _)| *likeness > 0.75)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, name)| name)
-}

@@ -1,0 +1,90 @@
+//! From texts to types.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use url::Url;
+
+use super::{Config, Error, cut, layers::Layer};
+use crate::secret::Secret;
+
+/// Typed reading of the joined layers.
+pub(super) struct Values<'a>(pub(super) &'a Layer);
+
+impl Values<'_> {
+    pub(super) fn config(&self, provider_urls: BTreeMap<String, Url>, now: Option<Timestamp>) -> Result<Config, Error> {
+        let data_dir: PathBuf = self.read("data_dir", "a directory")?;
+        let database_url = match (self.given("database_url"), self.given("database_url_file")) {
+            (Some(url), _) => Secret::new(url),
+            (None, Some(path)) => read_secret("database_url_file", Path::new(path))?,
+            (None, None) => Config::sqlite_url(&data_dir),
+        };
+        let web = "an address such as https://metrics.example.com";
+        let public_url: Option<Url> = self.optional("public_url", web)?;
+        if public_url.as_ref().is_some_and(|url| !matches!(url.scheme(), "http" | "https")) {
+            return Err(self.wrong("public_url", web));
+        }
+        let workers: u16 = self.read("workers", "a whole number from 1 to 256")?;
+        if !(1..=256).contains(&workers) {
+            return Err(self.wrong("workers", "a whole number from 1 to 256"));
+        }
+        Ok(Config {
+            listen: self.read("listen", "an address with a port, such as 127.0.0.1:8080")?,
+            data_dir,
+            database_url,
+            public_url,
+            log_filter: self.optional("log_filter", "a filter")?,
+            log_format: self.read("log_format", "text or json")?,
+            allow_private_hosts: self.read("allow_private_hosts", "true or false")?,
+            extra_ca_file: self.optional("extra_ca_file", "a file")?,
+            workers,
+            master_key: self.given("master_key").map(Secret::new),
+            master_key_file: self.optional("master_key_file", "a file")?,
+            connect_timeout: self.seconds("connect_timeout_secs")?,
+            read_timeout: self.seconds("read_timeout_secs")?,
+            answer_timeout: self.seconds("answer_timeout_secs")?,
+            provider_urls,
+            now,
+        })
+    }
+
+    fn given(&self, key: &str) -> Option<&str> {
+        self.0.get(key).map(|(value, _)| value.as_str()).filter(|value| !value.is_empty())
+    }
+
+    fn optional<T: FromStr>(&self, key: &str, expected: &str) -> Result<Option<T>, Error> {
+        self.given(key).map(|text| text.parse().map_err(|_| self.wrong(key, expected))).transpose()
+    }
+
+    fn read<T: FromStr>(&self, key: &str, expected: &str) -> Result<T, Error> {
+        self.optional(key, expected)?.ok_or_else(|| self.wrong(key, expected))
+    }
+
+    fn seconds(&self, key: &str) -> Result<Duration, Error> {
+        let expected = "a number of seconds from 1 to 3600";
+        let seconds: u64 = self.read(key, expected)?;
+        if !(1..=3600).contains(&seconds) {
+            return Err(self.wrong(key, expected));
+        }
+        Ok(Duration::from_secs(seconds))
+    }
+
+    fn wrong(&self, key: &str, expected: &str) -> Error {
+        match self.0.get(key) {
+            Some((value, origin)) => Error(format!("{key} ({origin}): \"{}\" is not {expected}", cut(value))),
+            None => Error(format!("{key} is missing; give {expected}")),
+        }
+    }
+}
+
+fn read_secret(key: &str, path: &Path) -> Result<Secret, Error> {
+    let text = std::fs::read_to_string(path)
+        .map(zeroize::Zeroizing::new)
+        .map_err(|error| Error(format!("{key}: {} cannot be read: {error}", path.display())))?;
+    Ok(Secret::new(text.trim()))
+}
