@@ -66,7 +66,9 @@ impl Db {
             Self::Sqlite { reader, .. } => {
                 sqlite_rows(query_with(sql, arguments::<SqliteArguments>(args)?).fetch_all(reader).await?)
             }
-            Self::Postgres(pool) => postgres_rows(query_with(sql, arguments::<PgArguments>(args)?).fetch_all(pool).await?),
+            Self::Postgres(pool) => {
+                postgres_rows(query_with(sql, arguments::<PgArguments>(args)?).fetch_all(pool).await?)
+            }
         })
     }
 
@@ -81,7 +83,9 @@ impl Db {
             Self::Sqlite { writer, .. } => {
                 query_with(sql, arguments::<SqliteArguments>(args)?).execute(writer).await?.rows_affected()
             }
-            Self::Postgres(pool) => query_with(sql, arguments::<PgArguments>(args)?).execute(pool).await?.rows_affected(),
+            Self::Postgres(pool) => {
+                query_with(sql, arguments::<PgArguments>(args)?).execute(pool).await?.rows_affected()
+            }
         })
     }
 }
@@ -288,7 +292,8 @@ fn from_sqlite(code: i32, error: &dyn DatabaseError) -> Error {
         ),
         13 => Error::Unavailable("the disk is full; free some space and try again, nothing was lost".into()),
         14 => Error::Unavailable(
-            "the database file cannot be opened; check that its directory exists and that dashtray may write to it".into(),
+            "the database file cannot be opened; check that its directory exists and that dashtray may write to it"
+                .into(),
         ),
         10 => Error::Unavailable(format!("the disk failed while the database was read or written: {error}")),
         11 | 26 => damaged(error),
