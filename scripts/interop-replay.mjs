@@ -53,7 +53,6 @@ async function judge(fields, url, now, expected) {
 
 async function github() {
   const [base] = files('repository')
-  const name = 'octokit-fixture-org/hello-world'
   for (const kind of ['repository', 'commit', 'issue', 'pull', 'release']) {
     const recorded = files(kind)
     if (recorded.length === 0) console.log(`none   no ${kind} is recorded`)
@@ -73,9 +72,12 @@ async function github() {
         pull: [['github_prs_opened', 1]],
         release: [['github_releases', object.draft ? 0 : 1], ['github_release_downloads', 0]],
       }[kind]
+      const repository = kind === 'repository' ? object : base
+      const name = repository.full_name
       const answers = (path) => {
         if (path === '/user') return { id: 1, login: 'octocat', type: 'User' }
-        if (path === `/repos/${name}`) return kind === 'repository' ? { ...object, full_name: name } : base
+        if (path === '/user/repos') return []
+        if (path === `/repos/${name}`) return repository
         const list = path.replace(`/repos/${name}/`, '')
         if (list === 'actions/runs') return { total_count: 0, workflow_runs: [] }
         if (['commits', 'issues', 'pulls', 'releases', 'stargazers'].includes(list)) return list === lists[kind] ? [object] : []
