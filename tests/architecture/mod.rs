@@ -2,6 +2,7 @@
 //! holds it against the tree and shows on a made-up file that it can fail.
 
 mod dependencies;
+mod guides;
 mod layout;
 mod source;
 
