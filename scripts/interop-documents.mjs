@@ -11,11 +11,12 @@ const read = (path) => JSON.parse(readFileSync(path, 'utf8'))
 const write = (path, value) => writeFileSync(path, JSON.stringify(value))
 const [task, from, to, extra] = process.argv.slice(2)
 
-// GitHub's document as it is, but for two things that are Prism's and not GitHub's: an answer is chosen by the exact
-// media type, so the types that GitHub's manual tells clients to accept are added; and every list's example names a
-// next page on the real host, so the Link header goes.
+// GitHub's document as it is, but for three things: Prism chooses an answer by the exact media type, so the types that
+// GitHub's manual tells clients to accept are added; every list's example names a next page on the real host, so the
+// Link header goes; and the runs' `created` takes a range in words and an instant by its format, so the format goes.
 function githubDocument() {
   const document = read(`${from}/@octokit/openapi/generated/api.github.com.json`)
+  delete document.components.parameters.created.schema.format
   for (const path of Object.values(document.paths)) {
     for (const operation of Object.values(path)) {
       for (const answer of Object.values(operation.responses ?? {})) {
@@ -52,6 +53,8 @@ function stripeDocument() {
   for (const path of used) console.error(`not in Stripe's document: ${path}`)
   document.paths = flatten(paths)
   const schemas = flatten(document.components.schemas)
+  // An error may hold whole payment methods and intents: most of what there is, for a field that no one reads.
+  for (const name of ['payment_intent', 'payment_method', 'setup_intent', 'source']) delete schemas.api_errors?.properties[name]
   document.components.schemas = reachable(document.paths, schemas)
   write(to, document)
   console.error(`${Object.keys(paths).length} paths, ${Object.keys(document.components.schemas).length} schemas`)
@@ -66,17 +69,18 @@ function flatten(node) {
   }
   const copy = {}
   for (const [key, value] of Object.entries(node)) {
-    const made = madeUp(key)
+    const made = madeUp(key, value)
     copy[key] = made !== undefined && typeof value?.type === 'string' ? { ...value, enum: [made] } : flatten(value)
   }
   return copy
 }
 
 // Where Prism makes up a value by its type alone, the ones that end a list or have a form are given.
-function madeUp(key) {
+function madeUp(key, { pattern } = {}) {
   if (key === 'has_more') return false
   if (key === 'currency' || key === 'default_currency') return 'usd'
   if (key === 'timezone') return 'Etc/UTC'
+  if (key === 'url' && pattern?.startsWith('^/')) return pattern.slice(1)
   return key.endsWith('_decimal') ? '1' : undefined
 }
 

@@ -50,7 +50,8 @@ function judge(problem) {
   const plain = log.replace(/\x1b\[[0-9;]*m/g, '').split('\n')
   const received = plain.filter((line) => line.includes('Request received'))
   const accepted = plain.filter((line) => line.includes('The request passed the validation rules'))
-  const refused = plain.filter((line) => /Request terminated|did not pass|Violation|✖/.test(line))
+  // Prism also finds its own made-up answers against the document; those are not ours.
+  const refused = plain.filter((line) => /Request terminated|did not pass|✖/.test(line) && !line.includes('Violation: response.'))
   const endpoints = new Set(received.map((line) => line.match(/\] (\w+ \S+)/)?.[1]))
   for (const endpoint of [...endpoints].sort()) console.log(`       ${endpoint}`)
   for (const line of refused) console.log(`FAILED ${line.trim()}`)
