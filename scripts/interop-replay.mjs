@@ -64,7 +64,7 @@ async function github() {
         commit: object.commit?.committer?.date,
         issue: object.created_at,
         pull: object.created_at,
-        release: object.published_at,
+        release: object.published_at ?? object.created_at,
       }[kind]
       const expected = {
         repository: [['github_stars', object.stargazers_count], ['github_forks', object.forks_count], ['github_watchers', object.subscribers_count]],
