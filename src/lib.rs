@@ -9,6 +9,8 @@ pub mod app;
 pub mod clock;
 pub mod config;
 pub mod connections;
+#[cfg(feature = "demo")]
+pub mod demo;
 pub mod http;
 pub mod integrations;
 pub mod metric;

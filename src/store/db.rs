@@ -332,3 +332,36 @@ fn refused(error: &dyn DatabaseError) -> Error {
     }
     Error::Unavailable(format!("the database refused: {error}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{Connection as _, SqliteConnection, raw_sql, sqlite::SqliteConnectOptions};
+
+    use super::*;
+
+    /// What the store makes of the error that these statements end with.
+    async fn sentence(options: SqliteConnectOptions, sql: &'static str) -> String {
+        let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+        let error = raw_sql(sql).execute(&mut connection).await.unwrap_err();
+        match Error::from(error) {
+            Error::Unavailable(sentence) => sentence,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_says_so() {
+        let sql = "CREATE TABLE t (x BLOB); PRAGMA max_page_count = 10; INSERT INTO t VALUES (zeroblob(100000))";
+        let sentence = sentence(SqliteConnectOptions::new().in_memory(true), sql).await;
+        assert!(sentence.starts_with("the disk is full; free some space"), "{sentence}");
+    }
+
+    #[tokio::test]
+    async fn a_read_only_file_says_so() {
+        let directory = tempfile::tempdir().unwrap();
+        let options = SqliteConnectOptions::new().filename(directory.path().join("x.db"));
+        SqliteConnection::connect_with(&options.clone().create_if_missing(true)).await.unwrap();
+        let sentence = sentence(options.read_only(true), "CREATE TABLE t (x BLOB)").await;
+        assert!(sentence.starts_with("the database is read only; make its file"), "{sentence}");
+    }
+}
