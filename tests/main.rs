@@ -1,6 +1,6 @@
 //! All integration tests, in one binary: one link, one run.
 
-#![expect(clippy::unwrap_used, reason = "what a test cannot do without fails it")]
+#![expect(clippy::unwrap_used, reason = "a test that unwraps nothing fails")]
 
 mod architecture;
 mod store;

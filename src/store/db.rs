@@ -122,10 +122,11 @@ impl Tx {
 
     /// Makes all of it durable.
     pub(super) async fn commit(self) -> Result<(), Error> {
-        Ok(match self {
+        match self {
             Self::Sqlite(tx) => tx.commit().await?,
             Self::Postgres(tx) => tx.commit().await?,
-        })
+        }
+        Ok(())
     }
 
     /// Inserts many rows with few statements: `head` ends before `VALUES`, `tail` stands behind the rows, each row has
@@ -264,7 +265,7 @@ impl From<sqlx::Error> for Error {
                 (None, code) => from_postgres(&code.unwrap_or_default(), inner.as_ref()),
             },
             sqlx::Error::PoolTimedOut => Self::Unavailable(
-                "the database did not become free in time; another program may hold it, or the disk is too slow".into(),
+                "no connection to the database in time: it does not answer, or another program holds it".into(),
             ),
             sqlx::Error::PoolClosed => Self::Unavailable("the database was closed: dashtray is shutting down".into()),
             sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Configuration(_) => Self::Unavailable(format!(

@@ -1,7 +1,7 @@
 //! A database of its own for one test, of either kind.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
@@ -93,13 +93,12 @@ impl Database {
 
     /// How many rows each table has.
     pub(crate) async fn row_counts(&self) -> BTreeMap<String, String> {
+        let columns = self.columns().await;
+        let tables: BTreeSet<&str> = columns.iter().filter_map(|column| column.split('.').next()).collect();
         let mut counts = BTreeMap::new();
-        for column in self.columns().await {
-            let table = column.split('.').next().unwrap_or_default().to_owned();
-            if !counts.contains_key(&table) {
-                let count = self.texts(&format!("SELECT CAST(count(*) AS TEXT) FROM {table}")).await.remove(0);
-                counts.insert(table, count);
-            }
+        for table in tables {
+            let count = self.texts(&format!("SELECT CAST(count(*) AS TEXT) FROM {table}")).await.remove(0);
+            counts.insert(table.to_owned(), count);
         }
         counts
     }

@@ -63,6 +63,7 @@ pub(crate) async fn new_database() -> String {
     url(&name)
 }
 
+#[expect(clippy::zombie_processes, reason = "it ends after us")]
 fn start() -> Server {
     let mut script = Command::new("sh")
         .args(["-c", SCRIPT])
