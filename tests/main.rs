@@ -1,7 +1,8 @@
-//! All integration tests, in one binary.
+//! All integration tests, in one binary: one link, one run.
 
 #![expect(clippy::unwrap_used, reason = "a test that unwraps nothing fails")]
 
+mod architecture;
 mod store;
 mod support;
 mod sync;

@@ -7,8 +7,9 @@ use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
 use super::{
-    ConnectedView, Connections, Error, ErrorView, TestView, guarded, memory, options, settings_of,
+    ConnectedView, Connections, Error, ErrorView, TestView, guarded, memory, options,
     session::{Nowhere, Opening},
+    settings_of,
 };
 use crate::{
     http::Credentials,

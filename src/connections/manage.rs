@@ -30,15 +30,15 @@ impl Connections {
         let connection = self.find(&project, connection).await?;
         let descriptor = self.registry.get(&connection.integration_id)?.descriptor();
         if let Some((key, _)) = changes.iter().find(|(key, _)| options::is_frozen(key)) {
-            let message = "is frozen when a connection is made, since its days are cut by it; connect again to change it";
+            let message =
+                "is frozen when a connection is made, since its days are cut by it; connect again to change it";
             return Err(Error::InvalidFields { fields: vec![FieldError::new(key, message)] });
         }
         let mut settings: Map<String, Json> = settings_of(&connection);
         for (key, value) in changes {
             settings.insert(key.clone(), Json::from(value.as_str()));
         }
-        let (host, _) =
-            options::parse(&descriptor, &settings).map_err(|fields| Error::InvalidFields { fields })?;
+        let (host, _) = options::parse(&descriptor, &settings).map_err(|fields| Error::InvalidFields { fields })?;
         let changed = ConnectionSettings {
             values: Json::Object(settings),
             sync_interval_minutes: host.sync_interval,

@@ -95,9 +95,9 @@ impl Connections {
     pub async fn find(&self, project: &Project, id_or_name: &str) -> Result<Connection, Error> {
         let all = self.store.connections(project.id).await?;
         let wanted = id_or_name.to_lowercase();
-        let found = all.iter().find(|connection| {
-            connection.public_id.to_string() == wanted || connection.name.to_lowercase() == wanted
-        });
+        let found = all
+            .iter()
+            .find(|connection| connection.public_id.to_string() == wanted || connection.name.to_lowercase() == wanted);
         match found {
             Some(connection) => Ok(connection.clone()),
             None => Err(Error::UnknownConnection {

@@ -55,8 +55,8 @@ impl Connections {
     ) -> Result<Context, Error> {
         let descriptor = integration.descriptor();
         let credentials = self.credentials(connection).await?;
-        let (host_settings, settings) = options::parse(&descriptor, &settings_of(connection))
-            .map_err(|fields| Error::InvalidFields { fields })?;
+        let (host_settings, settings) =
+            options::parse(&descriptor, &settings_of(connection)).map_err(|fields| Error::InvalidFields { fields })?;
         let http = self.http(Opening {
             descriptor: &descriptor,
             settings: &settings,

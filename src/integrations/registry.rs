@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
-use super::{Descriptor, Integration, github, stripe};
+use super::{Descriptor, Integration};
 use crate::nearest::nearest;
 
-/// The integrations of this build, one line each, by id.
+/// The integrations of this build, one line each, by id. `scripts/new-integration` adds to it.
+#[rustfmt::skip]
 fn builtin() -> Vec<Arc<dyn Integration>> {
-    vec![Arc::new(github::Github), Arc::new(stripe::Stripe)]
+    vec![
+        Arc::new(super::github::Github),
+        Arc::new(super::stripe::Stripe),
+    ]
 }
 
 /// A set of integrations, in the order of their ids. The list is an argument of the app, so that tests bring their own.

@@ -78,7 +78,8 @@ impl Converter {
                 continue;
             }
             let Some((rate, rate_day)) = self.rate(*currency, day) else {
-                let missing = format!("no exchange rate from {currency} to {} for {day}; see `dashtray rates load`", self.target);
+                let missing =
+                    format!("no exchange rate from {currency} to {} for {day}; see `dashtray rates load`", self.target);
                 return unknown(mark, missing);
             };
             if *currency != self.target {
@@ -192,8 +193,7 @@ mod tests {
 
     #[test]
     fn minor_units_and_crossed_rates_count() {
-        let rates =
-            converter("USD", &[("2026-03-06", "EUR", "USD", "1.25"), ("2026-03-06", "EUR", "JPY", "150")]);
+        let rates = converter("USD", &[("2026-03-06", "EUR", "USD", "1.25"), ("2026-03-06", "EUR", "JPY", "150")]);
         let yen = converted(&rates, &[amounts("JPY", "2026-03-06", 3000)], "2026-03-06");
         assert_eq!(yen.value.unwrap().parts().0, 2500);
     }

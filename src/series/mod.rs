@@ -186,5 +186,9 @@ async fn measuring(
     let wanted = named.to_lowercase();
     connections
         .retain(|connection| connection.public_id.to_string() == wanted || connection.name.to_lowercase() == wanted);
-    if connections.is_empty() { Err(Error::UnknownConnection(named.chars().take(60).collect())) } else { Ok(connections) }
+    if connections.is_empty() {
+        Err(Error::UnknownConnection(named.chars().take(60).collect()))
+    } else {
+        Ok(connections)
+    }
 }

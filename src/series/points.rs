@@ -40,10 +40,7 @@ impl Reading<'_> {
         let is_table = self.definition.widget_type == WidgetType::Table;
         let by_dimension = by_dimension || is_table;
         let states = self.states(&rows).await?;
-        let chosen: Vec<&SeriesRow> = rows
-            .iter()
-            .filter(|row| row.dimension.is_empty() != by_dimension)
-            .collect();
+        let chosen: Vec<&SeriesRow> = rows.iter().filter(|row| row.dimension.is_empty() != by_dimension).collect();
         let mut read = Vec::new();
         for row in chosen {
             read.push((row.dimension.clone(), row.currency, self.days(row, &states).await?));
@@ -53,10 +50,8 @@ impl Reading<'_> {
             read.push((String::new(), money.then_some(self.connection.settings.currency), states.clone()));
         }
         self.drop_silent(&mut read);
-        let mut views: Vec<SeriesView> = read
-            .iter()
-            .map(|(dimension, currency, days)| self.view(dimension, *currency, days, false))
-            .collect();
+        let mut views: Vec<SeriesView> =
+            read.iter().map(|(dimension, currency, days)| self.view(dimension, *currency, days, false)).collect();
         if let Some(reporting) = self.reporting_currency().filter(|_| money) {
             let converter = Converter::load(self.store, reporting, self.period).await?;
             for (dimension, days) in converter.convert(self.definition.kind, &read) {
@@ -118,10 +113,11 @@ impl Reading<'_> {
                 // A mark that was never written by us is damage: the day counts as not read.
                 let mark = Mark::from_code(point.mark).unwrap_or(Mark::new(State::Pending));
                 let mut metadata = notes.remove(&point.day);
-                let reason = metadata.as_mut().and_then(|map| map.shift_remove("reason")).and_then(|reason| match reason {
-                    Json::String(text) => Some(text),
-                    _ => None,
-                });
+                let reason =
+                    metadata.as_mut().and_then(|map| map.shift_remove("reason")).and_then(|reason| match reason {
+                        Json::String(text) => Some(text),
+                        _ => None,
+                    });
                 let metadata = metadata.filter(|map| !map.is_empty());
                 (point.day, DayPoint { value, mark, reason: reason.or_else(|| reason_of(mark)), metadata })
             })
@@ -213,7 +209,12 @@ fn joined(kind: Kind, days: &[(Day, &DayPoint)]) -> DayPoint {
     let stale = deciding.iter().any(|(_, point)| point.mark.stale);
     let quality = deciding.iter().map(|(_, point)| point.mark.quality).max().unwrap_or(Quality::Exact);
     let mark = |state: State| Mark { state, provisional, stale, partial: false, quality };
-    let none = |state: State, reason: String| DayPoint { value: None, mark: mark(state), reason: Some(reason), metadata: None };
+    let none = |state: State, reason: String| DayPoint {
+        value: None,
+        mark: mark(state),
+        reason: Some(reason),
+        metadata: None,
+    };
 
     let unknown: Vec<&(Day, &DayPoint)> =
         deciding.iter().filter(|(_, point)| !point.mark.state.is_answered()).collect();

@@ -91,7 +91,11 @@ fn ecb_xml(text: &str) -> Result<Vec<Rate>, InvalidRates> {
             }
         }
     }
-    if rates.is_empty() { Err(invalid(1, "no rate was found in this XML; use the ECB's euro reference rates")) } else { Ok(rates) }
+    if rates.is_empty() {
+        Err(invalid(1, "no rate was found in this XML; use the ECB's euro reference rates"))
+    } else {
+        Ok(rates)
+    }
 }
 
 fn attribute<'a>(tag: &'a str, name: &str) -> Option<&'a str> {
@@ -141,7 +145,9 @@ mod tests {
     fn says_which_line_is_wrong() {
         let error = |text: &str| parse(text).unwrap_err().to_string();
         assert!(error("date,base,quote,rate\n2026-03-31,EUR,USD,-1").starts_with("line 2: \"-1\" is not a rate"));
-        assert!(error("date,base,quote,rate\n31.03.2026,EUR,USD,1").starts_with("line 2: \"31.03.2026\" is not a date"));
+        assert!(
+            error("date,base,quote,rate\n31.03.2026,EUR,USD,1").starts_with("line 2: \"31.03.2026\" is not a date")
+        );
         assert!(error("a,b\n1,2").starts_with("line 1: the first line must name the columns"));
         assert!(error("").starts_with("line 1: the file is empty"));
         assert!(error("date,base,quote,rate\n2026-03-31,EUR,EUR,1").contains("quoted in itself"));

@@ -82,7 +82,8 @@ impl RunHost {
         let mut write = self.begin().await?;
         for definition in &self.descriptor.metrics {
             let carrier = ledger::carrier(definition, self.frame);
-            let mut book = Book::load(&mut write, definition, asked, |series| *series == carrier).await.map_err(internal)?;
+            let mut book =
+                Book::load(&mut write, definition, asked, |series| *series == carrier).await.map_err(internal)?;
             let changes = ledger::opening(definition, &book.standing, asked, self.frame);
             book.apply(&mut write, definition, changes, None).await.map_err(internal)?;
         }
@@ -113,7 +114,8 @@ impl RunHost {
         write.restart_stream(stream, fingerprint).await.map_err(internal)?;
         for definition in self.descriptor.metrics_of(stream) {
             let carrier = ledger::carrier(definition, self.frame);
-            let mut book = Book::load(&mut write, definition, asked, |series| *series == carrier).await.map_err(internal)?;
+            let mut book =
+                Book::load(&mut write, definition, asked, |series| *series == carrier).await.map_err(internal)?;
             let again: Vec<Change> = book
                 .standing
                 .iter()

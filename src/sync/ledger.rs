@@ -69,10 +69,9 @@ pub(super) fn is_money(definition: &Definition) -> bool {
 fn filled(definition: &Definition, scope: &Scope, frame: Frame) -> SeriesKey {
     match scope {
         Scope::Total | Scope::EveryDimension => carrier(definition, frame),
-        Scope::One(dimension) => SeriesKey {
-            dimension: dimension.clone(),
-            currency: is_money(definition).then_some(frame.currency),
-        },
+        Scope::One(dimension) => {
+            SeriesKey { dimension: dimension.clone(), currency: is_money(definition).then_some(frame.currency) }
+        }
     }
 }
 
@@ -151,9 +150,7 @@ pub(super) fn gap(definition: &Definition, gap: &Gap, standing: &Standing, frame
         .filter_map(|day| {
             let stands = standing.get(&(series.clone(), day)).copied();
             let cell = match stands {
-                Some(cell) if cell.mark.state.is_answered() => {
-                    Cell { mark: Mark { stale: true, ..cell.mark }, ..cell }
-                }
+                Some(cell) if cell.mark.state.is_answered() => Cell { mark: Mark { stale: true, ..cell.mark }, ..cell },
                 _ => Cell { value: None, denominator: None, mark: Mark::new(state) },
             };
             let differs = stands != Some(cell);

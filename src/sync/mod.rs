@@ -144,9 +144,9 @@ impl Syncer {
         let mut views = Vec::with_capacity(chosen.len());
         let width = usize::try_from(self.workers).unwrap_or(1);
         let mut runs = futures_util::stream::StreamExt::buffered(
-            futures_util::stream::iter(chosen.into_iter().map(|connection| {
-                self.run_or_join(connection, range, stop.clone(), watcher.clone())
-            })),
+            futures_util::stream::iter(
+                chosen.into_iter().map(|connection| self.run_or_join(connection, range, stop.clone(), watcher.clone())),
+            ),
             width,
         );
         while let Some(view) = futures_util::StreamExt::next(&mut runs).await {

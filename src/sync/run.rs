@@ -143,10 +143,10 @@ impl Syncer {
             clock: self.connections.clock,
             tally: tally.clone(),
         });
-        let context =
-            self.connections.context(connection, integration.as_ref(), RUN_BUDGET, host.clone()).await?;
+        let context = self.connections.context(connection, integration.as_ref(), RUN_BUDGET, host.clone()).await?;
         lock(findings).http = Some(context.http.clone());
-        let reader = Reader { integration: integration.as_ref(), descriptor: &descriptor, context: &context, host: &host };
+        let reader =
+            Reader { integration: integration.as_ref(), descriptor: &descriptor, context: &context, host: &host };
         let forced = range.period(connection.settings.history_start, today);
         let asked = forced.unwrap_or_else(|| Period::inclusive(connection.settings.history_start, today));
         let result = reader.read(asked, forced.is_some(), &connection.name, findings, watcher).await;

@@ -108,7 +108,10 @@ impl Verdict {
                         let error = Error::new(FailureKind::PlanRequired, reason.clone());
                         (OutcomeWord::Unsupported, Some(ErrorView::from(&error)))
                     }
-                    Fared::Unknown => (OutcomeWord::Unknown, Some(ErrorView::from(&Error::invalid_settings(format!("unknown metric: {id}"))))),
+                    Fared::Unknown => (
+                        OutcomeWord::Unknown,
+                        Some(ErrorView::from(&Error::invalid_settings(format!("unknown metric: {id}")))),
+                    ),
                 };
                 MetricOutcomeView { metric_id: id.clone(), outcome, error }
             })
@@ -138,15 +141,33 @@ impl Verdict {
             };
         }
         if self.unreadable {
-            return Plan { state: "credentials_unreadable", reason, until: None, failures: connection.state.failures, due_at: later(interval) };
+            return Plan {
+                state: "credentials_unreadable",
+                reason,
+                until: None,
+                failures: connection.state.failures,
+                due_at: later(interval),
+            };
         }
         if failed.is_some_and(|error| needs_reconnect(error.kind())) {
-            return Plan { state: "needs_reconnect", reason, until: None, failures: connection.state.failures.saturating_add(1), due_at: later(LONGEST_BACKOFF) };
+            return Plan {
+                state: "needs_reconnect",
+                reason,
+                until: None,
+                failures: connection.state.failures.saturating_add(1),
+                due_at: later(LONGEST_BACKOFF),
+            };
         }
         match self.status {
             RunStatus::RateLimited => {
                 let until = self.retry_at.unwrap_or_else(|| later(interval));
-                Plan { state: "rate_limited", reason, until: Some(until), failures: connection.state.failures, due_at: until }
+                Plan {
+                    state: "rate_limited",
+                    reason,
+                    until: Some(until),
+                    failures: connection.state.failures,
+                    due_at: until,
+                }
             }
             RunStatus::Failed => {
                 let failures = connection.state.failures.saturating_add(1);
@@ -156,7 +177,8 @@ impl Verdict {
             }
             RunStatus::Partial => {
                 let count = self.fared.values().filter(|fared| matches!(fared, Fared::Failed(_))).count();
-                let first = self.first_failure().map(|(id, error)| format!("{count} metrics failed, first {id}: {error}"));
+                let first =
+                    self.first_failure().map(|(id, error)| format!("{count} metrics failed, first {id}: {error}"));
                 Plan { state: "degraded", reason: first.or(reason), until: None, failures: 0, due_at: later(interval) }
             }
             RunStatus::Ok | RunStatus::Running => {

@@ -1,0 +1,64 @@
+//! Guides must not outlive the code: what they name exists, and what they quote stands there.
+
+use super::{Tree, hold};
+
+/// Where paths start that a guide may name.
+const ROOTS: [&str; 7] = ["src/", "tests/", "scripts/", "migrations/", "benches/", "templates/", "static/"];
+
+fn named_paths_exist(tree: &Tree) -> Vec<String> {
+    let mut found = Vec::new();
+    for guide in tree.files.iter().filter(|file| file.path.ends_with(".md") && !file.path.contains('/')) {
+        for (number, line) in guide.text.lines().enumerate() {
+            // Every second part is between backticks; only its first word can be a path.
+            for quoted in line.split('`').skip(1).step_by(2) {
+                let path = quoted.split([' ', '#']).next().unwrap_or_default();
+                let is_path = ROOTS.iter().any(|root| path.starts_with(root)) && !path.contains(['*', '<', '{', '…']);
+                let folder = format!("{}/", path.trim_end_matches('/'));
+                let exists = tree.files.iter().any(|file| file.path == path || file.path.starts_with(&folder));
+                if is_path && !exists {
+                    found.push(guide.at(number + 1, format!("{path} does not exist; say where it went")));
+                }
+            }
+        }
+    }
+    found
+}
+
+/// The walk of CONTRIBUTING.md quotes what `scripts/new-integration example` writes.
+fn the_walk_quotes_the_template(tree: &Tree) -> Vec<String> {
+    let Some(guide) = tree.file("CONTRIBUTING.md") else { return vec!["CONTRIBUTING.md is missing".to_owned()] };
+    let template = tree.files.iter().filter(|file| file.path.starts_with("scripts/template/"));
+    let mut written: String = template.map(|file| file.text.as_str()).collect();
+    for (placeholder, text) in
+        [("__ID__", "example"), ("__FOLDER__", "example"), ("__TYPE__", "Example"), ("__TITLE__", "Example")]
+    {
+        written = written.replace(placeholder, text);
+    }
+    written.push_str("pub mod example;\nArc::new(super::example::Example),\n");
+    let lines: Vec<&str> = written.lines().map(str::trim).collect();
+    let mut found = Vec::new();
+    let mut is_rust = false;
+    for (number, line) in guide.text.lines().enumerate() {
+        if line.starts_with("```") {
+            is_rust = line == "```rust";
+            continue;
+        }
+        // A remark behind the code is the guide's own, and … stands for what is left out.
+        let code = line.split("  //").next().unwrap_or_default().trim();
+        if is_rust && !code.contains('…') && !lines.contains(&code) {
+            found.push(guide.at(number + 1, format!("the template has no line \"{code}\"; quote what is there")));
+        }
+    }
+    found
+}
+
+#[test]
+fn a_guide_names_only_what_exists() {
+    hold(named_paths_exist, &[("README.md", "see `src/gone.rs` for more"), ("src/here.rs", "")]);
+}
+
+#[test]
+fn the_walk_of_contributing_is_the_template() {
+    let guide = ("CONTRIBUTING.md", "```rust\nlet old = 1;\n```");
+    hold(the_walk_quotes_the_template, &[guide, ("scripts/template/mod.rs", "let new = 1;")]);
+}
