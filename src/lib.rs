@@ -5,6 +5,8 @@
 
 #![expect(clippy::todo, reason = "skeleton")]
 
+pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod connections;
@@ -14,4 +16,6 @@ pub mod metric;
 pub mod nearest;
 pub mod secret;
 pub mod series;
+pub mod store;
 pub mod sync;
+pub mod web;
