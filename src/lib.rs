@@ -18,4 +18,5 @@ pub mod secret;
 pub mod series;
 pub mod store;
 pub mod sync;
+pub mod vault;
 pub mod web;

@@ -37,17 +37,14 @@ pub(super) struct Args {
 
 pub(super) async fn run(invocation: &Invocation, args: Args) -> Result<Done, Failure> {
     let app = invocation.open().await?;
-    let integration = app
-        .registry
-        .get(&args.integration)
-        .map_err(|unknown| Failure::usage("unknown_integration", unknown.to_string()))?;
+    let integration = app.registry.get(&args.integration)?;
     let given = credentials::read(args.credentials.as_deref(), &integration.descriptor(), true)?;
     let connected = app
         .connections
         .connect(ConnectRequest {
-            project: &args.project.project,
-            integration_id: &args.integration,
-            name: args.name.as_deref(),
+            project: args.project.project,
+            integration_id: args.integration,
+            name: args.name,
             credentials: given.credentials,
             settings: given.settings,
         })

@@ -3,7 +3,6 @@
 use super::{
     Invocation, ProjectArg,
     failure::{Done, Failure},
-    metric,
     output::{number, table, text},
 };
 use crate::{
@@ -33,7 +32,6 @@ pub(super) struct Args {
 
 pub(super) async fn run(invocation: &Invocation, args: Args) -> Result<Done, Failure> {
     let app = invocation.open().await?;
-    metric::check(&app.registry, &args.metric)?;
     let (project, connection) = (args.project.project.as_str(), args.connection.as_deref());
     let view = series::explain(&app.store, &app.registry, project, &args.metric, connection, args.currency).await?;
     invocation.out.show(&view, human)?;

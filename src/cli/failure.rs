@@ -6,7 +6,7 @@ use clap::error::{ErrorKind, ContextKind};
 use serde_json::{Value as Json, json};
 
 use super::output::Output;
-use crate::{app, config, connections, series, store, sync};
+use crate::{app, config, connections, integrations::UnknownIntegration, series, store, sync};
 
 /// A command that did what it could.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,19 +89,51 @@ impl From<store::Error> for Failure {
     }
 }
 
-/// Errors that know their own code and whether the user can mend it by typing something else.
-macro_rules! from_errors {
-    ($($error:ty),+) => {$(
-        impl From<$error> for Failure {
-            fn from(error: $error) -> Self {
-                let exit = if error.is_usage() { 2 } else { 1 };
-                Self { exit, code: error.code(), message: error.to_string(), details: Json::Null }
-            }
-        }
-    )+};
+impl From<UnknownIntegration> for Failure {
+    fn from(unknown: UnknownIntegration) -> Self {
+        connections::Error::from(unknown).into()
+    }
 }
 
-from_errors!(app::Error, connections::Error, sync::Error, series::Error);
+impl From<connections::Error> for Failure {
+    fn from(error: connections::Error) -> Self {
+        let details = match &error {
+            connections::Error::InvalidFields { fields } => {
+                let fields = fields.iter().map(|error| json!({"field": error.field, "message": error.message}));
+                json!({"fields": fields.collect::<Vec<_>>()})
+            }
+            connections::Error::Provider(error) => json!(connections::ErrorView::from(error)),
+            _ => Json::Null,
+        };
+        Self { exit: exit(error.is_usage()), code: error.code(), message: error.to_string(), details }
+    }
+}
+
+impl From<sync::Error> for Failure {
+    fn from(error: sync::Error) -> Self {
+        match error {
+            sync::Error::Connection(error) => error.into(),
+            other => Self { exit: exit(other.is_usage()), ..Self::failed(other.code(), other.to_string()) },
+        }
+    }
+}
+
+impl From<series::Error> for Failure {
+    fn from(error: series::Error) -> Self {
+        Self { exit: exit(error.is_usage()), ..Self::failed(error.code(), error.to_string()) }
+    }
+}
+
+impl From<app::Error> for Failure {
+    fn from(error: app::Error) -> Self {
+        Self::failed(error.code(), error.to_string())
+    }
+}
+
+/// The user can mend it by typing something else, or not.
+fn exit(is_usage: bool) -> u8 {
+    if is_usage { 2 } else { 1 }
+}
 
 /// Shows what clap has to say: help and version on stdout, wrong usage on stderr or as JSON.
 pub(super) fn usage(error: &clap::Error, json: bool) -> ExitCode {

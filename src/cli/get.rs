@@ -6,7 +6,6 @@ use super::{
     Invocation, ProjectArg,
     dates::Dates,
     failure::{Done, Failure},
-    metric,
     output::{number, table, text},
     sparkline::sparkline,
 };
@@ -50,18 +49,17 @@ pub(super) async fn run(invocation: &Invocation, args: Args) -> Result<Done, Fai
     let now = invocation.config().clock().now();
     args.dates.check(now)?;
     let app = invocation.open().await?;
-    metric::check(&app.registry, &args.metric)?;
     let request = GetRequest {
-        project: &args.project.project,
-        metric_id: &args.metric,
-        connection: args.connection.as_deref(),
+        project: args.project.project,
+        metric_id: args.metric,
+        connection: args.connection,
         from: args.dates.from,
         to: args.dates.to,
         interval: args.interval,
         by_dimension: args.by_dimension,
         now,
     };
-    let series = series::get(&app.store, &app.registry, request).await?;
+    let series = series::get(&app.store, &app.registry, &request).await?;
     if args.csv {
         invocation.out.print(&csv(&series))?;
         return Ok(Done::All);

@@ -30,9 +30,7 @@ pub(super) fn run(invocation: &Invocation, args: Args) -> Result<Done, Failure> 
             invocation.out.show(&json!({"integrations": entries}), |_| list_human(list()))?;
         }
         Some(id) => {
-            let found = registry.get(&id);
-            let found = found.map_err(|unknown| Failure::usage("unknown_integration", unknown.to_string()))?;
-            let descriptor = found.descriptor();
+            let descriptor = registry.get(&id)?.descriptor();
             invocation.out.show(&catalogue::entry(&descriptor), |_| entry_human(&descriptor))?;
         }
     }

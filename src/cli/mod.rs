@@ -18,7 +18,6 @@ mod health;
 mod integrations;
 mod keys;
 mod log;
-mod metric;
 mod output;
 mod pause;
 mod progress;

@@ -35,10 +35,9 @@ impl Bars {
         bar.set_position(progress.done);
         bar.set_message(progress.label.clone());
     }
-}
 
-impl Drop for Bars {
-    fn drop(&mut self) {
+    /// Takes the bars off the screen.
+    pub(super) fn clear(&self) {
         if let Ok(bars) = self.bars.lock() {
             bars.values().for_each(ProgressBar::finish_and_clear);
         }

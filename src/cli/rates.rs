@@ -37,7 +37,8 @@ pub(super) async fn run(invocation: &Invocation, args: Args) -> Result<Done, Fai
     let text = std::fs::read_to_string(&file).map_err(|error| bad(format!("cannot be read: {error}")))?;
     let rates = rates::parse(&text).map_err(|error| bad(error.to_string()))?;
     let app = invocation.open().await?;
-    let loaded = app.store.load_rates(&rates).await?;
-    invocation.out.show(&json!({"loaded": loaded}), |_| format!("Loaded {loaded} rates."))?;
+    let changed = app.store.load_rates(&rates).await?;
+    let view = json!({"read": rates.len(), "changed": changed});
+    invocation.out.show(&view, |_| format!("Read {} rates; {changed} are new or changed.", rates.len()))?;
     Ok(Done::All)
 }

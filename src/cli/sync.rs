@@ -1,8 +1,9 @@
 //! `dashtray sync`
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
@@ -11,11 +12,11 @@ use super::{
     failure::{Done, Failure},
     output::{number, table, text},
     progress::Bars,
-    runs,
+    runs, serve,
 };
 use crate::{
     app::App,
-    sync::{OutcomeWord, RunStatus, RunView},
+    sync::{OutcomeWord, Range, RunStatus, RunView, Watcher},
 };
 
 /// Read the connected services now
@@ -58,10 +59,25 @@ pub(super) async fn sync(
     connections: &[String],
     dates: Dates,
 ) -> Result<Vec<RunView>, Failure> {
-    let bars = Bars::new();
-    let connections: Vec<&str> = connections.iter().map(String::as_str).collect();
-    let progress = |progress: crate::sync::Progress| bars.update(&progress);
-    Ok(app.sync.sync_now(project, &connections, dates.from, dates.to, progress).await?)
+    let bars = Arc::new(Bars::new());
+    let watcher: Watcher = Arc::new({
+        let bars = bars.clone();
+        move |progress| bars.update(&progress)
+    });
+    let range = Range { from: dates.from, to: dates.to };
+    let stop = CancellationToken::new();
+    let runs = app.sync.sync_now(project, connections, range, &stop, watcher);
+    tokio::pin!(runs);
+    let ended = tokio::select! {
+        ended = &mut runs => ended,
+        () = serve::asked_to_stop() => {
+            // What was read is committed; the run is handed back and goes on from there next time.
+            stop.cancel();
+            runs.await
+        }
+    };
+    bars.clear();
+    Ok(ended?)
 }
 
 /// The worst of all runs decides.

@@ -1,5 +1,190 @@
-//! Reading series and receipts.
+//! Reading what was kept: series and receipts, as people and programs see them.
 
+mod convert;
+mod points;
+pub mod rates;
 mod view;
 
+use jiff::Timestamp;
+
+use crate::{
+    integrations::Registry,
+    metric::{Currency, Day, Definition, Interval, Period, Zone},
+    store::{self, Connection, Store},
+};
+
 pub use view::{Number, PointView, ReceiptView, SeriesView};
+
+/// Days that are shown where no range is named.
+const DEFAULT_DAYS: i32 = 30;
+
+/// What to read.
+#[derive(Debug, Clone)]
+pub struct GetRequest {
+    /// Slug of the project.
+    pub project: String,
+    /// Which metric.
+    pub metric_id: String,
+    /// Id or name of one connection; all that measure it where none is named.
+    pub connection: Option<String>,
+    /// The first day.
+    pub from: Option<Day>,
+    /// The last day.
+    pub to: Option<Day>,
+    /// How finely.
+    pub interval: Interval,
+    /// Each value of the dimension for itself.
+    pub by_dimension: bool,
+    /// The present instant.
+    pub now: Timestamp,
+}
+
+/// Why nothing can be read. Every sentence says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No integration measures it.
+    #[error("there is no metric \"{given}\"{}", nearest.as_ref().map(|id| format!("; did you mean {id}?")).unwrap_or_default())]
+    UnknownMetric {
+        /// What was asked for.
+        given: String,
+        /// The known id that is most like it.
+        nearest: Option<String>,
+    },
+    /// No project has that slug.
+    #[error("there is no project \"{0}\"; make it with `dashtray project {0}`")]
+    UnknownProject(String),
+    /// No connection of that name measures it.
+    #[error("there is no connection \"{0}\" that measures this; see `dashtray connections`")]
+    UnknownConnection(String),
+    /// The range makes no sense.
+    #[error("{0}")]
+    InvalidRange(String),
+    /// The metric has no dimension.
+    #[error("{0} has no dimension to break it down by; leave --by-dimension out")]
+    NoDimension(String),
+    /// There is no receipt.
+    #[error("{0}")]
+    NoReceipt(String),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
+impl Error {
+    /// The stable code that programs go by.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownMetric { .. } => "metric_not_found",
+            Self::UnknownProject(_) => "project_not_found",
+            Self::UnknownConnection(_) => "connection_not_found",
+            Self::InvalidRange(_) => "invalid_range",
+            Self::NoDimension(_) => "no_dimension",
+            Self::NoReceipt(_) => "no_receipt",
+            Self::Store(_) => "database",
+        }
+    }
+
+    /// Whether what was asked is at fault.
+    pub fn is_usage(&self) -> bool {
+        !matches!(self, Self::Store(_) | Self::NoReceipt(_))
+    }
+}
+
+/// The series of a metric: one a connection, currency and value of the dimension.
+pub async fn get(store: &Store, registry: &Registry, request: &GetRequest) -> Result<Vec<SeriesView>, Error> {
+    let definition = definition(registry, &request.metric_id)?;
+    if request.by_dimension && definition.dimension.is_none() {
+        return Err(Error::NoDimension(definition.id));
+    }
+    let connections = measuring(store, registry, &request.project, &definition, request.connection.as_deref()).await?;
+    check_range(request)?;
+    let mut all = Vec::new();
+    for connection in connections {
+        let zone: Zone = connection.settings.zone.parse().unwrap_or_else(|_| Zone::utc());
+        let today = Day::of(request.now, &zone);
+        if let Some(from) = request.from.filter(|from| *from > today) {
+            return Err(Error::InvalidRange(format!("{from} is in the future; give a day up to {today}")));
+        }
+        let last = request.to.unwrap_or(today).min(today);
+        let first = request.from.unwrap_or_else(|| last.plus(1 - DEFAULT_DAYS)).max(connection.settings.history_start);
+        let reading = points::Reading {
+            store,
+            connection: &connection,
+            definition: &definition,
+            period: Period::inclusive(first, last),
+            interval: request.interval,
+        };
+        all.extend(reading.series(request.by_dimension).await?);
+    }
+    Ok(all)
+}
+
+/// The newest receipt of a metric: in the named currency, else in the account's.
+pub async fn explain(
+    store: &Store,
+    registry: &Registry,
+    project: &str,
+    metric_id: &str,
+    connection: Option<&str>,
+    currency: Option<Currency>,
+) -> Result<ReceiptView, Error> {
+    let definition = definition(registry, metric_id)?;
+    if !definition.explained {
+        let message = format!("{metric_id} is counted by the provider and has no receipt; see `dashtray integrations`");
+        return Err(Error::NoReceipt(message));
+    }
+    for connection in measuring(store, registry, project, &definition, connection).await? {
+        let bodies = store.receipts(connection.key, metric_id).await?;
+        let receipts: Vec<crate::metric::Receipt> =
+            bodies.into_iter().filter_map(|body| serde_json::from_value(body).ok()).collect();
+        let wanted = currency.unwrap_or(connection.settings.currency);
+        let chosen = receipts.iter().find(|receipt| receipt.currency == Some(wanted));
+        let chosen = chosen.or_else(|| receipts.first().filter(|_| currency.is_none()));
+        if let Some(receipt) = chosen {
+            return Ok(ReceiptView { connection_id: connection.public_id, receipt: receipt.clone() });
+        }
+    }
+    let which = currency.map(|currency| format!(" in {currency}")).unwrap_or_default();
+    Err(Error::NoReceipt(format!("there is no receipt of {metric_id}{which} yet; run `dashtray sync` first")))
+}
+
+fn check_range(request: &GetRequest) -> Result<(), Error> {
+    match (request.from, request.to) {
+        (Some(from), Some(to)) if to < from => {
+            Err(Error::InvalidRange(format!("the range runs backwards: {from} is after {to}; swap them")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn definition(registry: &Registry, metric_id: &str) -> Result<Definition, Error> {
+    let descriptors: Vec<_> = registry.descriptors().collect();
+    match descriptors.iter().find_map(|descriptor| descriptor.metric(metric_id)) {
+        Some(definition) => Ok(definition.clone()),
+        None => {
+            let ids = descriptors.iter().flat_map(|descriptor| &descriptor.metrics).map(|metric| metric.id.as_str());
+            let nearest = crate::nearest::nearest(metric_id, ids).map(str::to_owned);
+            Err(Error::UnknownMetric { given: metric_id.chars().take(60).collect(), nearest })
+        }
+    }
+}
+
+/// The project's connections that measure a metric.
+async fn measuring(
+    store: &Store,
+    registry: &Registry,
+    project: &str,
+    definition: &Definition,
+    named: Option<&str>,
+) -> Result<Vec<Connection>, Error> {
+    let owner = registry.descriptors().find(|descriptor| descriptor.metric(&definition.id).is_some());
+    let Some(owner) = owner else { return Ok(Vec::new()) };
+    let project = store.project(project).await?.ok_or_else(|| Error::UnknownProject(project.to_owned()))?;
+    let mut connections = store.connections(project.id).await?;
+    connections.retain(|connection| connection.integration_id == owner.id);
+    let Some(named) = named else { return Ok(connections) };
+    let wanted = named.to_lowercase();
+    connections
+        .retain(|connection| connection.public_id.to_string() == wanted || connection.name.to_lowercase() == wanted);
+    if connections.is_empty() { Err(Error::UnknownConnection(named.chars().take(60).collect())) } else { Ok(connections) }
+}

@@ -1,5 +1,229 @@
-//! Scheduler, workers and runs.
+//! Syncing: which connection runs when, and what one run does.
+//!
+//! One run, from end to end: [`Syncer::work`] (or the command line) claims a connection that is due; `run` opens its
+//! credentials, makes sure that every asked day has a state, plans what is due (`plan`) and asks the integration for
+//! it step by step. The integration hands in batches; `host` turns each into rows (`ledger`) in one transaction under
+//! the run's fence. At the end `verdict` says how the run went and when the connection is due again.
 
+mod host;
+mod ledger;
+mod plan;
+mod run;
+mod scheduler;
+#[cfg(test)]
+mod tests;
+mod verdict;
 mod view;
 
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::{
+    connections::{self, Connections},
+    metric::{Day, Period},
+    store::{self, ClaimOutcome, Connection, Project},
+};
+
 pub use view::{MetricOutcomeView, OutcomeWord, RunStatus, RunView};
+
+/// A claim lasts this long unless it is renewed, so a dead process's connection is taken over within 30 s.
+const LEASE: Duration = Duration::from_secs(25);
+/// How often a running claim is renewed.
+const RENEWAL: Duration = Duration::from_secs(8);
+/// How often a run that is under way elsewhere is looked at.
+const WATCH: Duration = Duration::from_millis(250);
+
+/// Runs connections. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Syncer {
+    connections: Connections,
+    owner: String,
+    workers: u32,
+    wake: Arc<Notify>,
+}
+
+/// How far a run is. For people who watch; nothing depends on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    /// The connection's name.
+    pub connection_name: String,
+    /// Steps that are done.
+    pub done: u64,
+    /// Steps there are.
+    pub total: u64,
+    /// What is being read.
+    pub label: String,
+}
+
+/// Is told how far runs are.
+pub type Watcher = Arc<dyn Fn(Progress) + Send + Sync>;
+
+/// Why no run could be had at all. A run that failed is no error but a [`RunView`].
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The connection could not be found or opened.
+    #[error(transparent)]
+    Connection(#[from] connections::Error),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The asked range makes no sense.
+    #[error("{0}")]
+    InvalidRange(String),
+}
+
+impl Error {
+    /// The stable code that programs go by.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Connection(error) => error.code(),
+            Self::Store(_) => "database",
+            Self::InvalidRange(_) => "invalid_range",
+        }
+    }
+
+    /// Whether what was asked is at fault.
+    pub fn is_usage(&self) -> bool {
+        match self {
+            Self::Connection(error) => error.is_usage(),
+            Self::Store(_) => false,
+            Self::InvalidRange(_) => true,
+        }
+    }
+}
+
+/// The days that a run is asked to read again, both inclusive. Without them it reads what is due.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Range {
+    /// The first day.
+    pub from: Option<Day>,
+    /// The last day.
+    pub to: Option<Day>,
+}
+
+impl Range {
+    fn period(self, history_start: Day, today: Day) -> Option<Period> {
+        if self == Self::default() {
+            return None;
+        }
+        let first = self.from.unwrap_or(history_start);
+        Some(Period::inclusive(first, self.to.unwrap_or(today).min(today)))
+    }
+}
+
+impl Syncer {
+    /// A syncer of this process, with room for `workers` runs at once.
+    pub fn new(connections: Connections, workers: u32) -> Self {
+        let owner = Uuid::now_v7().to_string();
+        Self { connections, owner, workers: workers.max(1), wake: Arc::new(Notify::new()) }
+    }
+
+    /// Tells the scheduler of this process that something may be due.
+    pub fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    /// Runs connections now (all of the project where none is named), or waits for the run that is under way.
+    pub async fn sync_now(
+        &self,
+        project: &str,
+        names: &[String],
+        range: Range,
+        stop: &CancellationToken,
+        watcher: Watcher,
+    ) -> Result<Vec<RunView>, Error> {
+        let project = self.connections.project(project).await?;
+        let chosen = self.chosen(&project, names).await?;
+        for connection in &chosen {
+            self.check_range(connection, range)?;
+        }
+        let mut views = Vec::with_capacity(chosen.len());
+        let width = usize::try_from(self.workers).unwrap_or(1);
+        let mut runs = futures_util::stream::StreamExt::buffered(
+            futures_util::stream::iter(chosen.into_iter().map(|connection| {
+                self.run_or_join(connection, range, stop.clone(), watcher.clone())
+            })),
+            width,
+        );
+        while let Some(view) = futures_util::StreamExt::next(&mut runs).await {
+            views.push(view?);
+        }
+        Ok(views)
+    }
+
+    async fn chosen(&self, project: &Project, names: &[String]) -> Result<Vec<Connection>, Error> {
+        if names.is_empty() {
+            return Ok(self.connections.store.connections(project.id).await?);
+        }
+        let mut chosen: Vec<Connection> = Vec::new();
+        for name in names {
+            let connection = self.connections.find(project, name).await?;
+            if chosen.iter().all(|other| other.public_id != connection.public_id) {
+                chosen.push(connection);
+            }
+        }
+        Ok(chosen)
+    }
+
+    fn check_range(&self, connection: &Connection, range: Range) -> Result<(), Error> {
+        let today = self.today(connection);
+        if let Some(from) = range.from.filter(|from| *from > today) {
+            return Err(Error::InvalidRange(format!("{from} is in the future; give a day up to {today}")));
+        }
+        match (range.from, range.to) {
+            (Some(from), Some(to)) if to < from => {
+                Err(Error::InvalidRange(format!("the range runs backwards: {from} is after {to}; swap them")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn today(&self, connection: &Connection) -> Day {
+        let zone = connection.settings.zone.parse().unwrap_or_else(|_| crate::metric::Zone::utc());
+        Day::of(self.connections.now_for(&connection.integration_id), &zone)
+    }
+
+    async fn run_or_join(
+        &self,
+        connection: Connection,
+        range: Range,
+        stop: CancellationToken,
+        watcher: Watcher,
+    ) -> Result<RunView, Error> {
+        let key = connection.key;
+        let mut joined: Option<Uuid> = None;
+        loop {
+            if let Some(run_id) = joined {
+                let run = self.connections.store.run(key, run_id).await?;
+                if let Some(ended) = run.filter(|run| run.ended_at.is_some()) {
+                    return Ok(view::of_row(&connection, &ended));
+                }
+            }
+            match self.connections.store.claim(key, &self.owner, self.now(), LEASE).await? {
+                ClaimOutcome::Claimed(claim) => {
+                    return self.run(claim, connection, range, stop, watcher).await;
+                }
+                ClaimOutcome::Busy { run_id, .. } => {
+                    joined = run_id.or(joined);
+                    tokio::time::sleep(WATCH).await;
+                }
+            }
+        }
+    }
+
+    /// The last runs of a connection, newest first.
+    pub async fn runs(&self, project: &str, connection: &str, limit: u32) -> Result<Vec<RunView>, Error> {
+        let project = self.connections.project(project).await?;
+        let connection = self.connections.find(&project, connection).await?;
+        let rows = self.connections.store.runs(connection.key, limit).await?;
+        Ok(rows.iter().map(|row| view::of_row(&connection, row)).collect())
+    }
+
+    fn now(&self) -> Timestamp {
+        self.connections.clock.now()
+    }
+}

@@ -4,7 +4,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::connections::ErrorView;
+use crate::{
+    connections::ErrorView,
+    http::Error,
+    store::{Connection, RunEnd, RunRow},
+};
 
 /// One run of one connection.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -65,7 +69,7 @@ impl RunStatus {
 }
 
 /// How one metric fared in a run.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MetricOutcomeView {
     /// The metric.
     pub metric_id: String,
@@ -101,5 +105,56 @@ impl OutcomeWord {
             Self::Unsupported => "unsupported",
             Self::Unknown => "unknown",
         }
+    }
+}
+
+/// A stored run as it leaves. What was stored by another version and cannot be read is left out.
+pub(super) fn of_row(connection: &Connection, row: &RunRow) -> RunView {
+    let status = match row.status.as_deref() {
+        None => RunStatus::Running,
+        Some(name) => serde_json::from_value(name.into()).unwrap_or(RunStatus::Failed),
+    };
+    RunView {
+        run_id: row.run_id,
+        connection_id: connection.public_id,
+        status,
+        started_at: row.started_at,
+        ended_at: row.ended_at,
+        requests: count(row.requests),
+        bytes: count(row.bytes),
+        waited_ms: count(row.waited_ms),
+        samples_written: count(row.samples_written),
+        retry_at: row.retry_at,
+        error: row.error.clone().and_then(|json| serde_json::from_value(json).ok()),
+        metrics: row.metrics.clone().and_then(|json| serde_json::from_value(json).ok()).unwrap_or_default(),
+    }
+}
+
+fn count(stored: i64) -> u64 {
+    u64::try_from(stored).unwrap_or(0)
+}
+
+/// A run that just ended as it leaves.
+pub(super) fn of_end(
+    connection: &Connection,
+    end: &RunEnd,
+    started_at: Timestamp,
+    ended_at: Timestamp,
+    metrics: Vec<MetricOutcomeView>,
+    error: Option<&Error>,
+) -> RunView {
+    RunView {
+        run_id: end.run_id,
+        connection_id: connection.public_id,
+        status: serde_json::from_value(end.status.as_str().into()).unwrap_or(RunStatus::Failed),
+        started_at,
+        ended_at: Some(ended_at),
+        requests: count(end.requests),
+        bytes: count(end.bytes),
+        waited_ms: count(end.waited_ms),
+        samples_written: count(end.samples_written),
+        retry_at: end.retry_at,
+        error: error.map(ErrorView::from),
+        metrics,
     }
 }

@@ -1,0 +1,120 @@
+//! The whole, wired: configuration, store, vault, integrations, outbound HTTP, connections and sync.
+
+use std::{path::Path, sync::Arc};
+
+use crate::{
+    config::Config,
+    connections::{Connections, Overrides},
+    http::{self, ClientConfig},
+    integrations::Registry,
+    metric::Currency,
+    store::{self, NewProject, Store},
+    sync::Syncer,
+    vault::{KeyError, Vault, VaultKeys},
+};
+
+/// Slug of the project that is always there.
+pub const DEFAULT_PROJECT: &str = "default";
+
+/// Everything a command, a page or the API needs. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct App {
+    /// The effective configuration.
+    pub config: Arc<Config>,
+    /// The integrations there are.
+    pub registry: Registry,
+    /// The database.
+    pub store: Store,
+    /// Connections.
+    pub connections: Connections,
+    /// Runs.
+    pub sync: Syncer,
+}
+
+/// Why the app could not be opened. Every sentence says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The data directory or a file cannot be used.
+    #[error("{path} cannot be used: {source}; give another place with --data-dir, or change its permissions")]
+    File {
+        /// What was tried.
+        path: String,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+    /// The database cannot be opened.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The master key is malformed.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The outbound client cannot be made.
+    #[error(transparent)]
+    Client(#[from] http::Error),
+}
+
+impl Error {
+    /// The stable code that programs go by.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::File { .. } => "file",
+            Self::Store(_) => "database",
+            Self::Key(_) => "master_key",
+            Self::Client(_) => "client",
+        }
+    }
+}
+
+impl App {
+    /// Opens the data directory, the database and the vault. A missing master key locks the sealed credentials and
+    /// nothing else.
+    pub async fn open(config: Config, registry: Registry) -> Result<Self, Error> {
+        make_data_dir(&config.data_dir)?;
+        let store = Store::open(config.database_url.expose()).await?;
+        let clock = crate::clock::Clock::System;
+        ensure_default_project(&store, clock).await?;
+        let nothing_sealed = store.all_sealed(None, 1).await?.is_empty();
+        let vault = Vault::open(&VaultKeys {
+            text: config.master_key.clone(),
+            file: config.master_key_file.clone(),
+            data_dir: config.data_dir.clone(),
+            may_create: nothing_sealed,
+        })?;
+        let client = client_config(&config)?;
+        let overrides = Overrides { provider_urls: config.provider_urls.clone(), now: config.now };
+        let connections = Connections::new(store.clone(), vault, registry.clone(), client, clock, overrides)?;
+        let sync = Syncer::new(connections.clone(), u32::from(config.workers));
+        Ok(Self { config: Arc::new(config), registry, store, connections, sync })
+    }
+}
+
+fn make_data_dir(dir: &Path) -> Result<(), Error> {
+    std::fs::create_dir_all(dir).map_err(|source| Error::File { path: dir.display().to_string(), source })
+}
+
+async fn ensure_default_project(store: &Store, clock: crate::clock::Clock) -> Result<(), store::Error> {
+    if store.project(DEFAULT_PROJECT).await?.is_some() {
+        return Ok(());
+    }
+    let new = NewProject { slug: DEFAULT_PROJECT.to_owned(), zone: "UTC".to_owned(), currency: Currency::USD };
+    match store.insert_project(&new, clock.now()).await {
+        // Another process was faster.
+        Ok(_) | Err(store::Error::Conflict(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn client_config(config: &Config) -> Result<ClientConfig, Error> {
+    let mut client = ClientConfig {
+        allow_private_hosts: config.allow_private_hosts,
+        connect_timeout: config.connect_timeout,
+        read_timeout: config.read_timeout,
+        total_timeout: config.answer_timeout,
+        ..ClientConfig::default()
+    };
+    if let Some(path) = &config.extra_ca_file {
+        let pem = std::fs::read(path).map_err(|source| Error::File { path: path.display().to_string(), source })?;
+        client.extra_ca.push(pem);
+    }
+    Ok(client)
+}

@@ -1,0 +1,245 @@
+//! Making a connection, testing it, and giving it other credentials.
+
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+use serde_json::{Map, Value as Json};
+use uuid::Uuid;
+
+use super::{
+    ConnectedView, Connections, Error, ErrorView, TestView, guarded, memory, options, settings_of,
+    session::{Nowhere, Opening},
+};
+use crate::{
+    http::Credentials,
+    integrations::{AccountInfo, Context, Descriptor, Integration, Settings, ZonePolicy, check_credentials},
+    metric::{Day, FailureKind, Zone},
+    secret::Secret,
+    store::{Connection, ConnectionSettings, ConnectionState, NewConnection, Project},
+};
+
+/// A test of a connection takes no longer than this.
+const TEST_BUDGET: SignedDuration = SignedDuration::from_secs(30);
+
+/// What a user gives to connect a service.
+#[derive(Debug, Clone)]
+pub struct ConnectRequest {
+    /// Slug of the project.
+    pub project: String,
+    /// Which service.
+    pub integration_id: String,
+    /// The user's name for it; made from the service's name where none is given.
+    pub name: Option<String>,
+    /// The credential fields.
+    pub credentials: BTreeMap<String, Secret>,
+    /// The settings, the host's among them.
+    pub settings: Map<String, Json>,
+}
+
+impl Connections {
+    /// Checks, tests, seals and saves. Nothing is kept unless the provider accepts the credentials.
+    pub async fn connect(&self, request: ConnectRequest) -> Result<ConnectedView, Error> {
+        let integration = self.registry.get(&request.integration_id)?;
+        let descriptor = integration.descriptor();
+        let project = self.project(&request.project).await?;
+        let (credentials, parsed) = check_input(&descriptor, request.credentials, &request.settings)?;
+        let (host_settings, settings) = parsed;
+
+        let context = self.trial(&project, &descriptor, &settings, credentials.clone())?;
+        let account = guarded(integration.test_connection(&context)).await?;
+
+        let existing = self.store.connections(project.id).await?;
+        let same = |other: &&Connection| other.integration_id == descriptor.id && other.account_id == account.id;
+        if let Some(other) = existing.iter().find(same) {
+            return Err(Error::AlreadyConnected { name: other.name.clone() });
+        }
+        let name = choose_name(request.name.as_deref(), &descriptor, &existing)?;
+        let zone = zone_of(&descriptor, host_settings.zone, &account, &project);
+        let now = self.now_for(&descriptor.id);
+        let history = i32::try_from(descriptor.history_days.saturating_sub(1)).unwrap_or(i32::MAX);
+        let public_id = Uuid::now_v7();
+        let new = NewConnection {
+            project_id: project.id,
+            public_id,
+            integration_id: descriptor.id.clone(),
+            name,
+            account_id: account.id.clone(),
+            account: serde_json::to_value(&account).unwrap_or_default(),
+            settings: ConnectionSettings {
+                values: Json::Object(request.settings),
+                zone: zone.name().to_owned(),
+                currency: account.currency.unwrap_or(project.currency),
+                history_start: Day::of(now, &zone).plus(history.saturating_neg()),
+                sync_interval_minutes: host_settings.sync_interval,
+                max_quota_share_permille: host_settings.max_quota_share_permille,
+            },
+            due_at: self.clock.now(),
+            credentials: memory::seal_credentials(&self.vault, public_id, &credentials)?,
+        };
+        match self.store.insert_connection(&new, self.clock.now()).await {
+            Ok(connection) => Ok(connected(&connection, &account)),
+            Err(crate::store::Error::Conflict(message)) => Err(Error::Conflict(message)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Asks the provider whether the credentials still work. A refusal is the result of the test, not an error.
+    pub async fn test(&self, project: &str, connection: &str) -> Result<TestView, Error> {
+        let project = self.project(project).await?;
+        let connection = self.find(&project, connection).await?;
+        let integration = self.registry.get(&connection.integration_id)?;
+        let context =
+            self.context(&connection, integration.as_ref(), TEST_BUDGET, std::sync::Arc::new(Nowhere)).await?;
+        let result = guarded(integration.test_connection(&context)).await;
+        let mut view = TestView {
+            connection_id: connection.public_id,
+            success: result.is_ok(),
+            refreshed: false,
+            error: result.as_ref().err().map(ErrorView::from),
+            account: None,
+            checks: Vec::new(),
+        };
+        if let Ok(account) = result {
+            self.keep_account(&connection, &account).await?;
+            view.account = Some((&account).into());
+            view.checks = account.checks;
+        }
+        Ok(view)
+    }
+
+    /// Gives a connection other credentials of the same account. History and settings stay.
+    pub async fn reconnect(
+        &self,
+        project: &str,
+        connection: &str,
+        credentials: BTreeMap<String, Secret>,
+    ) -> Result<ConnectedView, Error> {
+        let project = self.project(project).await?;
+        let connection = self.find(&project, connection).await?;
+        let integration = self.registry.get(&connection.integration_id)?;
+        let descriptor = integration.descriptor();
+        let (credentials, (_, settings)) = check_input(&descriptor, credentials, &settings_of(&connection))?;
+        let context = self.trial(&project, &descriptor, &settings, credentials.clone())?;
+        let account = guarded(integration.test_connection(&context)).await?;
+        if account.id != connection.account_id {
+            return Err(Error::AccountMismatch {
+                name: connection.name.clone(),
+                expected: account_label(&connection),
+                found: format!("{} ({})", account.label, account.id),
+            });
+        }
+        let sealed = memory::seal_credentials(&self.vault, connection.public_id, &credentials)?;
+        self.store.replace_credentials(connection.key, &sealed).await?;
+        self.keep_account(&connection, &account).await?;
+        let state = ConnectionState {
+            state: "ok".to_owned(),
+            reason: None,
+            until: None,
+            failures: 0,
+            due_at: self.clock.now(),
+            last_synced_at: None,
+        };
+        self.store.set_state(connection.key, &state).await?;
+        Ok(connected(&connection, &account))
+    }
+
+    async fn keep_account(&self, connection: &Connection, account: &AccountInfo) -> Result<(), Error> {
+        let json = serde_json::to_value(account).unwrap_or_default();
+        match self.store.update_account(connection.key, &account.id, &json).await {
+            Err(crate::store::Error::Conflict(message)) => Err(Error::Conflict(message)),
+            other => Ok(other?),
+        }
+    }
+
+    /// Tests credentials and settings that are not saved.
+    fn trial(
+        &self,
+        project: &Project,
+        descriptor: &Descriptor,
+        settings: &Settings,
+        credentials: Credentials,
+    ) -> Result<Context, Error> {
+        let http = self.http(Opening {
+            descriptor,
+            settings,
+            credentials,
+            connection_id: String::new(),
+            quota_share_permille: 1000,
+            deadline: self.clock.now().checked_add(TEST_BUDGET).ok(),
+        })?;
+        Ok(self.trial_context(http, settings.clone(), project.currency, self.now_for(&descriptor.id)))
+    }
+}
+
+/// Checks credentials and settings together, so that all errors are seen at once.
+fn check_input(
+    descriptor: &Descriptor,
+    credentials: BTreeMap<String, Secret>,
+    settings: &Map<String, Json>,
+) -> Result<(Credentials, (options::HostSettings, Settings)), Error> {
+    let credentials = check_credentials(&descriptor.credentials, credentials);
+    let settings = options::parse(descriptor, settings);
+    match (credentials, settings) {
+        (Ok(credentials), Ok(settings)) => Ok((credentials, settings)),
+        (credentials, settings) => {
+            let mut fields = credentials.err().unwrap_or_default();
+            fields.extend(settings.err().unwrap_or_default());
+            Err(Error::InvalidFields { fields })
+        }
+    }
+}
+
+/// The given name if it is free, else the service's name with the first free number.
+fn choose_name(given: Option<&str>, descriptor: &Descriptor, existing: &[Connection]) -> Result<String, Error> {
+    let taken = |name: &str| existing.iter().any(|connection| connection.name.to_lowercase() == name.to_lowercase());
+    match given.map(str::trim).filter(|name| !name.is_empty()) {
+        Some(name) if name.chars().count() > 80 || name.chars().any(char::is_control) => {
+            let fields = vec![crate::integrations::FieldError::new("name", "use at most 80 printable characters")];
+            Err(Error::InvalidFields { fields })
+        }
+        Some(name) if taken(name) => Err(Error::NameTaken(name.to_owned())),
+        Some(name) => Ok(name.to_owned()),
+        None => {
+            let numbered = (2..).map(|number| format!("{} {number}", descriptor.name));
+            let mut names = std::iter::once(descriptor.name.clone()).chain(numbered);
+            Ok(names.find(|name| !taken(name)).unwrap_or_else(|| descriptor.name.clone()))
+        }
+    }
+}
+
+/// The setting, else the account's zone, else the project's; a provider's own where it has one. Frozen from here on.
+fn zone_of(descriptor: &Descriptor, chosen: Option<Zone>, account: &AccountInfo, project: &Project) -> Zone {
+    let parsed = |name: &str| name.parse::<Zone>().ok();
+    let of_account = account.zone.as_deref().and_then(parsed);
+    let of_project = parsed(&project.zone);
+    let zone = match descriptor.zone {
+        ZonePolicy::Utc => Some(Zone::utc()),
+        ZonePolicy::Account => of_account.or(of_project),
+        ZonePolicy::Choosable => chosen.or(of_account).or(of_project),
+    };
+    zone.unwrap_or_else(Zone::utc)
+}
+
+/// The account of a connection in words.
+fn account_label(connection: &Connection) -> String {
+    match connection.account.get("label").and_then(Json::as_str) {
+        Some(label) => format!("{label} ({})", connection.account_id),
+        None => connection.account_id.clone(),
+    }
+}
+
+fn connected(connection: &Connection, account: &AccountInfo) -> ConnectedView {
+    ConnectedView {
+        connection_id: connection.public_id,
+        integration_id: connection.integration_id.clone(),
+        name: connection.name.clone(),
+        account: account.into(),
+        checks: account.checks.clone(),
+        choices: account.choices.clone(),
+    }
+}
+
+/// Whether a failed call means that the user has to reconnect.
+pub(crate) fn needs_reconnect(kind: FailureKind) -> bool {
+    kind == FailureKind::Unauthorized
+}

@@ -1,0 +1,116 @@
+//! Looking at connections, changing and removing them.
+
+use serde_json::{Map, Value as Json};
+
+use super::{ConnectionView, Connections, Error, memory, options, settings_of};
+use crate::{
+    integrations::FieldError,
+    store::{Connection, ConnectionKey, ConnectionSettings},
+};
+
+/// Sealed credentials that are re-wrapped in one go of a key rotation.
+const ROTATION_PAGE: u32 = 100;
+
+impl Connections {
+    /// The project's connections by name.
+    pub async fn list(&self, project: &str) -> Result<Vec<ConnectionView>, Error> {
+        let project = self.project(project).await?;
+        let connections = self.store.connections(project.id).await?;
+        Ok(connections.iter().map(|connection| self.view(connection)).collect())
+    }
+
+    /// Changes settings. A setting that a stream depends on makes the next run read that stream again.
+    pub async fn set(
+        &self,
+        project: &str,
+        connection: &str,
+        changes: &[(String, String)],
+    ) -> Result<ConnectionView, Error> {
+        let project = self.project(project).await?;
+        let connection = self.find(&project, connection).await?;
+        let descriptor = self.registry.get(&connection.integration_id)?.descriptor();
+        if let Some((key, _)) = changes.iter().find(|(key, _)| options::is_frozen(key)) {
+            let message = "is frozen when a connection is made, since its days are cut by it; connect again to change it";
+            return Err(Error::InvalidFields { fields: vec![FieldError::new(key, message)] });
+        }
+        let mut settings: Map<String, Json> = settings_of(&connection);
+        for (key, value) in changes {
+            settings.insert(key.clone(), Json::from(value.as_str()));
+        }
+        let (host, _) =
+            options::parse(&descriptor, &settings).map_err(|fields| Error::InvalidFields { fields })?;
+        let changed = ConnectionSettings {
+            values: Json::Object(settings),
+            sync_interval_minutes: host.sync_interval,
+            max_quota_share_permille: host.max_quota_share_permille,
+            ..connection.settings
+        };
+        self.store.set_settings(connection.key, &changed).await?;
+        self.store.set_due(connection.key, self.clock.now()).await?;
+        self.reload(connection.key).await
+    }
+
+    /// Stops scheduled runs until [`Connections::resume`].
+    pub async fn pause(&self, project: &str, connection: &str) -> Result<ConnectionView, Error> {
+        self.set_paused(project, connection, true).await
+    }
+
+    /// Lets scheduled runs go on; the next one is due at once.
+    pub async fn resume(&self, project: &str, connection: &str) -> Result<ConnectionView, Error> {
+        self.set_paused(project, connection, false).await
+    }
+
+    async fn set_paused(&self, project: &str, connection: &str, paused: bool) -> Result<ConnectionView, Error> {
+        let project = self.project(project).await?;
+        let connection = self.find(&project, connection).await?;
+        self.store.set_paused(connection.key, paused, self.clock.now()).await?;
+        self.reload(connection.key).await
+    }
+
+    /// Removes a connection with its credentials and all its data.
+    pub async fn disconnect(&self, project: &str, connection: &str) -> Result<(), Error> {
+        let project = self.project(project).await?;
+        let connection = self.find(&project, connection).await?;
+        Ok(self.store.delete_connection(connection.key).await?)
+    }
+
+    /// Re-wraps all sealed credentials with the newest key; returns how many were. May be interrupted and run again.
+    /// Kept answers are a cache and are dropped.
+    pub async fn rotate_keys(&self) -> Result<u64, Error> {
+        let mut rotated = 0;
+        let mut after: Option<ConnectionKey> = None;
+        loop {
+            let page = self.store.all_sealed(after, ROTATION_PAGE).await?;
+            let Some((last, _, _)) = page.last() else { break };
+            after = Some(*last);
+            for (key, public_id, sealed) in page {
+                let label = memory::credentials_label(public_id);
+                if let Some(newer) = self.vault.rewrap(&label, &memory::from_row(sealed.clone()))? {
+                    let swapped = self.store.swap_credentials(key, &sealed, &memory::to_row(newer)).await?;
+                    rotated += u64::from(swapped);
+                }
+            }
+        }
+        self.store.drop_all_kept().await?;
+        Ok(rotated)
+    }
+
+    async fn reload(&self, key: ConnectionKey) -> Result<ConnectionView, Error> {
+        Ok(self.view(&self.store.connection(key).await?))
+    }
+
+    fn view(&self, connection: &Connection) -> ConnectionView {
+        let syncing = connection.lease_until.is_some_and(|until| until > self.clock.now());
+        ConnectionView {
+            connection_id: connection.public_id,
+            integration_id: connection.integration_id.clone(),
+            name: connection.name.clone(),
+            state: if connection.paused { "paused".to_owned() } else { connection.state.state.clone() },
+            reason: connection.state.reason.clone(),
+            until: connection.state.until,
+            syncing,
+            last_synced_at: connection.state.last_synced_at,
+            next_sync_at: (!connection.paused).then_some(connection.state.due_at),
+        }
+    }
+}

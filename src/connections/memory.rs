@@ -1,0 +1,134 @@
+//! What outbound HTTP remembers, kept in the store; kept answers compressed and sealed by the vault.
+
+use std::{
+    collections::BTreeMap,
+    io::{Read, Write},
+    sync::Arc,
+};
+
+use async_trait::async_trait;
+use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
+use uuid::Uuid;
+
+use crate::{
+    clock::Clock,
+    http::{Credentials, Grant, Kept, Learned, Memory, MemoryError, Reservation},
+    secret::Secret,
+    store::{self, KeptRow, SealedRow, Store},
+    vault::{self, Sealed, Vault},
+};
+
+/// The store and the vault as outbound HTTP's memory.
+#[derive(Debug)]
+pub struct SealedMemory {
+    store: Store,
+    vault: Arc<Vault>,
+    clock: Clock,
+}
+
+/// Kept answers are a cache: one older than this is dropped and asked for anew.
+const KEPT_DAYS: i64 = 14;
+
+/// Largest body that is unpacked again.
+const MAX_KEPT_BYTES: u64 = 64 << 20;
+
+impl SealedMemory {
+    pub(super) fn new(store: Store, vault: Arc<Vault>, clock: Clock) -> Self {
+        Self { store, vault, clock }
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> MemoryError {
+    MemoryError(error.to_string())
+}
+
+#[async_trait]
+impl Memory for SealedMemory {
+    async fn reserve(&self, reservation: &Reservation) -> Result<Grant, MemoryError> {
+        self.store.reserve(reservation).await.map_err(failed)
+    }
+
+    async fn learn(&self, learned: &Learned) -> Result<(), MemoryError> {
+        self.store.learn(learned).await.map_err(failed)
+    }
+
+    async fn recall(&self, connection_id: &str, request_key: &str) -> Result<Option<Kept>, MemoryError> {
+        let Some(row) = self.store.kept(connection_id, request_key).await.map_err(failed)? else { return Ok(None) };
+        // A kept answer that cannot be opened is asked for again; nothing depends on it.
+        Ok(unpack(&self.vault, connection_id, request_key, row))
+    }
+}
+
+impl SealedMemory {
+    /// Drops kept answers that are too old to be of use.
+    pub async fn prune(&self) -> Result<u64, store::Error> {
+        let age = jiff::SignedDuration::from_hours(24 * KEPT_DAYS);
+        let before = self.clock.now().checked_sub(age).unwrap_or(jiff::Timestamp::MIN);
+        self.store.prune_kept(before).await
+    }
+}
+
+/// Compresses and seals an answer's body.
+pub(crate) fn pack(vault: &Vault, connection_id: &str, kept: &Kept) -> Result<KeptRow, vault::Error> {
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::fast());
+    // Writing into memory does not fail.
+    let packed = encoder.write_all(&kept.body).and_then(|()| encoder.finish()).unwrap_or_default();
+    Ok(KeptRow {
+        etag: kept.etag.clone(),
+        last_modified: kept.last_modified.clone(),
+        link: kept.link.clone(),
+        sealed: to_row(vault.seal(&label(connection_id, &kept.request_key), &packed)?),
+    })
+}
+
+fn unpack(vault: &Vault, connection_id: &str, request_key: &str, row: KeptRow) -> Option<Kept> {
+    let packed = vault.open_sealed(&label(connection_id, request_key), &from_row(row.sealed)).ok()?;
+    let mut body = Vec::new();
+    DeflateDecoder::new(packed.as_slice()).take(MAX_KEPT_BYTES).read_to_end(&mut body).ok()?;
+    Some(Kept {
+        request_key: request_key.to_owned(),
+        etag: row.etag,
+        last_modified: row.last_modified,
+        link: row.link,
+        body,
+    })
+}
+
+fn label(connection_id: &str, request_key: &str) -> String {
+    format!("kept {connection_id} {request_key}")
+}
+
+/// The label that binds sealed credentials to their connection.
+pub(super) fn credentials_label(connection_id: Uuid) -> String {
+    format!("credentials {connection_id}")
+}
+
+/// Seals the credentials of a connection.
+pub(super) fn seal_credentials(
+    vault: &Vault,
+    connection_id: Uuid,
+    credentials: &Credentials,
+) -> Result<SealedRow, vault::Error> {
+    let plain: BTreeMap<&str, &str> = credentials.iter().map(|(key, secret)| (key, secret.expose())).collect();
+    let bytes = zeroize::Zeroizing::new(serde_json::to_vec(&plain).unwrap_or_default());
+    Ok(to_row(vault.seal(&credentials_label(connection_id), &bytes)?))
+}
+
+/// Opens the credentials of a connection.
+pub(super) fn open_credentials(
+    vault: &Vault,
+    connection_id: Uuid,
+    sealed: &SealedRow,
+) -> Result<Credentials, vault::Error> {
+    let plain = vault.open_sealed(&credentials_label(connection_id), &from_row(sealed.clone()))?;
+    let fields: BTreeMap<String, Secret> = serde_json::from_slice(&plain).map_err(|_| vault::Error::Corrupt)?;
+    Ok(Credentials::new(fields))
+}
+
+pub(super) fn to_row(sealed: Sealed) -> SealedRow {
+    SealedRow { key_id: sealed.key_id, wrapped_key: sealed.wrapped_key, body: sealed.body }
+}
+
+pub(super) fn from_row(row: SealedRow) -> Sealed {
+    Sealed { key_id: row.key_id, wrapped_key: row.wrapped_key, body: row.body }
+}

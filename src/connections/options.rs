@@ -1,0 +1,83 @@
+//! The settings that every connection takes, whatever its integration.
+
+use serde_json::{Map, Value as Json};
+
+use crate::{
+    integrations::{Descriptor, FieldError, Settings, ZonePolicy},
+    metric::{Zone, exact},
+};
+
+/// Keys of the host's own settings.
+const ZONE: &str = "zone";
+const SYNC_INTERVAL: &str = "sync_interval";
+const MAX_QUOTA_SHARE: &str = "max_quota_share";
+
+/// The host's settings of a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct HostSettings {
+    pub(super) zone: Option<Zone>,
+    /// Minutes.
+    pub(super) sync_interval: Option<u32>,
+    pub(super) max_quota_share_permille: u32,
+}
+
+/// Parts what the user gave into the host's settings and the integration's. All errors are reported at once.
+pub(super) fn parse(
+    descriptor: &Descriptor,
+    given: &Map<String, Json>,
+) -> Result<(HostSettings, Settings), Vec<FieldError>> {
+    let mut rest = given.clone();
+    let mut take = |key: &str| rest.shift_remove(key).map(|value| plain(&value)).filter(|text| !text.is_empty());
+    let (zone, interval, share) = (take(ZONE), take(SYNC_INTERVAL), take(MAX_QUOTA_SHARE));
+    let mut errors = Vec::new();
+    let mut note = |key: &str, message: String| errors.push(FieldError::new(key, message));
+
+    let zone = zone.and_then(|name| match name.parse::<Zone>() {
+        Ok(_) if descriptor.zone != ZonePolicy::Choosable => {
+            note(ZONE, format!("{} counts its days in its own zone; leave this out", descriptor.name));
+            None
+        }
+        Ok(zone) => Some(zone),
+        Err(error) => {
+            note(ZONE, error.to_string());
+            None
+        }
+    });
+    let sync_interval = interval.and_then(|text| match text.parse::<u32>() {
+        Ok(minutes @ 1..=10_080) => Some(minutes),
+        _ => {
+            note(SYNC_INTERVAL, "give minutes, a whole number from 1 to 10080".to_owned());
+            None
+        }
+    });
+    let share = share.map_or(Some(1000), |text| permille(&text));
+    if share.is_none() {
+        note(MAX_QUOTA_SHARE, "give a share above 0 and up to 1, such as 0.5".to_owned());
+    }
+    let settings = Settings::parse(&descriptor.settings, &rest).map_err(|more| errors.extend(more)).ok();
+    match (settings, share, errors.is_empty()) {
+        (Some(settings), Some(max_quota_share_permille), true) => {
+            Ok((HostSettings { zone, sync_interval, max_quota_share_permille }, settings))
+        }
+        _ => Err(errors),
+    }
+}
+
+/// Whether a key is one of the host's that may not change once days are cut by it.
+pub(super) fn is_frozen(key: &str) -> bool {
+    key == ZONE
+}
+
+fn plain(value: &Json) -> String {
+    match value {
+        Json::String(text) => text.trim().to_owned(),
+        Json::Null => String::new(),
+        other => other.to_string(),
+    }
+}
+
+fn permille(text: &str) -> Option<u32> {
+    let share = exact::parse_decimal(text)?;
+    let permille = u32::try_from(exact::round_scaled(&share, 3)?).ok()?;
+    (1..=1000).contains(&permille).then_some(permille)
+}

@@ -1,0 +1,124 @@
+//! Opening a connection for use: its secrets go to the HTTP layer, everything else to the integration.
+
+use std::{any::Any, future::Future, panic::AssertUnwindSafe, sync::Arc};
+
+use futures_util::FutureExt;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Connections, Error, options, settings_of};
+use crate::{
+    http::{self, Credentials, Http, Session},
+    integrations::{Context, Descriptor, Host, Integration, Settings},
+    metric::{Currency, Zone},
+    store::Connection,
+};
+
+/// The parts of a connection that is opened for use.
+pub(super) struct Opening<'a> {
+    pub(super) descriptor: &'a Descriptor,
+    pub(super) settings: &'a Settings,
+    pub(super) credentials: Credentials,
+    /// Empty before the connection is saved.
+    pub(super) connection_id: String,
+    pub(super) quota_share_permille: u32,
+    pub(super) deadline: Option<Timestamp>,
+}
+
+impl Connections {
+    /// The way to the provider.
+    pub(super) fn http(&self, opening: Opening<'_>) -> Result<Http, http::Error> {
+        let override_url = self.overrides.provider_urls.get(&opening.descriptor.id).cloned();
+        let service = opening.descriptor.service(opening.settings, override_url)?;
+        Ok(self.client.session(Session {
+            service: Arc::new(service),
+            credentials: opening.credentials,
+            connection_id: opening.connection_id,
+            quota_share_permille: opening.quota_share_permille,
+            deadline: opening.deadline,
+        }))
+    }
+
+    /// Opens the sealed credentials of a connection.
+    pub(super) async fn credentials(&self, connection: &Connection) -> Result<Credentials, Error> {
+        let sealed = self.store.sealed_credentials(connection.key).await?;
+        super::memory::open_credentials(&self.vault, connection.public_id, &sealed)
+            .map_err(|source| Error::Unreadable { name: connection.name.clone(), source })
+    }
+
+    /// A context for a saved connection. Results go to `host`; no wait goes past `budget` from now.
+    pub async fn context(
+        &self,
+        connection: &Connection,
+        integration: &dyn Integration,
+        budget: SignedDuration,
+        host: Arc<dyn Host>,
+    ) -> Result<Context, Error> {
+        let descriptor = integration.descriptor();
+        let credentials = self.credentials(connection).await?;
+        let (host_settings, settings) = options::parse(&descriptor, &settings_of(connection))
+            .map_err(|fields| Error::InvalidFields { fields })?;
+        let http = self.http(Opening {
+            descriptor: &descriptor,
+            settings: &settings,
+            credentials,
+            connection_id: connection.public_id.to_string(),
+            quota_share_permille: host_settings.max_quota_share_permille,
+            deadline: self.clock.now().checked_add(budget).ok(),
+        })?;
+        let zone: Zone = connection.settings.zone.parse().map_err(|_| {
+            http::Error::internal(format!("the zone {} of this connection is unknown", connection.settings.zone))
+        })?;
+        let now = self.now_for(&connection.integration_id);
+        Ok(Context::new(http, settings, zone, connection.settings.currency, now, host))
+    }
+
+    /// A context for a first test: nothing is saved yet, so nothing can be committed.
+    pub(super) fn trial_context(&self, http: Http, settings: Settings, currency: Currency, now: Timestamp) -> Context {
+        Context::new(http, settings, Zone::utc(), currency, now, Arc::new(Nowhere))
+    }
+}
+
+/// The host of a test: there is nothing to read and nowhere to commit.
+pub(super) struct Nowhere;
+
+#[async_trait::async_trait]
+impl Host for Nowhere {
+    async fn checkpoint(&self, _stream: &str) -> Result<Option<Vec<u8>>, http::Error> {
+        Ok(None)
+    }
+
+    async fn records(&self, _: &str, _: &[String]) -> Result<Vec<crate::integrations::Record>, http::Error> {
+        Ok(Vec::new())
+    }
+
+    async fn scan(
+        &self,
+        _stream: &str,
+        _order: crate::integrations::Order,
+        _after: Option<crate::integrations::Position>,
+        _limit: u32,
+    ) -> Result<Vec<crate::integrations::Record>, http::Error> {
+        Ok(Vec::new())
+    }
+
+    async fn commit(&self, _: crate::integrations::Batch, _: Vec<http::Kept>) -> Result<(), http::Error> {
+        Err(http::Error::internal("a test of a connection commits nothing"))
+    }
+}
+
+/// What came of a call into an integration.
+pub type Guarded<T> = Result<T, http::Error>;
+
+/// Awaits a call into an integration. A panic in it is that call's failure and nobody else's.
+pub async fn guarded<T>(call: impl Future<Output = Guarded<T>>) -> Guarded<T> {
+    match AssertUnwindSafe(call).catch_unwind().await {
+        Ok(result) => result,
+        Err(panic) => Err(http::Error::internal("the integration panicked; this is a bug in it")
+            .context("place", panic_place(panic.as_ref()))),
+    }
+}
+
+/// What may be told of a panic: the kind of its payload, never its text, which could hold an answer of the provider.
+fn panic_place(panic: &(dyn Any + Send)) -> &'static str {
+    if panic.is::<String>() || panic.is::<&'static str>() { "see the log" } else { "unknown" }
+}

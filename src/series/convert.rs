@@ -1,0 +1,200 @@
+//! Converting series into a reporting currency, with the rate of each day.
+//!
+//! It is done when a series is read and not when it is stored: the amounts that providers name stay as they are, and
+//! rates that are loaded later count for days that were read before. A day is the sum of what its currencies show,
+//! each times its rate, rounded once.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, json};
+
+use super::points::{DayPoint, Days};
+use crate::{
+    metric::{Currency, Day, Exact, Kind, Mark, Money, Period, Quality, State, Value, exact},
+    store::{self, Store},
+};
+
+/// Markets rest on weekends and holidays: a rate holds until the next one, for at most this many days.
+const RATE_HOLDS_DAYS: i32 = 7;
+
+/// Rates into one currency.
+pub(super) struct Converter {
+    target: Currency,
+    /// How many units of the quote one unit of the base is worth, by day.
+    rates: BTreeMap<(Currency, Currency), BTreeMap<Day, Exact>>,
+}
+
+impl Converter {
+    pub(super) async fn load(store: &Store, target: Currency, period: Period) -> Result<Self, store::Error> {
+        let reach = Period::new(period.start().plus(-RATE_HOLDS_DAYS), period.end());
+        let mut rates: BTreeMap<(Currency, Currency), BTreeMap<Day, Exact>> = BTreeMap::new();
+        for rate in store.rates(reach).await? {
+            if let Some(value) = exact::parse_decimal(&rate.rate).filter(|value| !exact::is_zero(value)) {
+                rates.entry((rate.base, rate.quote)).or_default().insert(rate.day, value);
+            }
+        }
+        Ok(Self { target, rates })
+    }
+
+    /// One converted series a dimension, where anything is counted in another currency at all.
+    pub(super) fn convert(&self, kind: Kind, read: &[(String, Option<Currency>, Days)]) -> Vec<(String, Days)> {
+        let mut by_dimension: BTreeMap<&str, Vec<(Currency, &Days)>> = BTreeMap::new();
+        for (dimension, currency, days) in read {
+            if let Some(currency) = currency {
+                by_dimension.entry(dimension).or_default().push((*currency, days));
+            }
+        }
+        by_dimension
+            .into_iter()
+            .filter(|(_, parts)| parts.iter().any(|(currency, _)| *currency != self.target))
+            .map(|(dimension, parts)| (dimension.to_owned(), self.joined(kind, &parts)))
+            .collect()
+    }
+
+    fn joined(&self, kind: Kind, parts: &[(Currency, &Days)]) -> Days {
+        let Some((_, first)) = parts.first() else { return Days::new() };
+        first.keys().map(|day| (*day, self.day(kind, *day, parts))).collect()
+    }
+
+    fn day(&self, kind: Kind, day: Day, parts: &[(Currency, &Days)]) -> DayPoint {
+        let mut sum = exact::from_int(0);
+        let mut denominator: i64 = 0;
+        let mut used = Map::new();
+        let mut mark = Mark::new(State::Zero);
+        let mut any_value = false;
+        for (currency, days) in parts {
+            let Some(point) = days.get(&day) else { continue };
+            mark.provisional |= point.mark.provisional;
+            mark.stale |= point.mark.stale;
+            mark.quality = mark.quality.max(point.mark.quality);
+            if !point.mark.state.is_answered() {
+                return DayPoint { metadata: None, value: None, ..point.clone() };
+            }
+            let Some(value) = point.value else { continue };
+            any_value = true;
+            let (minor, of) = value.parts();
+            denominator = denominator.saturating_add(of.unwrap_or(0));
+            if minor == 0 {
+                continue;
+            }
+            let Some((rate, rate_day)) = self.rate(*currency, day) else {
+                let missing = format!("no exchange rate from {currency} to {} for {day}; see `dashtray rates load`", self.target);
+                return unknown(mark, missing);
+            };
+            if *currency != self.target {
+                let shown = exact::to_decimal(&rate, 6).unwrap_or_default();
+                used.insert(currency.code().to_owned(), json!({ "rate": shown, "date": rate_day }));
+            }
+            sum += exact::from_int(minor) * rate * scale(*currency, self.target);
+        }
+        let Some(minor) = exact::round(&sum) else { return unknown(mark, "the sum does not fit 64 bits".to_owned()) };
+        let money = Money::new(minor, self.target);
+        let value = match kind {
+            Kind::Ratio => Value::money_ratio(money, denominator),
+            _ => any_value.then_some(Value::Money(money)),
+        };
+        mark.state = match value {
+            None => State::Empty,
+            Some(value) if value.is_zero() => State::Zero,
+            Some(_) => State::Value,
+        };
+        let metadata = (!used.is_empty()).then(|| Map::from_iter([("rates".to_owned(), json!(used))]));
+        DayPoint { value, mark, reason: None, metadata }
+    }
+
+    /// The rate into the target, direct, inverse, or by way of a third currency that both are quoted in.
+    fn rate(&self, from: Currency, day: Day) -> Option<(Exact, Day)> {
+        if from == self.target {
+            return Some((exact::from_int(1), day));
+        }
+        self.direct(from, self.target, day).or_else(|| {
+            let bases = self.rates.keys().map(|(base, _)| *base).collect::<std::collections::BTreeSet<_>>();
+            bases.into_iter().find_map(|middle| {
+                let (first, first_day) = self.direct(from, middle, day)?;
+                let (second, second_day) = self.direct(middle, self.target, day)?;
+                Some((first * second, first_day.min(second_day)))
+            })
+        })
+    }
+
+    fn direct(&self, from: Currency, to: Currency, day: Day) -> Option<(Exact, Day)> {
+        let newest = |base: Currency, quote: Currency| {
+            let (of, rate) = self.rates.get(&(base, quote))?.range(..=day).next_back()?;
+            (day.number() - of.number() <= RATE_HOLDS_DAYS).then(|| (rate.clone(), *of))
+        };
+        newest(from, to).or_else(|| newest(to, from).map(|(rate, of)| (rate.recip(), of)))
+    }
+}
+
+/// Minor units of one currency are not those of another.
+fn scale(from: Currency, to: Currency) -> Exact {
+    let ten = |digits: u8| exact::from_int(10_i64.pow(u32::from(digits)));
+    ten(to.digits()) / ten(from.digits())
+}
+
+fn unknown(mark: Mark, reason: String) -> DayPoint {
+    let mark = Mark { state: State::Pending, quality: Quality::Exact, ..mark };
+    DayPoint { value: None, mark, reason: Some(reason), metadata: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn currency(code: &str) -> Currency {
+        code.parse().unwrap()
+    }
+
+    fn day(text: &str) -> Day {
+        text.parse().unwrap()
+    }
+
+    fn converter(target: &str, rates: &[(&str, &str, &str, &str)]) -> Converter {
+        let mut all: BTreeMap<(Currency, Currency), BTreeMap<Day, Exact>> = BTreeMap::new();
+        for (date, base, quote, rate) in rates {
+            let rate = exact::parse_decimal(rate).unwrap();
+            all.entry((currency(base), currency(quote))).or_default().insert(day(date), rate);
+        }
+        Converter { target: currency(target), rates: all }
+    }
+
+    fn amounts(code: &str, date: &str, minor: i64) -> (String, Option<Currency>, Days) {
+        let value = Value::Money(Money::new(minor, currency(code)));
+        let point = DayPoint { value: Some(value), mark: Mark::new(State::Value), reason: None, metadata: None };
+        (String::new(), Some(currency(code)), Days::from([(day(date), point)]))
+    }
+
+    fn converted(converter: &Converter, read: &[(String, Option<Currency>, Days)], date: &str) -> DayPoint {
+        converter.convert(Kind::Level, read)[0].1[&day(date)].clone()
+    }
+
+    #[test]
+    fn vectors_53_and_54_of_the_providers_document() {
+        let read = [amounts("USD", "2026-03-02", 10_000), amounts("EUR", "2026-03-02", 10_000)];
+        let point = converted(&converter("USD", &[("2026-03-02", "EUR", "USD", "1.10")]), &read, "2026-03-02");
+        assert_eq!(point.value.unwrap().parts().0, 21_000);
+        assert_eq!(point.metadata.unwrap()["rates"]["EUR"]["rate"], "1.100000");
+
+        let read = [amounts("EUR", "2026-03-02", 9_900)];
+        let point = converted(&converter("USD", &[("2026-03-02", "EUR", "USD", "1.08")]), &read, "2026-03-02");
+        assert_eq!(point.value.unwrap().parts().0, 10_692);
+    }
+
+    #[test]
+    fn weekends_carry_friday_but_not_for_ever() {
+        let rates = converter("USD", &[("2026-03-06", "EUR", "USD", "2")]);
+        let sunday = converted(&rates, &[amounts("EUR", "2026-03-08", 5)], "2026-03-08");
+        assert_eq!(sunday.value.unwrap().parts().0, 10);
+        let later = converted(&rates, &[amounts("EUR", "2026-03-20", 5)], "2026-03-20");
+        assert_eq!(later.value, None);
+        assert!(later.reason.unwrap().contains("no exchange rate from EUR to USD for 2026-03-20"));
+    }
+
+    #[test]
+    fn minor_units_and_crossed_rates_count() {
+        let rates =
+            converter("USD", &[("2026-03-06", "EUR", "USD", "1.25"), ("2026-03-06", "EUR", "JPY", "150")]);
+        let yen = converted(&rates, &[amounts("JPY", "2026-03-06", 3000)], "2026-03-06");
+        assert_eq!(yen.value.unwrap().parts().0, 2500);
+    }
+}

@@ -1,0 +1,251 @@
+//! From stored rows to the points of a series: every asked day has one, and a bucket says why it has no value.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value as Json, json};
+
+use super::{Number, PointView, SeriesView, convert::Converter};
+use crate::{
+    metric::{
+        Currency, Day, Definition, Interval, Kind, Mark, Period, Quality, State, Unit, Value, WidgetType, combine,
+    },
+    store::{self, Connection, SeriesRow, Store},
+};
+
+/// What is read for one connection.
+pub(super) struct Reading<'a> {
+    pub(super) store: &'a Store,
+    pub(super) connection: &'a Connection,
+    pub(super) definition: &'a Definition,
+    pub(super) period: Period,
+    pub(super) interval: Interval,
+}
+
+/// One day of one series.
+#[derive(Debug, Clone)]
+pub(super) struct DayPoint {
+    pub(super) value: Option<Value>,
+    pub(super) mark: Mark,
+    pub(super) reason: Option<String>,
+    pub(super) metadata: Option<Map<String, Json>>,
+}
+
+/// The days of a series in order.
+pub(super) type Days = BTreeMap<Day, DayPoint>;
+
+impl Reading<'_> {
+    /// The series that are asked for, the converted one last.
+    pub(super) async fn series(&self, by_dimension: bool) -> Result<Vec<SeriesView>, store::Error> {
+        let rows = self.store.series(self.connection.key, Some(&self.definition.id)).await?;
+        let is_table = self.definition.widget_type == WidgetType::Table;
+        let by_dimension = by_dimension || is_table;
+        let states = self.states(&rows).await?;
+        let chosen: Vec<&SeriesRow> = rows
+            .iter()
+            .filter(|row| row.dimension.is_empty() != by_dimension)
+            .collect();
+        let mut read = Vec::new();
+        for row in chosen {
+            read.push((row.dimension.clone(), row.currency, self.days(row, &states).await?));
+        }
+        let money = self.definition.unit == Unit::Currency;
+        if read.is_empty() && !by_dimension {
+            read.push((String::new(), money.then_some(self.connection.settings.currency), states.clone()));
+        }
+        self.drop_silent(&mut read);
+        let mut views: Vec<SeriesView> = read
+            .iter()
+            .map(|(dimension, currency, days)| self.view(dimension, *currency, days, false))
+            .collect();
+        if let Some(reporting) = self.reporting_currency().filter(|_| money) {
+            let converter = Converter::load(self.store, reporting, self.period).await?;
+            for (dimension, days) in converter.convert(self.definition.kind, &read) {
+                views.push(self.view(&dimension, Some(reporting), &days, true));
+            }
+        }
+        Ok(views)
+    }
+
+    fn reporting_currency(&self) -> Option<Currency> {
+        self.connection.settings.values.get("reporting_currency")?.as_str()?.parse().ok()
+    }
+
+    /// The account's currency is only of interest where nothing is counted in another one, or it has amounts itself.
+    fn drop_silent(&self, read: &mut Vec<(String, Option<Currency>, Days)>) {
+        let silent = |days: &Days| days.values().all(|point| point.value.is_none_or(|value| value.is_zero()));
+        let spoken: BTreeSet<String> =
+            read.iter().filter(|(_, _, days)| !silent(days)).map(|(dimension, _, _)| dimension.clone()).collect();
+        let own = self.connection.settings.currency;
+        read.retain(|(dimension, currency, days)| {
+            *currency != Some(own) || !spoken.contains(dimension) || !silent(days)
+        });
+    }
+
+    /// The metric's state of each day: the marks of its carrier.
+    async fn states(&self, rows: &[SeriesRow]) -> Result<Days, store::Error> {
+        let valued = self.definition.widget_type != WidgetType::Table && self.definition.unit == Unit::Currency;
+        let currency = valued.then_some(self.connection.settings.currency);
+        let carrier = rows.iter().find(|row| row.dimension.is_empty() && row.currency == currency);
+        let mut days = match carrier {
+            Some(row) => self.stored(row).await?,
+            None => Days::new(),
+        };
+        let pending = DayPoint { value: None, mark: Mark::new(State::Pending), reason: None, metadata: None };
+        for day in self.period.days() {
+            days.entry(day).or_insert_with(|| pending.clone());
+        }
+        Ok(days)
+    }
+
+    async fn stored(&self, row: &SeriesRow) -> Result<Days, store::Error> {
+        let project = self.connection.key.project_id;
+        let points = self.store.points(project, &[row.id], self.period).await?;
+        let notes = self.store.notes(project, &[row.id], self.period).await?;
+        let mut notes: BTreeMap<Day, Map<String, Json>> = notes
+            .into_iter()
+            .filter_map(|note| match note.body {
+                Json::Object(map) => Some((note.day, map)),
+                _ => None,
+            })
+            .collect();
+        Ok(points
+            .into_iter()
+            .map(|point| {
+                let Definition { unit, kind, .. } = self.definition;
+                let value = point
+                    .value
+                    .and_then(|value| Value::from_parts(*unit, *kind, row.currency, value, point.denominator));
+                // A mark that was never written by us is damage: the day counts as not read.
+                let mark = Mark::from_code(point.mark).unwrap_or(Mark::new(State::Pending));
+                let mut metadata = notes.remove(&point.day);
+                let reason = metadata.as_mut().and_then(|map| map.shift_remove("reason")).and_then(|reason| match reason {
+                    Json::String(text) => Some(text),
+                    _ => None,
+                });
+                let metadata = metadata.filter(|map| !map.is_empty());
+                (point.day, DayPoint { value, mark, reason: reason.or_else(|| reason_of(mark)), metadata })
+            })
+            .collect())
+    }
+
+    /// The days of a series. Where it has no row, nothing was said of it: zero if the metric was read that day, else
+    /// whatever kept the metric from being read.
+    async fn days(&self, row: &SeriesRow, states: &Days) -> Result<Days, store::Error> {
+        let mut days = self.stored(row).await?;
+        let (state, zero) = match self.definition.kind {
+            Kind::Flow | Kind::Level | Kind::Distinct => {
+                (State::Zero, Value::from_parts(self.definition.unit, self.definition.kind, row.currency, 0, None))
+            }
+            Kind::Ratio | Kind::Statistic => (State::Empty, None),
+        };
+        for (day, point) in states {
+            let answered = point.mark.state.is_answered();
+            let unsaid = || DayPoint {
+                value: zero.filter(|_| answered),
+                mark: if answered { Mark { state, ..point.mark } } else { point.mark },
+                reason: point.reason.clone(),
+                metadata: None,
+            };
+            days.entry(*day).or_insert_with(unsaid);
+        }
+        Ok(days)
+    }
+
+    fn view(&self, dimension: &str, currency: Option<Currency>, days: &Days, converted: bool) -> SeriesView {
+        let points = match self.interval {
+            Interval::Day => days.iter().map(|(day, point)| self.point(*day, point)).collect(),
+            interval => self.buckets(interval, days),
+        };
+        SeriesView {
+            metric_id: self.definition.id.clone(),
+            name: self.definition.name.clone(),
+            unit: self.definition.unit,
+            currency,
+            kind: self.definition.kind,
+            zone: self.connection.settings.zone.clone(),
+            connection_id: self.connection.public_id,
+            dimension: (!dimension.is_empty()).then(|| dimension.to_owned()),
+            converted,
+            points,
+        }
+    }
+
+    fn point(&self, date: Day, point: &DayPoint) -> PointView {
+        PointView {
+            date,
+            value: point.value.and_then(|value| number(&value, self.definition.unit)),
+            state: point.mark.state,
+            reason: point.reason.clone(),
+            provisional: point.mark.provisional,
+            stale: point.mark.stale,
+            quality: point.mark.quality,
+            metadata: point.metadata.clone(),
+        }
+    }
+
+    /// Weeks or months, of the days that were asked for.
+    fn buckets(&self, interval: Interval, days: &Days) -> Vec<PointView> {
+        let mut buckets: BTreeMap<Day, Vec<(Day, &DayPoint)>> = BTreeMap::new();
+        for (day, point) in days {
+            buckets.entry(interval.bucket(*day).start()).or_default().push((*day, point));
+        }
+        buckets
+            .into_iter()
+            .map(|(start, of_bucket)| {
+                let whole = interval.bucket(start).len();
+                let mut point = joined(self.definition.kind, &of_bucket);
+                if of_bucket.len() < whole {
+                    let metadata = point.metadata.get_or_insert_with(Map::new);
+                    metadata.insert("days".to_owned(), json!(of_bucket.len()));
+                    metadata.insert("days_of_interval".to_owned(), json!(whole));
+                }
+                self.point(start, &point)
+            })
+            .collect()
+    }
+}
+
+/// Joins the days of a bucket as far as the metric's kind allows. Of a level the last day decides; of everything else
+/// one unknown day makes the bucket unknown.
+fn joined(kind: Kind, days: &[(Day, &DayPoint)]) -> DayPoint {
+    let deciding = if kind == Kind::Level { &days[days.len().saturating_sub(1)..] } else { days };
+    let provisional = days.iter().any(|(_, point)| point.mark.provisional);
+    let stale = deciding.iter().any(|(_, point)| point.mark.stale);
+    let quality = deciding.iter().map(|(_, point)| point.mark.quality).max().unwrap_or(Quality::Exact);
+    let mark = |state: State| Mark { state, provisional, stale, partial: false, quality };
+    let none = |state: State, reason: String| DayPoint { value: None, mark: mark(state), reason: Some(reason), metadata: None };
+
+    let unknown: Vec<&(Day, &DayPoint)> =
+        deciding.iter().filter(|(_, point)| !point.mark.state.is_answered()).collect();
+    if let Some((day, point)) = unknown.first() {
+        let why = point.reason.clone().unwrap_or_else(|| point.mark.state.name().to_owned());
+        let reason = format!("{} of {} days unknown, first {day}: {why}", unknown.len(), days.len());
+        return none(point.mark.state, reason);
+    }
+    let values: Vec<Value> = deciding.iter().filter_map(|(_, point)| point.value).collect();
+    match combine(kind, &values) {
+        Ok(Some(value)) => {
+            let state = if value.is_zero() { State::Zero } else { State::Value };
+            DayPoint { value: Some(value), mark: mark(state), reason: None, metadata: None }
+        }
+        Ok(None) => DayPoint { value: None, mark: mark(State::Empty), reason: None, metadata: None },
+        Err(error) => none(State::Unsupported, error.to_string()),
+    }
+}
+
+fn reason_of(mark: Mark) -> Option<String> {
+    match mark.state {
+        State::Value | State::Zero | State::Empty => None,
+        State::Pending => Some("not read yet".to_owned()),
+        State::Failed(kind) => Some(kind.name().to_owned()),
+        State::BeyondRetention => Some("the provider cannot answer that far back".to_owned()),
+        State::Unsupported => Some("not included in the plan or permissions".to_owned()),
+    }
+}
+
+fn number(value: &Value, unit: Unit) -> Option<Number> {
+    match (value, unit) {
+        (Value::Count(count), _) => Some(Number::Integer(*count)),
+        (value, unit) => value.normalised(unit).map(Number::Decimal),
+    }
+}

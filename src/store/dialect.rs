@@ -1,0 +1,202 @@
+//! What differs between the two databases: opening, migrating, and row locks.
+
+use std::{
+    fmt::Write as _,
+    fs::OpenOptions,
+    io::ErrorKind,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use sqlx::{
+    AssertSqlSafe, PgPool, SqlitePool,
+    migrate::{MigrateError, Migrator},
+    pool::PoolOptions,
+    postgres::PgPoolOptions,
+    query, query_scalar,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use super::{
+    Error,
+    db::{Db, Tx},
+};
+
+static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
+static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// How long a writer waits for another process on SQLite, and how long a reader waits for a connection.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const READERS: u32 = 4;
+const POSTGRES_CONNECTIONS: u32 = 10;
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
+
+impl Db {
+    /// Opens `sqlite:PATH` or `postgres://…` and brings its schema up to date.
+    pub(super) async fn open(url: &str) -> Result<Self, Error> {
+        if let Some(path) = url.strip_prefix("sqlite:") {
+            open_sqlite(Path::new(path.strip_prefix("//").unwrap_or(path))).await
+        } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            open_postgres(url).await
+        } else {
+            Err(Error::Unavailable(
+                "the database address must start with sqlite: or postgres://, such as sqlite:/var/lib/dashtray/dashtray.db"
+                    .into(),
+            ))
+        }
+    }
+}
+
+async fn open_sqlite(path: &Path) -> Result<Db, Error> {
+    let existed = !create_private(path)?;
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .foreign_keys(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Normal)
+        .busy_timeout(BUSY_TIMEOUT);
+    // Never closed for being idle: opening anew would only cost its caches.
+    let pool = |size| {
+        let pool: PoolOptions<_> = SqlitePoolOptions::new();
+        pool.max_connections(size)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+    };
+    let writer = pool(1).connect_with(options.clone()).await?;
+    if existed {
+        copy_before_migrating(&writer, path).await?;
+    }
+    migrate_sqlite(&writer).await?;
+    let reader = pool(READERS).connect_with(options.pragma("query_only", "1")).await?;
+    Ok(Db::Sqlite { writer, reader })
+}
+
+/// Makes an empty file that only its owner may read, unless one is there. Says whether it made it.
+fn create_private(path: &Path) -> Result<bool, Error> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(Error::Unavailable(format!(
+            "the database file {} cannot be made: {error}; check that its directory exists and is writable",
+            path.display()
+        ))),
+    }
+}
+
+/// A migration only goes forward, so an older file is kept beside the migrated one.
+async fn copy_before_migrating(pool: &SqlitePool, path: &Path) -> Result<(), Error> {
+    let (found, known) = (sqlite_version(pool).await?, newest(&SQLITE));
+    let tables: i64 = query_scalar("SELECT count(*) FROM sqlite_master").fetch_one(pool).await?;
+    if found >= known || tables == 0 {
+        return Ok(());
+    }
+    let mut copy = path.as_os_str().to_owned();
+    copy.push(format!(".before-{known}"));
+    let copy = PathBuf::from(copy);
+    // What an interrupted attempt left may be incomplete.
+    if let Err(error) = std::fs::remove_file(&copy)
+        && error.kind() != ErrorKind::NotFound
+    {
+        return Err(Error::Unavailable(format!("the old copy {} cannot be replaced: {error}", copy.display())));
+    }
+    create_private(&copy)?;
+    query("VACUUM INTO $1").bind(copy.to_string_lossy().into_owned()).execute(pool).await?;
+    Ok(())
+}
+
+async fn migrate_sqlite(pool: &SqlitePool) -> Result<(), Error> {
+    // One transaction around everything: of two processes that start at once, the second waits and finds it done.
+    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+    let migrated = SQLITE.run(&mut *tx).await;
+    if let Err(error) = migrated {
+        drop(tx);
+        return Err(explain(error, sqlite_version(pool).await?, newest(&SQLITE)));
+    }
+    Ok(tx.commit().await?)
+}
+
+async fn sqlite_version(pool: &SqlitePool) -> Result<i64, Error> {
+    let known: i64 =
+        query_scalar("SELECT count(*) FROM sqlite_master WHERE name = '_sqlx_migrations'").fetch_one(pool).await?;
+    if known == 0 {
+        return Ok(0);
+    }
+    Ok(query_scalar("SELECT COALESCE(MAX(version), 0) FROM _sqlx_migrations").fetch_one(pool).await?)
+}
+
+async fn open_postgres(url: &str) -> Result<Db, Error> {
+    let pool = PgPoolOptions::new()
+        .max_connections(POSTGRES_CONNECTIONS)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect(url)
+        .await?;
+    // Holds an advisory lock, so that of several processes one migrates.
+    if let Err(error) = POSTGRES.run(&pool).await {
+        let found = postgres_version(&pool).await?;
+        return Err(explain(error, found, newest(&POSTGRES)));
+    }
+    Ok(Db::Postgres(pool))
+}
+
+async fn postgres_version(pool: &PgPool) -> Result<i64, Error> {
+    Ok(query_scalar("SELECT COALESCE(MAX(version), 0) FROM _sqlx_migrations").fetch_one(pool).await?)
+}
+
+fn newest(migrator: &Migrator) -> i64 {
+    migrator.iter().map(|migration| migration.version).max().unwrap_or(0)
+}
+
+fn explain(error: MigrateError, found: i64, known: i64) -> Error {
+    match error {
+        MigrateError::VersionMissing(_) => Error::NewerSchema { found, known },
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => error.into(),
+        other => Error::Corrupt(format!("the database's schema is not what dashtray made: {other}")),
+    }
+}
+
+impl Tx {
+    /// `head VALUES ($1, $2), ($3, $4) tail`. SQLite gets plain `?`: it would look every numbered marker up by name.
+    pub(super) fn insert_statement(&self, head: &str, tail: &str, width: usize, rows: usize) -> AssertSqlSafe<String> {
+        let mut sql = format!("{head} VALUES ");
+        for row in 0..rows {
+            sql.push_str(if row == 0 { "(" } else { ", (" });
+            for column in 0..width {
+                let comma = if column == 0 { "" } else { ", " };
+                // Writing to a String does not fail.
+                let _ = match self {
+                    Self::Sqlite(_) => write!(sql, "{comma}?"),
+                    Self::Postgres(_) => write!(sql, "{comma}${}", row * width + column + 1),
+                };
+            }
+            sql.push(')');
+        }
+        sql.push(' ');
+        sql.push_str(tail);
+        AssertSqlSafe(sql)
+    }
+
+    /// A `SELECT` whose rows stay as they are until the transaction ends. On SQLite it holds the write lock anyway.
+    pub(super) fn locking(&self, select: &str) -> AssertSqlSafe<String> {
+        AssertSqlSafe(match self {
+            Self::Sqlite(_) => select.to_owned(),
+            Self::Postgres(_) => format!("{select} FOR UPDATE"),
+        })
+    }
+
+    /// The same for picking rows to work on: those that another process holds are passed over.
+    pub(super) fn locking_free(&self, select: &str) -> AssertSqlSafe<String> {
+        AssertSqlSafe(match self {
+            Self::Sqlite(_) => select.to_owned(),
+            Self::Postgres(_) => format!("{select} FOR UPDATE SKIP LOCKED"),
+        })
+    }
+}
+
+/// `($2, $3, $4)`: a list of `count` markers after the first `shared`.
+pub(super) fn list(shared: usize, count: usize) -> String {
+    let markers: Vec<String> = (shared + 1..=shared + count).map(|marker| format!("${marker}")).collect();
+    format!("({})", markers.join(", "))
+}

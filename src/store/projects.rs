@@ -1,0 +1,79 @@
+//! Projects: what connections and their data belong to.
+
+use jiff::Timestamp;
+
+use super::{
+    Error, Store,
+    db::{Row, args},
+};
+use crate::metric::Currency;
+
+/// A project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Project {
+    /// The small number that all its data is keyed by.
+    pub id: i64,
+    /// What people call it in commands and addresses.
+    pub slug: String,
+    /// Name of the zone of connections that name none.
+    pub zone: String,
+    /// Reporting currency.
+    pub currency: Currency,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// A project to make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewProject {
+    /// Unique.
+    pub slug: String,
+    /// As in [`Project::zone`].
+    pub zone: String,
+    /// As in [`Project::currency`].
+    pub currency: Currency,
+}
+
+impl Store {
+    /// The project of that slug.
+    pub async fn project(&self, slug: &str) -> Result<Option<Project>, Error> {
+        let row = self.db.first("SELECT * FROM projects WHERE slug = $1", args![slug]).await?;
+        row.as_ref().map(project).transpose()
+    }
+
+    /// All projects, oldest first.
+    pub async fn projects(&self) -> Result<Vec<Project>, Error> {
+        let rows = self.db.all("SELECT * FROM projects ORDER BY project_id", args![]).await?;
+        rows.iter().map(project).collect()
+    }
+
+    /// Makes a project. [`Error::Conflict`] when there is one of that slug, also when another process was faster.
+    pub async fn insert_project(&self, new: &NewProject, now: Timestamp) -> Result<Project, Error> {
+        let sql = "INSERT INTO projects (slug, zone, currency, created_at) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (slug) DO NOTHING RETURNING *";
+        let mut tx = self.db.begin().await?;
+        let row = tx.first(sql, args![&new.slug, &new.zone, new.currency, now]).await?;
+        tx.commit().await?;
+        let row = row.ok_or_else(|| Error::Conflict(format!("there is a project \"{}\" already", new.slug)))?;
+        project(&row)
+    }
+
+    /// Changes a project's defaults. Connections that exist keep the zone they were made with.
+    pub async fn update_project(&self, id: i64, zone: &str, currency: Currency) -> Result<(), Error> {
+        let sql = "UPDATE projects SET zone = $2, currency = $3 WHERE project_id = $1";
+        match self.db.execute(sql, args![id, zone, currency]).await? {
+            0 => Err(Error::NotFound(format!("there is no project with number {id}"))),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn project(row: &Row) -> Result<Project, Error> {
+    Ok(Project {
+        id: row.get("project_id")?,
+        slug: row.get("slug")?,
+        zone: row.get("zone")?,
+        currency: row.get("currency")?,
+        created_at: row.get("created_at")?,
+    })
+}

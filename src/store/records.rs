@@ -1,0 +1,181 @@
+//! What an integration keeps for itself: a stream's records and its checkpoint.
+
+use sqlx::AssertSqlSafe;
+
+use super::{
+    ConnectionKey, Error, Store, Write,
+    connections::next_id,
+    db::{Arg, Row, args},
+    dialect::list,
+};
+
+/// A record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordRow {
+    /// Unique in its stream.
+    pub key: String,
+    /// What it is listed by; empty where it is never listed that way.
+    pub group: String,
+    /// The integration's own form.
+    pub bytes: Vec<u8>,
+}
+
+/// Where a stream stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// The integration's own form.
+    pub body: Vec<u8>,
+    /// The stream's version when it was written.
+    pub version: i64,
+    /// A hash of the settings it was written under.
+    pub settings_hash: String,
+}
+
+/// Keys in one statement. More would only make it slow to prepare.
+const KEYS_AT_ONCE: usize = 500;
+
+/// Picks a stream's records; `$1` to `$3` are project, connection and the stream's name.
+const OF_STREAM: &str = "SELECT record_key, group_key, body FROM records WHERE project_id = $1 AND stream_id =
+     (SELECT stream_id FROM streams WHERE project_id = $1 AND connection_id = $2 AND name = $3)";
+
+impl Store {
+    /// A stream's checkpoint, if it has one.
+    pub async fn checkpoint(&self, key: ConnectionKey, stream: &str) -> Result<Option<Checkpoint>, Error> {
+        let sql = "SELECT checkpoint, version, settings_hash FROM streams
+             WHERE project_id = $1 AND connection_id = $2 AND name = $3 AND checkpoint IS NOT NULL";
+        let Some(row) = self.db.first(sql, of_stream(key, stream)).await? else { return Ok(None) };
+        let (body, version) = (row.get("checkpoint")?, row.get("version")?);
+        Ok(Some(Checkpoint { body, version, settings_hash: row.get("settings_hash")? }))
+    }
+
+    /// The records of those keys that are there, ordered by key.
+    pub async fn records(&self, key: ConnectionKey, stream: &str, keys: &[String]) -> Result<Vec<RecordRow>, Error> {
+        let mut keys: Vec<&String> = keys.iter().collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let mut records = Vec::new();
+        for chunk in keys.chunks(KEYS_AT_ONCE) {
+            let mut values = of_stream(key, stream);
+            let sql = format!("{OF_STREAM} AND record_key IN {} ORDER BY record_key", list(values.len(), chunk.len()));
+            values.extend(chunk.iter().map(|key| Arg::from(*key)));
+            records.extend(read(&self.db.all(AssertSqlSafe(sql), values).await?)?);
+        }
+        Ok(records)
+    }
+
+    /// Up to `limit` records in the order of their keys, after a key. Text is ordered by its bytes.
+    pub async fn scan_by_key(
+        &self,
+        key: ConnectionKey,
+        stream: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<RecordRow>, Error> {
+        let mut values = of_stream(key, stream);
+        values.extend(args![limit]);
+        let mut sql = OF_STREAM.to_owned();
+        if let Some(after) = after {
+            values.extend(args![after]);
+            sql.push_str(" AND record_key > $5");
+        }
+        sql.push_str(" ORDER BY record_key LIMIT $4");
+        read(&self.db.all(AssertSqlSafe(sql), values).await?)
+    }
+
+    /// Up to `limit` records that have a group, in the order of group and key, after such a pair.
+    pub async fn scan_by_group(
+        &self,
+        key: ConnectionKey,
+        stream: &str,
+        after: Option<(&str, &str)>,
+        limit: u32,
+    ) -> Result<Vec<RecordRow>, Error> {
+        let mut values = of_stream(key, stream);
+        values.extend(args![limit]);
+        let mut sql = format!("{OF_STREAM} AND group_key <> ''");
+        if let Some((group, key)) = after {
+            values.extend(args![group, key]);
+            sql.push_str(" AND (group_key, record_key) > ($5, $6)");
+        }
+        sql.push_str(" ORDER BY group_key, record_key LIMIT $4");
+        read(&self.db.all(AssertSqlSafe(sql), values).await?)
+    }
+}
+
+impl Write {
+    /// Writes records over those of the same key, and says how many rows that changed. Of several records of one key
+    /// the last counts.
+    pub async fn put_records(&mut self, stream: &str, records: &[RecordRow]) -> Result<u64, Error> {
+        let project_id = self.key().project_id;
+        let stream_id = self.stream_id(stream).await?;
+        let mut sorted: Vec<&RecordRow> = records.iter().rev().collect();
+        sorted.sort_by(|a, b| a.key.cmp(&b.key));
+        sorted.dedup_by(|a, b| a.key == b.key);
+        let rows = sorted.into_iter().map(|row| args![project_id, stream_id, &row.key, &row.group, &row.bytes]);
+        let head = "INSERT INTO records (project_id, stream_id, record_key, group_key, body)";
+        let tail = "ON CONFLICT (project_id, stream_id, record_key) DO UPDATE
+             SET group_key = excluded.group_key, body = excluded.body
+             WHERE records.group_key <> excluded.group_key OR records.body <> excluded.body";
+        self.tx.insert_many(head, tail, 5, rows).await
+    }
+
+    /// Removes the records of those keys.
+    pub async fn delete_records(&mut self, stream: &str, keys: &[String]) -> Result<(), Error> {
+        let stream_id = self.stream_id(stream).await?;
+        for chunk in keys.chunks(KEYS_AT_ONCE) {
+            let mut values = args![self.key().project_id, stream_id];
+            let keys = list(values.len(), chunk.len());
+            values.extend(chunk.iter().map(Arg::from));
+            let sql = format!("DELETE FROM records WHERE project_id = $1 AND stream_id = $2 AND record_key IN {keys}");
+            self.tx.execute(AssertSqlSafe(sql), values).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes all records of a stream.
+    pub async fn clear_records(&mut self, stream: &str) -> Result<(), Error> {
+        let stream_id = self.stream_id(stream).await?;
+        let sql = "DELETE FROM records WHERE project_id = $1 AND stream_id = $2";
+        self.tx.execute(sql, args![self.key().project_id, stream_id]).await.map(drop)
+    }
+
+    /// Sets a stream's checkpoint.
+    pub async fn put_checkpoint(&mut self, stream: &str, checkpoint: &Checkpoint) -> Result<(), Error> {
+        let stream_id = self.stream_id(stream).await?;
+        let sql = "UPDATE streams SET checkpoint = $3, version = $4, settings_hash = $5
+             WHERE project_id = $1 AND stream_id = $2";
+        let Checkpoint { body, version, settings_hash } = checkpoint;
+        self.tx.execute(sql, args![self.key().project_id, stream_id, body, *version, settings_hash]).await.map(drop)
+    }
+
+    /// Forgets a stream's checkpoint; its records stay.
+    pub async fn forget_checkpoint(&mut self, stream: &str) -> Result<(), Error> {
+        let stream_id = self.stream_id(stream).await?;
+        let sql = "UPDATE streams SET checkpoint = NULL WHERE project_id = $1 AND stream_id = $2";
+        self.tx.execute(sql, args![self.key().project_id, stream_id]).await.map(drop)
+    }
+
+    /// The small id of a stream, which is made if it is not there.
+    async fn stream_id(&mut self, stream: &str) -> Result<i64, Error> {
+        let key = self.key();
+        let sql = "SELECT stream_id FROM streams WHERE project_id = $1 AND connection_id = $2 AND name = $3";
+        if let Some(row) = self.tx.first(sql, of_stream(key, stream)).await? {
+            return row.get("stream_id");
+        }
+        let id = next_id(&mut self.tx, key.project_id).await?;
+        let sql = "INSERT INTO streams (project_id, stream_id, connection_id, name) VALUES ($1, $2, $3, $4)";
+        self.tx.execute(sql, args![key.project_id, id, key.connection_id, stream]).await?;
+        Ok(id)
+    }
+}
+
+fn of_stream(key: ConnectionKey, stream: &str) -> Vec<Arg> {
+    args![key.project_id, key.connection_id, stream]
+}
+
+fn read(rows: &[Row]) -> Result<Vec<RecordRow>, Error> {
+    let record = |row: &Row| {
+        Ok(RecordRow { key: row.get("record_key")?, group: row.get("group_key")?, bytes: row.get("body")? })
+    };
+    rows.iter().map(record).collect()
+}

@@ -1,0 +1,90 @@
+//! Series: a metric of a connection, by dimension value and currency. Points hang on their small ids.
+
+use super::{
+    ConnectionKey, Error, Store, Write,
+    connections::next_id,
+    db::{Row, args},
+};
+use crate::metric::Currency;
+
+/// A series.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeriesRow {
+    /// Unique in its project.
+    pub id: i64,
+    /// Which metric.
+    pub metric_id: String,
+    /// The dimension's value; empty for the total.
+    pub dimension: String,
+    /// What amounts are counted in, if it is money.
+    pub currency: Option<Currency>,
+    /// The version of the metric's formula that its points were made with.
+    pub definition: i32,
+}
+
+impl Store {
+    /// A connection's series, or those of one metric, in the order they were made.
+    pub async fn series(&self, key: ConnectionKey, metric_id: Option<&str>) -> Result<Vec<SeriesRow>, Error> {
+        let rows = match metric_id {
+            Some(metric_id) => {
+                self.db.all(OF_METRIC, args![key.project_id, key.connection_id, metric_id]).await?
+            }
+            None => {
+                let sql = "SELECT * FROM series WHERE project_id = $1 AND connection_id = $2 ORDER BY series_id";
+                self.db.all(sql, args![key.project_id, key.connection_id]).await?
+            }
+        };
+        rows.iter().map(series).collect()
+    }
+}
+
+impl Write {
+    /// The id of a series, which is made if it is not there. A new version of the definition is noted.
+    pub async fn ensure_series(
+        &mut self,
+        metric_id: &str,
+        dimension: &str,
+        currency: Option<Currency>,
+        definition: i32,
+    ) -> Result<i64, Error> {
+        let ConnectionKey { project_id, connection_id } = self.key();
+        let currency = currency.as_ref().map_or("", Currency::code);
+        let sql = "SELECT series_id, definition FROM series WHERE project_id = $1 AND connection_id = $2
+             AND metric_id = $3 AND dimension = $4 AND currency = $5";
+        let values = args![project_id, connection_id, metric_id, dimension, currency];
+        if let Some(row) = self.tx.first(sql, values).await? {
+            let id: i64 = row.get("series_id")?;
+            if row.get::<i32>("definition")? != definition {
+                let sql = "UPDATE series SET definition = $3 WHERE project_id = $1 AND series_id = $2";
+                self.tx.execute(sql, args![project_id, id, definition]).await?;
+            }
+            return Ok(id);
+        }
+        let id = next_id(&mut self.tx, project_id).await?;
+        let sql = "INSERT INTO series (project_id, series_id, connection_id, metric_id, dimension, currency, definition)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)";
+        let values = args![project_id, id, connection_id, metric_id, dimension, currency, definition];
+        self.tx.execute(sql, values).await?;
+        Ok(id)
+    }
+
+    /// The series of one metric, in the order they were made.
+    pub async fn series_of(&mut self, metric_id: &str) -> Result<Vec<SeriesRow>, Error> {
+        let key = self.key();
+        let rows = self.tx.all(OF_METRIC, args![key.project_id, key.connection_id, metric_id]).await?;
+        rows.iter().map(series).collect()
+    }
+}
+
+const OF_METRIC: &str = "SELECT * FROM series WHERE project_id = $1 AND connection_id = $2 AND metric_id = $3
+     ORDER BY series_id";
+
+fn series(row: &Row) -> Result<SeriesRow, Error> {
+    Ok(SeriesRow {
+        id: row.get("series_id")?,
+        metric_id: row.get("metric_id")?,
+        dimension: row.get("dimension")?,
+        currency: row.get("currency")?,
+        definition: row.get("definition")?,
+    })
+}

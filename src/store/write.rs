@@ -1,0 +1,34 @@
+//! What a run writes at once: one transaction under the run's fencing number.
+
+use super::{Claim, ConnectionKey, Error, Store, db::Tx, queue::hold};
+
+/// One transaction of a run. All of it is kept by [`Write::commit`], or nothing: dropped, it leaves no trace.
+///
+/// As long as it is open nobody can claim the connection, so what is committed was written by its rightful owner. Keep
+/// it short, and do not wait for a provider meanwhile: on SQLite nothing else can write.
+#[derive(Debug)]
+pub struct Write {
+    pub(super) tx: Tx,
+    key: ConnectionKey,
+}
+
+impl Store {
+    /// Starts writing for a claim. [`Error::FenceLost`] when another has claimed the connection, or it was deleted.
+    pub async fn write(&self, claim: &Claim) -> Result<Write, Error> {
+        let mut tx = self.db.begin().await?;
+        hold(&mut tx, claim).await?;
+        Ok(Write { tx, key: claim.key })
+    }
+}
+
+impl Write {
+    /// Whose data it writes.
+    pub fn key(&self) -> ConnectionKey {
+        self.key
+    }
+
+    /// Makes everything durable at once.
+    pub async fn commit(self) -> Result<(), Error> {
+        self.tx.commit().await
+    }
+}

@@ -1,0 +1,396 @@
+//! A run's side of a context: what an integration reads of its own, and the one way in for results.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use async_trait::async_trait;
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+use super::ledger::{self, Cell, Change, Frame, SeriesKey, Standing};
+use crate::{
+    clock::Clock,
+    connections::pack,
+    http::{Error, Kept},
+    integrations::{Batch, Descriptor, Gap, Host, Order, Position, Record, RecordChange},
+    metric::{Day, Definition, FailureKind, Mark, Period, Scope, State},
+    store::{self, Checkpoint, Claim, ConnectionKey, PointRow, RecordRow, RestatementRow, SeriesRow, Store, Write},
+    vault::Vault,
+};
+
+/// The host of one run.
+pub(super) struct RunHost {
+    pub(super) store: Store,
+    pub(super) vault: Arc<Vault>,
+    pub(super) claim: Claim,
+    pub(super) connection_id: Uuid,
+    pub(super) run_id: Uuid,
+    pub(super) descriptor: Arc<Descriptor>,
+    pub(super) frame: Frame,
+    pub(super) clock: Clock,
+    pub(super) tally: Arc<Mutex<Tally>>,
+}
+
+/// What was committed so far.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    /// Points that are new or changed.
+    pub(super) samples_written: u64,
+    /// Metrics of which a point was written.
+    pub(super) changed: BTreeSet<String>,
+    /// Days of each metric's state that were spoken of in this run.
+    pub(super) covered: BTreeMap<String, BTreeSet<Day>>,
+    /// The fence is lost: another process has the connection.
+    pub(super) fence_lost: bool,
+}
+
+/// A failure of the store as a failure of the run.
+pub(super) fn internal(error: store::Error) -> Error {
+    Error::new(FailureKind::Internal, format!("the database failed: {error}"))
+}
+
+impl RunHost {
+    pub(super) fn tally(&self) -> std::sync::MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn key(&self) -> ConnectionKey {
+        self.claim.key
+    }
+
+    fn definition(&self, metric_id: &str) -> Result<&Definition, Error> {
+        self.descriptor
+            .metric(metric_id)
+            .ok_or_else(|| Error::internal(format!("the integration answered for the undeclared metric {metric_id}")))
+    }
+
+    async fn begin(&self) -> Result<Write, Error> {
+        self.store.write(&self.claim).await.map_err(|error| self.note(error))
+    }
+
+    fn note(&self, error: store::Error) -> Error {
+        if matches!(error, store::Error::FenceLost) {
+            self.tally().fence_lost = true;
+        }
+        internal(error)
+    }
+
+    /// Writes the rows that make every asked day have a state, in one transaction.
+    pub(super) async fn open_days(&self, asked: Period) -> Result<(), Error> {
+        let mut write = self.begin().await?;
+        for definition in &self.descriptor.metrics {
+            let carrier = ledger::carrier(definition, self.frame);
+            let mut book = Book::load(&mut write, definition, asked, |series| *series == carrier).await.map_err(internal)?;
+            let changes = ledger::opening(definition, &book.standing, asked, self.frame);
+            book.apply(&mut write, definition, changes, None).await.map_err(internal)?;
+        }
+        write.commit().await.map_err(|error| self.note(error))
+    }
+
+    /// The standing marks of each metric's carrier.
+    pub(super) async fn standing(&self, asked: Period) -> Result<BTreeMap<String, Standing>, Error> {
+        let rows = self.store.series(self.key(), None).await.map_err(internal)?;
+        let mut all = BTreeMap::new();
+        for definition in &self.descriptor.metrics {
+            let carrier = ledger::carrier(definition, self.frame);
+            let ids: Vec<i64> = rows
+                .iter()
+                .filter(|row| row.metric_id == definition.id && key_of(row) == carrier)
+                .map(|row| row.id)
+                .collect();
+            let points = self.store.points(self.key().project_id, &ids, asked).await.map_err(internal)?;
+            let standing = points.iter().filter_map(|row| Some(((carrier.clone(), row.day), cell_of(row)?))).collect();
+            all.insert(definition.id.clone(), standing);
+        }
+        Ok(all)
+    }
+
+    /// Drops what was kept for a stream and marks its days to be read again, in one transaction.
+    pub(super) async fn restart_stream(&self, stream: &str, fingerprint: &str, asked: Period) -> Result<(), Error> {
+        let mut write = self.begin().await?;
+        write.clear_records(stream).await.map_err(internal)?;
+        let fresh = Checkpoint { body: Vec::new(), fingerprint: fingerprint.to_owned() };
+        write.put_checkpoint(stream, &fresh).await.map_err(internal)?;
+        for definition in self.descriptor.metrics_of(stream) {
+            let carrier = ledger::carrier(definition, self.frame);
+            let mut book = Book::load(&mut write, definition, asked, |series| *series == carrier).await.map_err(internal)?;
+            let again: Vec<Change> = book
+                .standing
+                .iter()
+                .filter(|(_, cell)| cell.mark.state.is_answered() && !cell.mark.provisional)
+                .filter(|((_, day), _)| ledger::answerable(definition, self.frame).contains(*day))
+                .map(|((series, day), cell)| Change {
+                    series: series.clone(),
+                    day: *day,
+                    cell: Cell { mark: Mark { provisional: true, ..cell.mark }, ..*cell },
+                    restated: None,
+                    note: None,
+                })
+                .collect();
+            book.apply(&mut write, definition, again, None).await.map_err(internal)?;
+        }
+        write.commit().await.map_err(|error| self.note(error))
+    }
+
+    async fn stored_checkpoint(&self, stream: &str) -> Result<Option<Checkpoint>, Error> {
+        self.store.checkpoint(self.key(), stream).await.map_err(internal)
+    }
+
+    /// The fingerprint that the stream's records were made under.
+    pub(super) async fn fingerprint(&self, stream: &str) -> Result<Option<String>, Error> {
+        Ok(self.stored_checkpoint(stream).await?.map(|checkpoint| checkpoint.fingerprint))
+    }
+
+    async fn write_batch(&self, batch: Batch, kept: Vec<Kept>) -> Result<(), Error> {
+        // Fingerprints are the host's; a batch changes bodies alone.
+        let mut fingerprints = BTreeMap::new();
+        for (stream, _) in &batch.checkpoints {
+            let stands = self.stored_checkpoint(stream).await?;
+            fingerprints.insert(stream.clone(), stands.map(|checkpoint| checkpoint.fingerprint).unwrap_or_default());
+        }
+        let mut written = Tally::default();
+        let mut write = self.begin().await?;
+        for answer in &batch.answers {
+            let definition = self.definition(&answer.metric_id)?;
+            let mut book = self.book(&mut write, definition, &answer.scope, answer.period).await?;
+            let changes = ledger::answer(definition, answer, &book.standing, self.frame)?;
+            self.apply(&mut write, definition, &mut book, changes, &mut written).await?;
+            cover(&mut written, &answer.metric_id, &answer.scope, answer.period);
+        }
+        for gap in &batch.gaps {
+            self.write_gap(&mut write, gap, &mut written).await?;
+        }
+        for receipt in &batch.receipts {
+            let body = serde_json::to_value(receipt).map_err(|error| Error::internal(error.to_string()))?;
+            write.put_receipt(&receipt.metric_id, receipt.currency, receipt.date, &body).await.map_err(internal)?;
+        }
+        write_records(&mut write, batch.records).await.map_err(internal)?;
+        for (stream, body) in batch.checkpoints {
+            let fingerprint = fingerprints.remove(&stream).unwrap_or_default();
+            let checkpoint = Checkpoint { body: body.unwrap_or_default(), fingerprint };
+            write.put_checkpoint(&stream, &checkpoint).await.map_err(internal)?;
+        }
+        for answer in &kept {
+            let sealed = pack(&self.vault, &self.connection_id.to_string(), answer)
+                .map_err(|error| Error::internal(error.to_string()))?;
+            write.put_kept(&answer.request_key, &sealed, self.clock.now()).await.map_err(internal)?;
+        }
+        write.commit().await.map_err(|error| self.note(error))?;
+        let mut tally = self.tally();
+        tally.samples_written += written.samples_written;
+        tally.changed.extend(written.changed);
+        for (metric, days) in written.covered {
+            tally.covered.entry(metric).or_default().extend(days);
+        }
+        Ok(())
+    }
+
+    async fn write_gap(&self, write: &mut Write, gap: &Gap, written: &mut Tally) -> Result<(), Error> {
+        let definition = self.definition(&gap.metric_id)?;
+        let mut book = self.book(write, definition, &gap.scope, gap.period).await?;
+        let changes = ledger::gap(definition, gap, &book.standing, self.frame);
+        self.apply(write, definition, &mut book, changes, written).await?;
+        cover(written, &gap.metric_id, &gap.scope, gap.period);
+        Ok(())
+    }
+
+    async fn book(
+        &self,
+        write: &mut Write,
+        definition: &Definition,
+        scope: &Scope,
+        period: Period,
+    ) -> Result<Book, Error> {
+        let carrier = ledger::carrier(definition, self.frame);
+        let concerned = |series: &SeriesKey| ledger::covers(scope, series) || (*series == carrier && is_state(scope));
+        Book::load(write, definition, period, concerned).await.map_err(internal)
+    }
+
+    async fn apply(
+        &self,
+        write: &mut Write,
+        definition: &Definition,
+        book: &mut Book,
+        changes: Vec<Change>,
+        written: &mut Tally,
+    ) -> Result<(), Error> {
+        let restated = Some((self.run_id, self.clock.now()));
+        let values = changes.iter().filter(|change| change.cell.mark.state != State::Pending).count();
+        book.apply(write, definition, changes, restated).await.map_err(internal)?;
+        if values > 0 {
+            written.samples_written += u64::try_from(values).unwrap_or(u64::MAX);
+            written.changed.insert(definition.id.clone());
+        }
+        Ok(())
+    }
+}
+
+/// Whether an entry of this scope settles the metric's own state.
+fn is_state(scope: &Scope) -> bool {
+    matches!(scope, Scope::Total | Scope::EveryDimension)
+}
+
+fn cover(tally: &mut Tally, metric_id: &str, scope: &Scope, period: Period) {
+    if is_state(scope) {
+        tally.covered.entry(metric_id.to_owned()).or_default().extend(period.days());
+    }
+}
+
+#[async_trait]
+impl Host for RunHost {
+    async fn checkpoint(&self, stream: &str) -> Result<Option<Vec<u8>>, Error> {
+        let stands = self.stored_checkpoint(stream).await?;
+        Ok(stands.map(|checkpoint| checkpoint.body).filter(|body| !body.is_empty()))
+    }
+
+    async fn records(&self, stream: &str, keys: &[String]) -> Result<Vec<Record>, Error> {
+        let rows = self.store.records(self.key(), stream, keys).await.map_err(internal)?;
+        Ok(rows.into_iter().map(record_of).collect())
+    }
+
+    async fn scan(
+        &self,
+        stream: &str,
+        order: Order,
+        after: Option<Position>,
+        limit: u32,
+    ) -> Result<Vec<Record>, Error> {
+        let after = after.as_ref().map(|at| (at.group.as_str(), at.key.as_str()));
+        let rows = match order {
+            Order::Key => self.store.scan_by_key(self.key(), stream, after.map(|(_, key)| key), limit).await,
+            Order::Group => self.store.scan_by_group(self.key(), stream, after, limit).await,
+        };
+        Ok(rows.map_err(internal)?.into_iter().map(record_of).collect())
+    }
+
+    async fn commit(&self, batch: Batch, kept: Vec<Kept>) -> Result<(), Error> {
+        self.write_batch(batch, kept).await
+    }
+}
+
+fn record_of(row: RecordRow) -> Record {
+    Record { key: row.key, group: row.group, bytes: row.bytes }
+}
+
+/// Writes changes of records in their order, runs of writes to one stream in bulk.
+async fn write_records(write: &mut Write, changes: Vec<RecordChange>) -> Result<(), store::Error> {
+    let mut pending: Vec<RecordRow> = Vec::new();
+    let mut pending_stream = String::new();
+    for change in changes {
+        match change {
+            RecordChange::Upsert { stream, record } => {
+                if stream != pending_stream && !pending.is_empty() {
+                    flush(write, &pending_stream, &mut pending).await?;
+                }
+                pending_stream = stream;
+                pending.push(RecordRow { key: record.key, group: record.group, bytes: record.bytes });
+                continue;
+            }
+            RecordChange::Delete { stream, key } => {
+                flush(write, &pending_stream, &mut pending).await?;
+                write.delete_records(&stream, &[key]).await?;
+            }
+            RecordChange::Clear { stream } => {
+                flush(write, &pending_stream, &mut pending).await?;
+                write.clear_records(&stream).await?;
+            }
+        }
+    }
+    flush(write, &pending_stream, &mut pending).await
+}
+
+async fn flush(write: &mut Write, stream: &str, pending: &mut Vec<RecordRow>) -> Result<(), store::Error> {
+    if !pending.is_empty() {
+        write.put_records(stream, &std::mem::take(pending)).await?;
+    }
+    Ok(())
+}
+
+/// The standing rows of some series of one metric, inside a transaction.
+struct Book {
+    ids: BTreeMap<SeriesKey, i64>,
+    standing: Standing,
+}
+
+fn key_of(row: &SeriesRow) -> SeriesKey {
+    SeriesKey { dimension: row.dimension.clone(), currency: row.currency }
+}
+
+/// A damaged mark reads as nothing known, so that the day is asked for again.
+fn cell_of(row: &PointRow) -> Option<Cell> {
+    Some(Cell { value: row.value, denominator: row.denominator, mark: Mark::from_code(row.mark)? })
+}
+
+impl Book {
+    async fn load(
+        write: &mut Write,
+        definition: &Definition,
+        period: Period,
+        concerned: impl Fn(&SeriesKey) -> bool,
+    ) -> Result<Self, store::Error> {
+        let rows = write.series_of(&definition.id).await?;
+        let ids: BTreeMap<SeriesKey, i64> =
+            rows.iter().map(|row| (key_of(row), row.id)).filter(|(key, _)| concerned(key)).collect();
+        let keys: BTreeMap<i64, &SeriesKey> = ids.iter().map(|(key, id)| (*id, key)).collect();
+        let wanted: Vec<i64> = keys.keys().copied().collect();
+        let points = write.points(&wanted, period).await?;
+        let standing = points
+            .iter()
+            .filter_map(|row| Some((((*keys.get(&row.series_id)?).clone(), row.day), cell_of(row)?)))
+            .collect();
+        Ok(Self { ids, standing })
+    }
+
+    async fn apply(
+        &mut self,
+        write: &mut Write,
+        definition: &Definition,
+        changes: Vec<Change>,
+        restated: Option<(Uuid, jiff::Timestamp)>,
+    ) -> Result<(), store::Error> {
+        let version = i32::try_from(definition.definition).unwrap_or(i32::MAX);
+        let mut rows = Vec::with_capacity(changes.len());
+        for change in changes {
+            let id = match self.ids.get(&change.series) {
+                Some(id) => *id,
+                None => {
+                    let SeriesKey { dimension, currency } = &change.series;
+                    let id = write.ensure_series(&definition.id, dimension, *currency, version).await?;
+                    self.ids.insert(change.series.clone(), id);
+                    id
+                }
+            };
+            if let (Some(old), Some((run_id, at))) = (change.restated, restated) {
+                let row = PointRow {
+                    series_id: id,
+                    day: change.day,
+                    value: old.value,
+                    denominator: old.denominator,
+                    mark: old.mark.to_code(),
+                };
+                write.insert_restatement(&RestatementRow { old: row, changed_at: at, run_id }).await?;
+            }
+            let stood = self.standing.get(&(change.series.clone(), change.day));
+            let outdated = change.restated.is_some() || stood.is_some_and(|cell| cell.mark.state == State::Unsupported);
+            if change.note.is_some() || outdated {
+                write.put_note(id, change.day, change.note.as_ref()).await?;
+            }
+            rows.push(PointRow {
+                series_id: id,
+                day: change.day,
+                value: change.cell.value,
+                denominator: change.cell.denominator,
+                mark: change.cell.mark.to_code(),
+            });
+        }
+        write.upsert_points(&rows).await?;
+        Ok(())
+    }
+}
+
+/// JSON of an error, as runs keep it.
+pub(super) fn error_json(error: &Error) -> Json {
+    serde_json::json!(crate::connections::ErrorView::from(error))
+}

@@ -1,0 +1,372 @@
+//! One run of one connection, from claim to release.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex},
+};
+
+use jiff::SignedDuration;
+use sha2::{Digest, Sha256};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{
+    Error, Progress, RENEWAL, Range, RunView, Syncer, Watcher,
+    host::{RunHost, Tally, error_json},
+    ledger::{self, Frame},
+    plan::{self, Step},
+    verdict::{Fared, Verdict},
+    view,
+};
+use crate::{
+    connections::{self, guarded},
+    http::{self, Http},
+    integrations::{Batch, Context, Descriptor, Host, Integration, Outcome, Why},
+    metric::{Day, FailureKind, Period, Scope},
+    store::{self, Claim, Connection, ConnectionState, RunEnd},
+};
+
+/// No run takes longer; the next one goes on where it stopped.
+const RUN_BUDGET: SignedDuration = SignedDuration::from_hours(2);
+
+/// What a run has found out so far.
+#[derive(Default)]
+pub(super) struct Findings {
+    pub(super) metrics: BTreeMap<String, Fared>,
+    pub(super) fatal: Option<http::Error>,
+    /// The run's way to the provider, once it is open; it counts.
+    pub(super) http: Option<Http>,
+    /// The sealed credentials could not be opened.
+    pub(super) unreadable: bool,
+    /// The process stops, or lost the connection to another one.
+    pub(super) interrupted: bool,
+}
+
+impl Syncer {
+    /// Runs a claimed connection and releases it, whatever happens on the way.
+    pub(super) async fn run(
+        &self,
+        claim: Claim,
+        connection: Connection,
+        range: Range,
+        stop: CancellationToken,
+        watcher: Watcher,
+    ) -> Result<RunView, Error> {
+        let store = &self.connections.store;
+        let run_id = Uuid::now_v7();
+        let started_at = self.now();
+        store.start_run(&claim, run_id, started_at).await?;
+        let interrupted = stop.child_token();
+        let keeper = tokio::spawn(keep(self.clone(), claim.clone(), interrupted.clone()));
+
+        let findings = Mutex::new(Findings::default());
+        let tally = Arc::new(Mutex::new(Tally::default()));
+        let done = {
+            let reading = self.read(&claim, &connection, run_id, range, &findings, &tally, &watcher);
+            tokio::select! {
+                done = reading => Some(done),
+                () = interrupted.cancelled() => None,
+            }
+        };
+        keeper.abort();
+        let mut findings = findings.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match done {
+            Some(Ok(())) => {}
+            Some(Err(failure)) => {
+                findings.unreadable = matches!(failure, connections::Error::Unreadable { .. });
+                findings.fatal.get_or_insert(as_failure(&failure));
+            }
+            None => findings.interrupted = true,
+        }
+        let counters = findings.http.as_ref().map(Http::counters).unwrap_or_default();
+        let tally = std::mem::take(&mut *tally.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        let verdict = Verdict::of(&findings, &tally);
+        let now = self.now();
+        let interval = connection.settings.sync_interval_minutes.unwrap_or_else(|| self.interval_of(&connection));
+        let plan = verdict.plan(&connection, interval, now);
+        let metrics = verdict.metrics(&tally);
+        let end = RunEnd {
+            run_id,
+            status: verdict.status.name().to_owned(),
+            requests: stored(counters.requests),
+            bytes: stored(counters.bytes),
+            waited_ms: stored(counters.waited_ms),
+            samples_written: stored(tally.samples_written),
+            retry_at: verdict.retry_at,
+            error: verdict.error.as_ref().map(error_json),
+            metrics: serde_json::json!(metrics),
+            connection: ConnectionState {
+                state: plan.state.to_owned(),
+                reason: plan.reason.clone(),
+                until: plan.until,
+                failures: plan.failures,
+                due_at: plan.due_at,
+                last_synced_at: verdict.read_something.then_some(now),
+            },
+        };
+        match store.release(&claim, &end, now).await {
+            Ok(()) => plan.log(&connection),
+            Err(store::Error::FenceLost) => {
+                tracing::warn!(connection.id = %connection.public_id, run.id = %run_id, "another process took this connection over");
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(view::of_end(&connection, &end, started_at, now, metrics, verdict.error.as_ref()))
+    }
+
+    fn interval_of(&self, connection: &Connection) -> i64 {
+        let integration = self.connections.registry.get(&connection.integration_id);
+        integration.map_or(30, |integration| i64::from(integration.descriptor().sync_interval_minutes))
+    }
+
+    async fn read(
+        &self,
+        claim: &Claim,
+        connection: &Connection,
+        run_id: Uuid,
+        range: Range,
+        findings: &Mutex<Findings>,
+        tally: &Arc<Mutex<Tally>>,
+        watcher: &Watcher,
+    ) -> Result<(), connections::Error> {
+        let integration = self.connections.registry.get(&connection.integration_id)?;
+        let descriptor = integration.descriptor();
+        let today = self.today(connection);
+        let host = Arc::new(RunHost {
+            store: self.connections.store.clone(),
+            vault: self.connections.vault.clone(),
+            claim: claim.clone(),
+            connection_id: connection.public_id,
+            run_id,
+            descriptor: descriptor.clone(),
+            frame: Frame { today, currency: connection.settings.currency },
+            clock: self.connections.clock,
+            tally: tally.clone(),
+        });
+        let context =
+            self.connections.context(connection, integration.as_ref(), RUN_BUDGET, host.clone()).await?;
+        lock(findings).http = Some(context.http.clone());
+        let reader = Reader { integration: integration.as_ref(), descriptor: &descriptor, context: &context, host: &host };
+        let forced = range.period(connection.settings.history_start, today);
+        let asked = forced.unwrap_or_else(|| Period::inclusive(connection.settings.history_start, today));
+        let result = reader.read(asked, forced.is_some(), &connection.name, findings, watcher).await;
+        if let Err(error) = result {
+            lock(findings).fatal = Some(error);
+        }
+        Ok(())
+    }
+}
+
+fn stored(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// Renews the claim until it is dropped. When another process has it, the run is to stop.
+async fn keep(syncer: Syncer, claim: Claim, interrupted: CancellationToken) {
+    loop {
+        tokio::time::sleep(RENEWAL).await;
+        let lease = SignedDuration::try_from(super::LEASE).unwrap_or(SignedDuration::ZERO);
+        let until = syncer.now().checked_add(lease).unwrap_or_else(|_| syncer.now());
+        match syncer.connections.store.renew(&claim, until).await {
+            Ok(()) => {}
+            Err(store::Error::FenceLost) => return interrupted.cancel(),
+            // A passing fault of the database: the next renewal may succeed before the lease is over.
+            Err(error) => tracing::warn!(%error, "a claim could not be renewed"),
+        }
+    }
+}
+
+fn as_failure(failure: &connections::Error) -> http::Error {
+    match failure {
+        connections::Error::Provider(error) => error.clone(),
+        connections::Error::InvalidFields { .. } | connections::Error::UnknownIntegration(_) => {
+            http::Error::invalid_settings(failure.to_string())
+        }
+        other => http::Error::internal(other.to_string()),
+    }
+}
+
+fn lock(findings: &Mutex<Findings>) -> std::sync::MutexGuard<'_, Findings> {
+    findings.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Reads what is due through one integration.
+struct Reader<'a> {
+    integration: &'a dyn Integration,
+    descriptor: &'a Descriptor,
+    context: &'a Context,
+    host: &'a RunHost,
+}
+
+impl Reader<'_> {
+    async fn read(
+        &self,
+        asked: Period,
+        forced: bool,
+        connection_name: &str,
+        findings: &Mutex<Findings>,
+        watcher: &Watcher,
+    ) -> Result<(), http::Error> {
+        for stream in &self.descriptor.streams {
+            let fingerprint = fingerprint(self.descriptor, &stream.id, self.context);
+            if self.host.fingerprint(&stream.id).await?.as_deref() != Some(&fingerprint) {
+                self.host.restart_stream(&stream.id, &fingerprint, asked).await?;
+            }
+        }
+        self.host.open_days(asked).await?;
+        let due = self.due(asked, forced).await?;
+        let steps = plan::steps(self.descriptor, &due);
+        let total = u64::try_from(steps.len()).unwrap_or(u64::MAX);
+        for (done, step) in (0..).zip(&steps) {
+            watcher(Progress {
+                connection_name: connection_name.to_owned(),
+                done,
+                total,
+                label: format!("{} back to {}", step.stream, step.period.start()),
+            });
+            let ended = self.step(step, &due, findings).await?;
+            if let Some(error) = ended {
+                self.give_up(&steps, &due, &error, findings).await?;
+                return Err(error);
+            }
+        }
+        watcher(Progress { connection_name: connection_name.to_owned(), done: total, total, label: "done".to_owned() });
+        Ok(())
+    }
+
+    async fn due(&self, asked: Period, forced: bool) -> Result<BTreeMap<String, BTreeSet<Day>>, http::Error> {
+        let standing = self.host.standing(asked).await?;
+        let mut due = BTreeMap::new();
+        for definition in &self.descriptor.metrics {
+            let days = if forced {
+                asked.intersect(ledger::answerable(definition, self.host.frame)).days().collect()
+            } else {
+                let none = BTreeMap::new();
+                ledger::due(definition, standing.get(&definition.id).unwrap_or(&none), asked, self.host.frame)
+            };
+            due.insert(definition.id.clone(), days);
+        }
+        Ok(due)
+    }
+
+    /// Asks for one window. Gives the error that ends the run, if there is one.
+    async fn step(
+        &self,
+        step: &Step,
+        due: &BTreeMap<String, BTreeSet<Day>>,
+        findings: &Mutex<Findings>,
+    ) -> Result<Option<http::Error>, http::Error> {
+        let (hopeless, wanted): (Vec<String>, Vec<String>) = {
+            let findings = lock(findings);
+            step.metrics.iter().cloned().partition(|id| findings.metrics.get(id).is_some_and(Fared::is_final))
+        };
+        for id in &hopeless {
+            let why = lock(findings).metrics.get(id).and_then(Fared::why);
+            self.leave(id, step.period, due, why).await?;
+        }
+        if wanted.is_empty() {
+            return Ok(None);
+        }
+        let result = guarded(self.integration.fetch_metrics(self.context, &wanted, step.period)).await;
+        if self.host.tally().fence_lost {
+            return Ok(Some(http::Error::internal("another process took this connection over")));
+        }
+        let report = match result {
+            Ok(report) => report,
+            Err(error) => return Ok(Some(error)),
+        };
+        for id in &wanted {
+            let fared = match report.outcomes.get(id) {
+                Some(Outcome::Ok) => Fared::Ok,
+                Some(Outcome::Failed(error)) => Fared::Failed(error.clone()),
+                Some(Outcome::Unsupported(reason)) => Fared::Unsupported(reason.clone()),
+                Some(Outcome::Unknown) => Fared::Unknown,
+                None => Fared::Failed(http::Error::internal("the integration said nothing of this metric")),
+            };
+            let why = match &fared {
+                Fared::Ok => Some(Why::Failed(http::Error::internal(
+                    "the integration called this metric read and left days out",
+                ))),
+                other => other.why(),
+            };
+            let left = self.leave(id, step.period, due, why.clone()).await?;
+            let fared = match (fared, why) {
+                (Fared::Ok, Some(Why::Failed(error))) if left => Fared::Failed(error),
+                (fared, _) => fared,
+            };
+            lock(findings).metrics.entry(id.clone()).or_insert(Fared::Ok).worsen(fared);
+        }
+        Ok(None)
+    }
+
+    /// Marks the due days of a metric in a period that nothing was said of. Gives whether there were any.
+    async fn leave(
+        &self,
+        metric_id: &str,
+        period: Period,
+        due: &BTreeMap<String, BTreeSet<Day>>,
+        why: Option<Why>,
+    ) -> Result<bool, http::Error> {
+        let (Some(days), Some(why)) = (due.get(metric_id), why) else { return Ok(false) };
+        let covered = self.host.tally().covered.get(metric_id).cloned().unwrap_or_default();
+        let open: Vec<Day> =
+            days.range(period.start()..period.end()).filter(|day| !covered.contains(day)).copied().collect();
+        if open.is_empty() {
+            return Ok(false);
+        }
+        let mut batch = Batch::new();
+        for run in consecutive(&open) {
+            batch = batch.gap(metric_id, Scope::Total, run, why.clone());
+        }
+        self.host.commit(batch, Vec::new()).await?;
+        Ok(true)
+    }
+
+    /// The run ends early: what was not read fails for the same reason, unless the provider only asked to wait.
+    async fn give_up(
+        &self,
+        steps: &[Step],
+        due: &BTreeMap<String, BTreeSet<Day>>,
+        error: &http::Error,
+        findings: &Mutex<Findings>,
+    ) -> Result<(), http::Error> {
+        if self.host.tally().fence_lost {
+            return Ok(());
+        }
+        let open: BTreeSet<&String> = steps.iter().flat_map(|step| &step.metrics).collect();
+        for id in &open {
+            lock(findings).metrics.entry((*id).clone()).or_insert_with(|| Fared::Failed(error.clone()));
+        }
+        if error.kind() == FailureKind::RateLimited {
+            return Ok(());
+        }
+        let always = Period::inclusive(Day::from_number(0).unwrap_or(self.host.frame.today), self.host.frame.today);
+        for id in open {
+            self.leave(id, always, due, Some(Why::Failed(error.clone()))).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Runs of days without a hole.
+fn consecutive(days: &[Day]) -> Vec<Period> {
+    let mut runs: Vec<Period> = Vec::new();
+    for day in days {
+        match runs.last_mut() {
+            Some(last) if last.end() == *day => *last = Period::new(last.start(), day.next()),
+            _ => runs.push(Period::single(*day)),
+        }
+    }
+    runs
+}
+
+/// What a stream's records and points depend on: its form, the definitions it feeds and the settings that affect it.
+fn fingerprint(descriptor: &Descriptor, stream: &str, context: &Context) -> String {
+    let settings = context.settings.to_json();
+    let affecting = descriptor.settings.iter().filter(|field| field.affects.iter().any(|id| id == stream));
+    let mut parts = vec![format!("version {}", descriptor.stream(stream).map_or(0, |stream| stream.version))];
+    parts.extend(descriptor.metrics_of(stream).map(|metric| format!("{} {}", metric.id, metric.definition)));
+    parts.extend(affecting.map(|field| format!("{} {:?}", field.key, settings.get(&field.key))));
+    let digest = Sha256::digest(parts.join("\n").as_bytes());
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,86 @@
+//! The scheduler: asks the store what is due and runs it, as many at once as there are workers.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::{Error, LEASE, Range, Syncer};
+
+/// Longest sleep between two looks at the queue: another process may have made a connection.
+const LONGEST_SLEEP: Duration = Duration::from_secs(5);
+/// How long runs may take to hand back when the process stops.
+const GRACE: Duration = Duration::from_secs(9);
+/// How often the cache of kept answers is swept.
+const SWEEP: Duration = Duration::from_secs(6 * 3600);
+
+impl Syncer {
+    /// Runs what is due until `stop`; then lets runs hand back. Survives a database that goes away for a while.
+    pub async fn work(&self, stop: CancellationToken) -> Result<(), Error> {
+        let mut runs = JoinSet::new();
+        let mut swept = tokio::time::Instant::now();
+        while !stop.is_cancelled() {
+            let room = usize::try_from(self.workers).unwrap_or(1).saturating_sub(runs.len());
+            let pause = match self.start_due(&mut runs, room, &stop).await {
+                Ok(()) => self.until_due(room).await,
+                Err(error) => {
+                    tracing::warn!(%error, "the queue could not be read; trying again");
+                    LONGEST_SLEEP
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = self.wake.notified() => {}
+                Some(_) = runs.join_next() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+            if swept.elapsed() > SWEEP {
+                swept = tokio::time::Instant::now();
+                if let Err(error) = self.connections.sweep().await {
+                    tracing::warn!(%error, "old kept answers could not be dropped");
+                }
+            }
+        }
+        let finished = tokio::time::timeout(GRACE, async { while runs.join_next().await.is_some() {} }).await;
+        if finished.is_err() {
+            tracing::warn!("runs did not hand back in time; their leases expire by themselves");
+            runs.abort_all();
+        }
+        Ok(())
+    }
+
+    async fn start_due(&self, runs: &mut JoinSet<()>, room: usize, stop: &CancellationToken) -> Result<(), Error> {
+        if room == 0 {
+            return Ok(());
+        }
+        let limit = u32::try_from(room).unwrap_or(1);
+        let store = &self.connections.store;
+        for claim in store.claim_due(&self.owner, self.now(), LEASE, limit).await? {
+            let connection = store.connection(claim.key).await?;
+            let (syncer, stop) = (self.clone(), stop.clone());
+            runs.spawn(async move {
+                let id = connection.public_id;
+                let result = syncer.run(claim, connection, Range::default(), stop, Arc::new(|_| {})).await;
+                match result {
+                    Ok(run) => tracing::info!(
+                        connection.id = %id, run.id = %run.run_id, status = run.status.name(),
+                        requests = run.requests, samples_written = run.samples_written, "run ended"
+                    ),
+                    Err(error) => tracing::warn!(connection.id = %id, %error, "a run could not be recorded"),
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// How long nothing is due, as far as is known.
+    async fn until_due(&self, room: usize) -> Duration {
+        if room == 0 {
+            return LONGEST_SLEEP;
+        }
+        let due = self.connections.store.next_due().await.ok().flatten();
+        let wait = due.map(|due| Duration::try_from(due.duration_since(self.now())).unwrap_or(Duration::ZERO));
+        // A due connection that could not be claimed is leased by another process: no spinning on it.
+        wait.map_or(LONGEST_SLEEP, |wait| wait.clamp(Duration::from_millis(200), LONGEST_SLEEP))
+    }
+}
