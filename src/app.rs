@@ -74,17 +74,28 @@ impl App {
         let clock = crate::clock::Clock::System;
         ensure_default_project(&store, clock).await?;
         let nothing_sealed = store.all_sealed(None, 1).await?.is_empty();
-        let vault = Vault::open(&VaultKeys {
-            text: config.master_key.clone(),
-            file: config.master_key_file.clone(),
-            data_dir: config.data_dir.clone(),
-            may_create: nothing_sealed,
-        })?;
+        let vault = open_vault(&config, nothing_sealed)?;
         let client = client_config(&config)?;
         let overrides = Overrides { provider_urls: config.provider_urls.clone(), now: config.now };
         let connections = Connections::new(store.clone(), vault, registry.clone(), client, clock, overrides)?;
         let sync = Syncer::new(connections.clone(), u32::from(config.workers));
         Ok(Self { config: Arc::new(config), registry, store, connections, sync })
+    }
+}
+
+/// A key that is lost locks the sealed credentials; dashboards and everything else go on without it.
+fn open_vault(config: &Config, may_create: bool) -> Result<Vault, KeyError> {
+    let keys = match (&config.master_key, &config.master_key_file) {
+        (Some(text), _) => VaultKeys::Text(text.clone()),
+        (None, Some(file)) => VaultKeys::File(file.clone()),
+        (None, None) => VaultKeys::OwnFile { path: config.data_dir.join("master.key"), may_create },
+    };
+    match Vault::open(&keys) {
+        Err(missing @ KeyError::Missing(_)) => {
+            tracing::error!("{missing}");
+            Ok(Vault::locked())
+        }
+        other => other,
     }
 }
 

@@ -23,7 +23,7 @@ CREATE TABLE connections (
     account                  TEXT    NOT NULL,
     settings                 TEXT    NOT NULL,
     zone                     TEXT    NOT NULL,
-    currency                 TEXT,
+    currency                 TEXT    NOT NULL,
     history_start            BIGINT  NOT NULL,
     sync_interval_minutes    BIGINT,
     max_quota_share_permille BIGINT  NOT NULL,
@@ -129,8 +129,7 @@ CREATE TABLE streams (
     connection_id BIGINT  NOT NULL,
     name          TEXT    NOT NULL,
     checkpoint    BYTEA,
-    version       BIGINT  NOT NULL DEFAULT 0,
-    settings_hash TEXT    NOT NULL DEFAULT '',
+    fingerprint   TEXT    NOT NULL DEFAULT '',
     PRIMARY KEY (project_id, stream_id),
     UNIQUE (project_id, connection_id, name),
     FOREIGN KEY (project_id, connection_id) REFERENCES connections ON DELETE CASCADE

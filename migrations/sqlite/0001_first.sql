@@ -22,7 +22,7 @@ CREATE TABLE connections (
     account                  TEXT    NOT NULL,
     settings                 TEXT    NOT NULL,
     zone                     TEXT    NOT NULL,
-    currency                 TEXT,
+    currency                 TEXT    NOT NULL,
     history_start            INTEGER NOT NULL,
     sync_interval_minutes    INTEGER,
     max_quota_share_permille INTEGER NOT NULL,
@@ -128,8 +128,7 @@ CREATE TABLE streams (
     connection_id INTEGER NOT NULL,
     name          TEXT    NOT NULL,
     checkpoint    BLOB,
-    version       INTEGER NOT NULL DEFAULT 0,
-    settings_hash TEXT    NOT NULL DEFAULT '',
+    fingerprint   TEXT    NOT NULL DEFAULT '',
     PRIMARY KEY (project_id, stream_id),
     UNIQUE (project_id, connection_id, name),
     FOREIGN KEY (project_id, connection_id) REFERENCES connections ON DELETE CASCADE

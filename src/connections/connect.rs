@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     http::Credentials,
-    integrations::{AccountInfo, Context, Descriptor, Integration, Settings, ZonePolicy, check_credentials},
+    integrations::{AccountInfo, Context, Descriptor, Settings, ZonePolicy, check_credentials},
     metric::{Day, FailureKind, Zone},
     secret::Secret,
     store::{Connection, ConnectionSettings, ConnectionState, NewConnection, Project},
@@ -71,7 +71,7 @@ impl Connections {
                 currency: account.currency.unwrap_or(project.currency),
                 history_start: Day::of(now, &zone).plus(history.saturating_neg()),
                 sync_interval_minutes: host_settings.sync_interval,
-                max_quota_share_permille: host_settings.max_quota_share_permille,
+                max_quota_share_permille: i64::from(host_settings.max_quota_share_permille),
             },
             due_at: self.clock.now(),
             credentials: memory::seal_credentials(&self.vault, public_id, &credentials)?,

@@ -42,7 +42,7 @@ impl Connections {
         let changed = ConnectionSettings {
             values: Json::Object(settings),
             sync_interval_minutes: host.sync_interval,
-            max_quota_share_permille: host.max_quota_share_permille,
+            max_quota_share_permille: i64::from(host.max_quota_share_permille),
             ..connection.settings
         };
         self.store.set_settings(connection.key, &changed).await?;

@@ -17,7 +17,7 @@ const MAX_QUOTA_SHARE: &str = "max_quota_share";
 pub(super) struct HostSettings {
     pub(super) zone: Option<Zone>,
     /// Minutes.
-    pub(super) sync_interval: Option<u32>,
+    pub(super) sync_interval: Option<i64>,
     pub(super) max_quota_share_permille: u32,
 }
 
@@ -43,7 +43,7 @@ pub(super) fn parse(
             None
         }
     });
-    let sync_interval = interval.and_then(|text| match text.parse::<u32>() {
+    let sync_interval = interval.and_then(|text| match text.parse::<i64>() {
         Ok(minutes @ 1..=10_080) => Some(minutes),
         _ => {
             note(SYNC_INTERVAL, "give minutes, a whole number from 1 to 10080".to_owned());

@@ -1,10 +1,26 @@
 //! The client of the process and the handle of one run.
 
-use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use jiff::Timestamp;
+use reqwest::Method;
 
-use super::{Credentials, Error, Kept, Memory, Service, request::Request};
+use super::{
+    AddressRules, Credentials, Error, Kept, Memory, Service,
+    address::Resolver,
+    budget::{Budget, Budgets},
+    redact::Redactor,
+    request::Request,
+    target::Target,
+};
 use crate::clock::Clock;
 
 /// What the operator decides about outbound calls.
@@ -49,8 +65,18 @@ impl Default for ClientConfig {
 /// The process's outbound client: connections, address rules, budgets. Cheap to clone.
 #[derive(Clone)]
 pub struct Client {
-    #[expect(dead_code, reason = "skeleton")]
-    inner: Arc<()>,
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: ClientConfig,
+    /// Judges the addresses that names lead to. For URLs that users gave.
+    judging: reqwest::Client,
+    /// For the fixed URLs of descriptors.
+    plain: reqwest::Client,
+    memory: Arc<dyn Memory>,
+    budgets: Budgets,
+    clock: Clock,
 }
 
 impl fmt::Debug for Client {
@@ -77,22 +103,100 @@ pub struct Session {
 impl Client {
     /// Builds the client. Fails on a certificate authority that cannot be read.
     pub fn new(config: ClientConfig, memory: Arc<dyn Memory>, clock: Clock) -> Result<Self, Error> {
-        let _ = (config, memory, clock);
-        todo!("skeleton")
+        // Fails when it was done before, which is as good.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        // Waits are real also where runs see a frozen instant: here it moves on, or no wait would ever be over.
+        let clock = match clock {
+            Clock::Frozen(at) => Clock::ticking_from(at),
+            moving => moving,
+        };
+        let fixed = Arc::new(config.resolve.clone());
+        let rules = AddressRules { allow_private: config.allow_private_hosts };
+        let judging = build(&config, Resolver { rules: Some(rules), fixed: fixed.clone() })?;
+        let plain = build(&config, Resolver { rules: None, fixed })?;
+        let budgets = Budgets::new(memory.clone(), clock);
+        Ok(Self { inner: Arc::new(Inner { config, judging, plain, memory, budgets, clock }) })
     }
 
     /// The handle of one run.
     pub fn session(&self, session: Session) -> Http {
-        let _ = session;
-        todo!("skeleton")
+        let rules = AddressRules { allow_private: self.inner.config.allow_private_hosts };
+        let inner = HttpInner {
+            client: self.clone(),
+            target: Target::new(&session.service, rules),
+            budget: self.inner.budgets.of(&session.service, &session.credentials),
+            redactor: Redactor::new(&session.credentials, &session.service.auth),
+            session,
+            requests: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            waited_ms: AtomicU64::new(0),
+            kept: Mutex::default(),
+        };
+        Http { inner: Arc::new(inner) }
     }
+
+    pub(super) fn config(&self) -> &ClientConfig {
+        &self.inner.config
+    }
+
+    pub(super) fn memory(&self) -> &dyn Memory {
+        &*self.inner.memory
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+
+    /// The connections to use, by whether addresses are judged.
+    pub(super) fn connections(&self, is_judged: bool) -> &reqwest::Client {
+        if is_judged { &self.inner.judging } else { &self.inner.plain }
+    }
+}
+
+fn build(config: &ClientConfig, resolver: Resolver) -> Result<reqwest::Client, Error> {
+    let refused = |_| Error::invalid_settings("a certificate authority cannot be read; it must be a PEM file");
+    let mut authorities = Vec::new();
+    for pem in &config.extra_ca {
+        let found = reqwest::Certificate::from_pem_bundle(pem).map_err(refused)?;
+        if found.is_empty() {
+            return Err(Error::invalid_settings("a certificate authority file holds no certificate"));
+        }
+        authorities.extend(found);
+    }
+    let builder = reqwest::Client::builder()
+        .user_agent(concat!("dashtray/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        // A proxy would connect to what nobody judged.
+        .no_proxy()
+        .connect_timeout(config.connect_timeout)
+        .read_timeout(config.read_timeout)
+        .dns_resolver(Arc::new(resolver));
+    let builder = match (config.only_extra_ca, authorities.is_empty()) {
+        (true, _) => builder.tls_certs_only(authorities),
+        (false, true) => builder,
+        (false, false) => builder.tls_certs_merge(authorities),
+    };
+    builder.build().map_err(|_| Error::internal("the HTTP client could not be set up; are there system certificates?"))
 }
 
 /// How an integration talks to its provider during one run. Cheap to clone.
 #[derive(Clone)]
 pub struct Http {
-    #[expect(dead_code, reason = "skeleton")]
-    inner: Arc<()>,
+    pub(super) inner: Arc<HttpInner>,
+}
+
+pub(super) struct HttpInner {
+    pub(super) client: Client,
+    pub(super) session: Session,
+    pub(super) target: Result<Target, Error>,
+    pub(super) budget: Arc<Budget>,
+    pub(super) redactor: Redactor,
+    pub(super) requests: AtomicU64,
+    pub(super) bytes: AtomicU64,
+    pub(super) waited_ms: AtomicU64,
+    pub(super) kept: Mutex<Vec<Kept>>,
 }
 
 impl fmt::Debug for Http {
@@ -116,23 +220,25 @@ impl Http {
     /// A GET request. `template` is a path under the base URL with `{name}` for what [`Request::path`] fills in, so
     /// that it is also the endpoint's name in logs and budgets.
     pub fn get(&self, template: &'static str) -> Request {
-        let _ = template;
-        todo!("skeleton")
+        Request::new(self.clone(), Method::GET, template, None)
     }
 
     /// A POST request that changes nothing at the provider (a query), so that it may be repeated like a GET.
     pub fn query(&self, template: &'static str, body: &impl serde::Serialize) -> Request {
-        let _ = (template, body);
-        todo!("skeleton")
+        Request::new(self.clone(), Method::POST, template, Some(serde_json::to_vec(body)))
     }
 
     /// What was done so far.
     pub fn counters(&self) -> Counters {
-        todo!("skeleton")
+        Counters {
+            requests: self.inner.requests.load(Ordering::Relaxed),
+            bytes: self.inner.bytes.load(Ordering::Relaxed),
+            waited_ms: self.inner.waited_ms.load(Ordering::Relaxed),
+        }
     }
 
     /// The answers to keep that have come since the last call. They are committed with the data made of them.
     pub fn take_kept(&self) -> Vec<Kept> {
-        todo!("skeleton")
+        std::mem::take(&mut *self.inner.kept.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -111,6 +111,12 @@ impl Error {
         self
     }
 
+    /// The same as a wait that the provider asked for.
+    pub(super) fn into_rate_limited(mut self, until: Timestamp) -> Self {
+        self.0.kind = FailureKind::RateLimited;
+        self.with_retry(Retry::At(until))
+    }
+
     /// What it is.
     pub fn kind(&self) -> FailureKind {
         self.0.kind

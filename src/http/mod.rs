@@ -12,16 +12,25 @@
 
 mod address;
 mod auth;
+mod body;
 mod budget;
 mod client;
 mod conditional;
+mod decode;
 mod error;
 mod limits;
+mod link;
 mod memory;
 mod page;
+mod redact;
 mod request;
 mod retry;
 mod retry_after;
+mod send;
+mod target;
+#[cfg(test)]
+mod tests;
+mod trouble;
 
 pub use address::AddressRules;
 pub use auth::{Auth, Credentials};

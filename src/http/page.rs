@@ -1,10 +1,21 @@
 //! Reading lists page by page, with guards against lists that never end.
 
-use std::marker::PhantomData;
+use std::{
+    collections::HashSet,
+    hash::{DefaultHasher, Hash, Hasher},
+    marker::PhantomData,
+};
 
 use serde::de::DeserializeOwned;
+use url::Url;
 
-use super::{Error, request::Answer};
+use super::{
+    Error,
+    request::{Answer, Request},
+};
+
+/// No list that anybody reads here is longer.
+const MOST_PAGES: u32 = 100_000;
 
 /// How the following page is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,9 +32,11 @@ pub enum Next {
 /// any failure on the way is the failure of the list: there is no short success.
 #[derive(Debug)]
 pub struct Pages<T, F> {
-    #[expect(dead_code, reason = "skeleton")]
+    request: Request,
     next: F,
-    page: PhantomData<T>,
+    guard: Guard,
+    is_done: bool,
+    page: PhantomData<fn() -> T>,
 }
 
 impl<T, F> Pages<T, F>
@@ -31,8 +44,145 @@ where
     T: DeserializeOwned,
     F: FnMut(&Answer<T>) -> Result<Next, Error>,
 {
+    pub(super) fn new(request: Request, next: F) -> Self {
+        Self { request, next, guard: Guard::default(), is_done: false, page: PhantomData }
+    }
+
     /// The next page; `None` after the last.
     pub async fn next(&mut self) -> Result<Option<Answer<T>>, Error> {
-        todo!("skeleton")
+        if self.is_done {
+            return Ok(None);
+        }
+        // Whatever fails below, the list is over.
+        self.is_done = true;
+        let (answer, following) = self.read().await.map_err(|error| error.context("page", self.guard.pages))?;
+        if let Some(url) = following {
+            self.request.page = Some(url);
+            self.is_done = false;
+        }
+        Ok(Some(answer))
+    }
+
+    /// Reads the page that is due, and finds the one after it.
+    async fn read(&mut self) -> Result<(Answer<T>, Option<Url>), Error> {
+        let target = self.request.http.inner.target.as_ref().map_err(Clone::clone)?;
+        let url = self.request.url(target.base())?;
+        let endpoint = self.request.template;
+        self.guard.enter(&url).map_err(|error| error.context("endpoint", endpoint))?;
+        let fetched = self.request.fetch().await?;
+        self.guard.look(&fetched.body).map_err(|error| error.context("endpoint", endpoint))?;
+        let answer = self.request.decoded(fetched)?;
+        let following = match (self.next)(&answer)? {
+            Next::Done => None,
+            Next::Query(key, value) => Some(with_parameter(url, key, &value)),
+            Next::Link => match answer.link("next") {
+                Some(link) => Some(admitted(&link, target).map_err(|error| error.context("endpoint", endpoint))?),
+                None => None,
+            },
+        };
+        Ok((answer, following))
+    }
+}
+
+fn admitted(link: &str, target: &super::target::Target) -> Result<Url, Error> {
+    let refused = |why| Error::invalid_response(format!("the link to the next page was not followed: {why}"));
+    target.admit(Url::parse(link).map_err(|_| refused("it is not a URL"))?).map_err(refused)
+}
+
+/// The URL with one parameter set, in place of all of that name.
+fn with_parameter(mut url: Url, key: &str, value: &str) -> Url {
+    let others: Vec<(String, String)> =
+        url.query_pairs().filter(|(k, _)| k != key).map(|(k, v)| (k.into(), v.into())).collect();
+    url.query_pairs_mut().clear().extend_pairs(others).append_pair(key, value);
+    url
+}
+
+/// Notices a list that does not end.
+#[derive(Debug, Default)]
+struct Guard {
+    pages: u32,
+    /// Hashes of the URLs that were asked for.
+    seen: HashSet<u64>,
+    last_body: Option<u64>,
+}
+
+impl Guard {
+    /// Before a page is asked for.
+    fn enter(&mut self, url: &Url) -> Result<(), Error> {
+        self.pages += 1;
+        if self.pages > MOST_PAGES {
+            return Err(Error::invalid_response("the list does not end"));
+        }
+        if !self.seen.insert(hash(url.as_str().as_bytes())) {
+            return Err(Error::invalid_response("the list does not end: it leads back to a page that was read"));
+        }
+        Ok(())
+    }
+
+    /// Once it is there. Pages without items may well look the same.
+    fn look(&mut self, body: &[u8]) -> Result<(), Error> {
+        let this = Some(hash(body));
+        if self.last_body == this && has_items(body) {
+            return Err(Error::invalid_response("the list does not end: the same page came twice"));
+        }
+        self.last_body = this;
+        Ok(())
+    }
+}
+
+/// Whether a JSON text has an array with something in it.
+fn has_items(body: &[u8]) -> bool {
+    let mut rest = body;
+    while let Some(at) = rest.iter().position(|byte| *byte == b'[') {
+        rest = rest.get(at + 1..).unwrap_or_default();
+        if rest.trim_ascii_start().first().is_some_and(|byte| *byte != b']') {
+            return true;
+        }
+    }
+    false
+}
+
+fn hash(bytes: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_takes_the_place_of_its_namesakes() {
+        let url: Url = "https://a.example/x?limit=2&after=a&after=b&e%5B%5D=1".parse().unwrap();
+        let next = with_parameter(url, "after", "c d&e");
+        assert_eq!(next.as_str(), "https://a.example/x?limit=2&e%5B%5D=1&after=c+d%26e");
+        let bare = with_parameter("https://a.example/x".parse().unwrap(), "after", "c");
+        assert_eq!(bare.as_str(), "https://a.example/x?after=c");
+    }
+
+    #[test]
+    fn pages_without_items_may_repeat_and_others_not() {
+        for (body, may_repeat) in [
+            ("[]", true),
+            (r#"{"data": [ ], "has_more": true}"#, true),
+            (r#"{"data": [], "tags": [1]}"#, false),
+            (r#"[{"id":1}]"#, false),
+            (r#"{"data":[[]]}"#, false),
+        ] {
+            let mut guard = Guard::default();
+            guard.look(body.as_bytes()).unwrap();
+            assert_eq!(guard.look(body.as_bytes()).is_ok(), may_repeat, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_list_ends_at_some_point() {
+        let mut guard = Guard::default();
+        for page in 0..MOST_PAGES {
+            guard.enter(&format!("https://a.example/?page={page}").parse().unwrap()).unwrap();
+        }
+        let error = guard.enter(&"https://a.example/?page=more".parse().unwrap()).unwrap_err();
+        assert_eq!(error.to_string(), "the list does not end");
     }
 }

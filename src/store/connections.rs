@@ -53,8 +53,8 @@ pub struct ConnectionSettings {
     pub values: Json,
     /// Name of the zone its days are cut in.
     pub zone: String,
-    /// The account's currency, if it has one.
-    pub currency: Option<Currency>,
+    /// What zero is counted in: the account's currency, else the project's.
+    pub currency: Currency,
     /// First day of its history.
     pub history_start: Day,
     /// Minutes between two runs; `None` for the integration's own default.

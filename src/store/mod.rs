@@ -30,7 +30,7 @@ pub use points::{NoteRow, PointRow, RestatementRow};
 pub use projects::{NewProject, Project};
 pub use queue::{Claim, ClaimOutcome};
 pub use rates::Rate;
-pub use records::{Checkpoint, RecordRow};
+pub use records::RecordRow;
 pub use runs::{RunEnd, RunRow};
 pub use series::SeriesRow;
 pub use write::Write;

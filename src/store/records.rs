@@ -20,17 +20,6 @@ pub struct RecordRow {
     pub bytes: Vec<u8>,
 }
 
-/// Where a stream stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Checkpoint {
-    /// The integration's own form.
-    pub body: Vec<u8>,
-    /// The stream's version when it was written.
-    pub version: i64,
-    /// A hash of the settings it was written under.
-    pub settings_hash: String,
-}
-
 /// Keys in one statement. More would only make it slow to prepare.
 const KEYS_AT_ONCE: usize = 500;
 
@@ -39,13 +28,18 @@ const OF_STREAM: &str = "SELECT record_key, group_key, body FROM records WHERE p
      (SELECT stream_id FROM streams WHERE project_id = $1 AND connection_id = $2 AND name = $3)";
 
 impl Store {
-    /// A stream's checkpoint, if it has one.
-    pub async fn checkpoint(&self, key: ConnectionKey, stream: &str) -> Result<Option<Checkpoint>, Error> {
-        let sql = "SELECT checkpoint, version, settings_hash FROM streams
+    /// A stream's checkpoint, in the integration's own form; `None` when it has none.
+    pub async fn checkpoint(&self, key: ConnectionKey, stream: &str) -> Result<Option<Vec<u8>>, Error> {
+        let sql = "SELECT checkpoint FROM streams
              WHERE project_id = $1 AND connection_id = $2 AND name = $3 AND checkpoint IS NOT NULL";
-        let Some(row) = self.db.first(sql, of_stream(key, stream)).await? else { return Ok(None) };
-        let (body, version) = (row.get("checkpoint")?, row.get("version")?);
-        Ok(Some(Checkpoint { body, version, settings_hash: row.get("settings_hash")? }))
+        self.db.first(sql, of_stream(key, stream)).await?.map(|row| row.get("checkpoint")).transpose()
+    }
+
+    /// What a stream's records were made under, see [`Write::restart_stream`]; `None` before the first time.
+    pub async fn fingerprint(&self, key: ConnectionKey, stream: &str) -> Result<Option<String>, Error> {
+        let sql = "SELECT fingerprint FROM streams
+             WHERE project_id = $1 AND connection_id = $2 AND name = $3 AND fingerprint <> ''";
+        self.db.first(sql, of_stream(key, stream)).await?.map(|row| row.get("fingerprint")).transpose()
     }
 
     /// The records of those keys that are there, ordered by key.
@@ -140,22 +134,27 @@ impl Write {
     }
 
     /// Sets a stream's checkpoint.
-    pub async fn put_checkpoint(&mut self, stream: &str, checkpoint: &Checkpoint) -> Result<(), Error> {
+    pub async fn put_checkpoint(&mut self, stream: &str, body: &[u8]) -> Result<(), Error> {
         let stream_id = self.stream_id(stream).await?;
-        let sql = "UPDATE streams SET checkpoint = $3, version = $4, settings_hash = $5
-             WHERE project_id = $1 AND stream_id = $2";
-        let Checkpoint { body, version, settings_hash } = checkpoint;
-        self.tx.execute(sql, args![self.key().project_id, stream_id, body, *version, settings_hash]).await.map(drop)
+        let sql = "UPDATE streams SET checkpoint = $3 WHERE project_id = $1 AND stream_id = $2";
+        self.tx.execute(sql, args![self.key().project_id, stream_id, &body.to_vec()]).await.map(drop)
     }
 
-    /// Forgets a stream's checkpoint; its records stay.
+    /// Forgets a stream's checkpoint.
     pub async fn forget_checkpoint(&mut self, stream: &str) -> Result<(), Error> {
         let stream_id = self.stream_id(stream).await?;
         let sql = "UPDATE streams SET checkpoint = NULL WHERE project_id = $1 AND stream_id = $2";
         self.tx.execute(sql, args![self.key().project_id, stream_id]).await.map(drop)
     }
 
-    /// The small id of a stream, which is made if it is not there.
+    /// Drops a stream's records and checkpoint and notes what the next ones are made under: settings and definitions.
+    pub async fn restart_stream(&mut self, stream: &str, fingerprint: &str) -> Result<(), Error> {
+        self.clear_records(stream).await?;
+        let stream_id = self.stream_id(stream).await?;
+        let sql = "UPDATE streams SET checkpoint = NULL, fingerprint = $3 WHERE project_id = $1 AND stream_id = $2";
+        self.tx.execute(sql, args![self.key().project_id, stream_id, fingerprint]).await.map(drop)
+    }
+
     async fn stream_id(&mut self, stream: &str) -> Result<i64, Error> {
         let key = self.key();
         let sql = "SELECT stream_id FROM streams WHERE project_id = $1 AND connection_id = $2 AND name = $3";

@@ -16,7 +16,7 @@ use crate::{
     http::{Error, Kept},
     integrations::{Batch, Descriptor, Gap, Host, Order, Position, Record, RecordChange},
     metric::{Day, Definition, FailureKind, Mark, Period, Scope, State},
-    store::{self, Checkpoint, Claim, ConnectionKey, PointRow, RecordRow, RestatementRow, SeriesRow, Store, Write},
+    store::{self, Claim, ConnectionKey, PointRow, RecordRow, RestatementRow, SeriesRow, Store, Write},
     vault::Vault,
 };
 
@@ -110,9 +110,7 @@ impl RunHost {
     /// Drops what was kept for a stream and marks its days to be read again, in one transaction.
     pub(super) async fn restart_stream(&self, stream: &str, fingerprint: &str, asked: Period) -> Result<(), Error> {
         let mut write = self.begin().await?;
-        write.clear_records(stream).await.map_err(internal)?;
-        let fresh = Checkpoint { body: Vec::new(), fingerprint: fingerprint.to_owned() };
-        write.put_checkpoint(stream, &fresh).await.map_err(internal)?;
+        write.restart_stream(stream, fingerprint).await.map_err(internal)?;
         for definition in self.descriptor.metrics_of(stream) {
             let carrier = ledger::carrier(definition, self.frame);
             let mut book = Book::load(&mut write, definition, asked, |series| *series == carrier).await.map_err(internal)?;
@@ -134,22 +132,12 @@ impl RunHost {
         write.commit().await.map_err(|error| self.note(error))
     }
 
-    async fn stored_checkpoint(&self, stream: &str) -> Result<Option<Checkpoint>, Error> {
-        self.store.checkpoint(self.key(), stream).await.map_err(internal)
-    }
-
     /// The fingerprint that the stream's records were made under.
     pub(super) async fn fingerprint(&self, stream: &str) -> Result<Option<String>, Error> {
-        Ok(self.stored_checkpoint(stream).await?.map(|checkpoint| checkpoint.fingerprint))
+        self.store.fingerprint(self.key(), stream).await.map_err(internal)
     }
 
     async fn write_batch(&self, batch: Batch, kept: Vec<Kept>) -> Result<(), Error> {
-        // Fingerprints are the host's; a batch changes bodies alone.
-        let mut fingerprints = BTreeMap::new();
-        for (stream, _) in &batch.checkpoints {
-            let stands = self.stored_checkpoint(stream).await?;
-            fingerprints.insert(stream.clone(), stands.map(|checkpoint| checkpoint.fingerprint).unwrap_or_default());
-        }
         let mut written = Tally::default();
         let mut write = self.begin().await?;
         for answer in &batch.answers {
@@ -168,9 +156,10 @@ impl RunHost {
         }
         write_records(&mut write, batch.records).await.map_err(internal)?;
         for (stream, body) in batch.checkpoints {
-            let fingerprint = fingerprints.remove(&stream).unwrap_or_default();
-            let checkpoint = Checkpoint { body: body.unwrap_or_default(), fingerprint };
-            write.put_checkpoint(&stream, &checkpoint).await.map_err(internal)?;
+            match body {
+                Some(body) => write.put_checkpoint(&stream, &body).await.map_err(internal)?,
+                None => write.forget_checkpoint(&stream).await.map_err(internal)?,
+            }
         }
         for answer in &kept {
             let sealed = pack(&self.vault, &self.connection_id.to_string(), answer)
@@ -241,8 +230,7 @@ fn cover(tally: &mut Tally, metric_id: &str, scope: &Scope, period: Period) {
 #[async_trait]
 impl Host for RunHost {
     async fn checkpoint(&self, stream: &str) -> Result<Option<Vec<u8>>, Error> {
-        let stands = self.stored_checkpoint(stream).await?;
-        Ok(stands.map(|checkpoint| checkpoint.body).filter(|body| !body.is_empty()))
+        self.store.checkpoint(self.key(), stream).await.map_err(internal)
     }
 
     async fn records(&self, stream: &str, keys: &[String]) -> Result<Vec<Record>, Error> {

@@ -219,7 +219,7 @@ impl Syncer {
     pub async fn runs(&self, project: &str, connection: &str, limit: u32) -> Result<Vec<RunView>, Error> {
         let project = self.connections.project(project).await?;
         let connection = self.connections.find(&project, connection).await?;
-        let rows = self.connections.store.runs(connection.key, limit).await?;
+        let rows = self.connections.store.runs(connection.key, limit, None).await?;
         Ok(rows.iter().map(|row| view::of_row(&connection, row)).collect())
     }
 

@@ -56,10 +56,9 @@ impl Vault {
     /// # Errors
     ///
     /// [`KeyError`] says what is wrong with the key or its file and what to do. A file is never overwritten.
-    pub fn open(keys: &VaultKeys) -> Result<Self, KeyError> {
-        let mut keys = key::load(keys)?.into_iter();
-        let newest = keys.next().ok_or(KeyError::Malformed)?;
-        Ok(Self { newest, older: keys.collect() })
+    pub fn load(keys: &VaultKeys) -> Result<Self, KeyError> {
+        let (newest, older) = key::load(keys)?;
+        Ok(Self { newest, older })
     }
 
     /// The id of the key that seals: what a backup may name.
@@ -80,7 +79,7 @@ impl Vault {
     }
 
     /// Opens what was sealed for that very label.
-    pub fn open_sealed(&self, label: &str, sealed: &Sealed) -> Result<Zeroizing<Vec<u8>>, Error> {
+    pub fn open(&self, label: &str, sealed: &Sealed) -> Result<Zeroizing<Vec<u8>>, Error> {
         let data_key = self.unwrap(label, sealed)?;
         decrypt(&data_key, &bound("body", label, ""), &sealed.body)
     }
@@ -101,9 +100,42 @@ impl Vault {
     }
 
     fn unwrap(&self, label: &str, sealed: &Sealed) -> Result<Zeroizing<[u8; key::KEY_BYTES]>, Error> {
-        let known = std::iter::once(&self.newest).chain(&self.older);
-        let key = known.into_iter().find(|key| key.id() == sealed.key_id).ok_or(Error::WrongKey)?;
+        let mut known = std::iter::once(&self.newest).chain(&self.older);
+        let key = known.find(|key| key.id() == sealed.key_id).ok_or(Error::WrongKey)?;
         let plain = decrypt(key.bytes(), &bound("key", label, key.id()), &sealed.wrapped_key)?;
         plain.as_slice().try_into().map(Zeroizing::new).map_err(|_| Error::Corrupt)
     }
 }
+
+/// What a layer is bound to. Lengths stand before the parts, so that no two triples give the same bytes.
+fn bound(layer: &str, label: &str, key_id: &str) -> Vec<u8> {
+    let mut bytes = b"dashtray sealed 1".to_vec();
+    for part in [layer, label, key_id] {
+        bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        bytes.extend_from_slice(part.as_bytes());
+    }
+    bytes
+}
+
+/// A random nonce, then the sealed bytes with their tag.
+fn encrypt(key: &[u8; key::KEY_BYTES], aad: &[u8], plain: &[u8]) -> Result<Vec<u8>, Error> {
+    let mut nonce = [0; NONCE_BYTES];
+    rand::rng().fill_bytes(&mut nonce);
+    // Only bytes beyond 64 GiB are refused.
+    let sealed = cipher(key)?.encrypt(&Nonce::from(nonce), Payload { msg: plain, aad }).map_err(|_| Error::Corrupt)?;
+    Ok([nonce.as_slice(), &sealed].concat())
+}
+
+fn decrypt(key: &[u8; key::KEY_BYTES], aad: &[u8], bytes: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let (nonce, sealed) = bytes.split_first_chunk::<NONCE_BYTES>().ok_or(Error::Corrupt)?;
+    let plain = cipher(key)?.decrypt(&Nonce::from(*nonce), Payload { msg: sealed, aad });
+    plain.map(Zeroizing::new).map_err(|_| Error::Corrupt)
+}
+
+/// From a slice: an array would leave a copy of the key on the stack.
+fn cipher(key: &[u8; key::KEY_BYTES]) -> Result<Aes256GcmSiv, Error> {
+    Aes256GcmSiv::new_from_slice(key).map_err(|_| Error::Corrupt)
+}
+
+#[cfg(test)]
+mod tests;

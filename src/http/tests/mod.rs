@@ -1,0 +1,4 @@
+//! The whole pipeline over real sockets.
+
+mod answers;
+mod provider;

@@ -1,0 +1,290 @@
+//! An integration without a provider: what it answers, and how it fails, is up to the test.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use dashtray::{
+    http::{Auth, Limits},
+    integrations::{
+        AccountInfo, BaseUrl, Batch, Category, Context, CredentialField, Descriptor, Error, FetchReport, FieldKind,
+        Integration, Order, Outcome, Record, SettingField, SettingKind, Shape, Stream, ZonePolicy,
+    },
+    metric::{
+        Answer, Currency, Day, Definition, Kind, Period, Polarity, Sample, Unit, ValidRange, Value, WidgetType,
+    },
+};
+use tokio::sync::Notify;
+
+/// What the fake does when it is asked.
+#[derive(Clone, Debug)]
+pub(crate) enum Behaviour {
+    /// Answers.
+    Answer,
+    /// The whole call fails.
+    Fail(Error),
+    /// One metric fails, the others are answered.
+    FailMetric(&'static str, Error),
+    /// One metric is not included.
+    Unsupported(&'static str),
+    /// Panics after it has committed half.
+    Panic,
+    /// Commits half and then never comes back.
+    Hang,
+    /// Says that all went well and answers nothing.
+    Lie,
+}
+
+/// Shared between the test and the integration.
+#[derive(Debug)]
+pub(crate) struct Script {
+    state: Mutex<State>,
+    /// Notified when a hanging call has committed its half.
+    pub(crate) hanging: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    behaviour: Behaviour,
+    shift: i64,
+    calls: Vec<(Vec<String>, Period)>,
+    running: BTreeMap<String, usize>,
+    overlaps: usize,
+    pace: Duration,
+}
+
+impl Script {
+    pub(crate) fn new() -> Arc<Self> {
+        let state = State {
+            behaviour: Behaviour::Answer,
+            shift: 0,
+            calls: Vec::new(),
+            running: BTreeMap::new(),
+            overlaps: 0,
+            pace: Duration::ZERO,
+        };
+        Arc::new(Self { state: Mutex::new(state), hanging: Notify::new() })
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    pub(crate) fn behave(&self, behaviour: Behaviour) {
+        self.state().behaviour = behaviour;
+    }
+
+    /// Moves every value from now on, as a provider that restates.
+    pub(crate) fn shift(&self, by: i64) {
+        self.state().shift = by;
+    }
+
+    /// Lets every call take this long, so that runs have a chance to overlap.
+    pub(crate) fn pace(&self, pace: Duration) {
+        self.state().pace = pace;
+    }
+
+    /// The calls since the last time this was asked.
+    pub(crate) fn take_calls(&self) -> Vec<(Vec<String>, Period)> {
+        std::mem::take(&mut self.state().calls)
+    }
+
+    /// How often two runs of one connection were under way at once.
+    pub(crate) fn overlaps(&self) -> usize {
+        self.state().overlaps
+    }
+}
+
+/// Two streams: `events` by day, `account` walked whole with records.
+#[derive(Debug)]
+pub(crate) struct Fake(pub(crate) Arc<Script>);
+
+fn definition(id: &str, kind: Kind, stream: &str) -> Definition {
+    Definition {
+        id: id.to_owned(),
+        name: id.to_owned(),
+        description: "made up".to_owned(),
+        unit: Unit::Count,
+        category: "fake".to_owned(),
+        widget_type: WidgetType::Metric,
+        kind,
+        polarity: Polarity::Neutral,
+        valid: ValidRange::NotNegative,
+        settles_after_days: u16::from(kind == Kind::Flow),
+        retention_days: (kind == Kind::Level).then_some(1),
+        definition: 1,
+        dimension: None,
+        stream: stream.to_owned(),
+        explained: false,
+    }
+}
+
+/// The value of a day before any shift.
+pub(crate) fn value_of(day: Day) -> i64 {
+    i64::from(day.number() % 7) * 10
+}
+
+#[async_trait]
+impl Integration for Fake {
+    fn descriptor(&self) -> Arc<Descriptor> {
+        let stream = |id: &str, shape| Stream { id: id.to_owned(), shape, version: 1, cost: "none".to_owned() };
+        Arc::new(Descriptor {
+            id: "fake".to_owned(),
+            name: "Fake".to_owned(),
+            category: Category::Analytics,
+            icon: String::new(),
+            summary: "For tests".to_owned(),
+            auth: Auth::Bearer { field: "api_key".to_owned() },
+            credentials: vec![CredentialField {
+                key: "api_key".to_owned(),
+                label: "Key".to_owned(),
+                placeholder: "key".to_owned(),
+                kind: FieldKind::Password,
+                required: true,
+                help_text: "Any.".to_owned(),
+                pattern: None,
+                rejected_prefixes: Vec::new(),
+                link: None,
+            }],
+            settings: vec![SettingField {
+                key: "flavour".to_owned(),
+                label: "Flavour".to_owned(),
+                help_text: "Any.".to_owned(),
+                kind: SettingKind::Text,
+                default: None,
+                affects: vec!["events".to_owned()],
+            }],
+            base_url: BaseUrl::Fixed("https://fake.example".to_owned()),
+            hosts: Vec::new(),
+            headers: Vec::new(),
+            limits: Limits {
+                windows: Vec::new(),
+                concurrent: 1,
+                headers: None,
+                wait_unless_said: Duration::from_secs(1),
+            },
+            exceptions: Vec::new(),
+            streams: vec![stream("events", Shape::ByDay { window_days: 10 }), stream("account", Shape::WholeAccount)],
+            metrics: vec![
+                definition("fake_events", Kind::Flow, "events"),
+                definition("fake_users", Kind::Distinct, "events"),
+                definition("fake_total", Kind::Level, "account"),
+            ],
+            sync_interval_minutes: 30,
+            zone: ZonePolicy::Choosable,
+            history_days: 30,
+            guide: String::new(),
+        })
+    }
+
+    async fn test_connection(&self, ctx: &Context) -> Result<AccountInfo, Error> {
+        let behaviour = self.0.state().behaviour.clone();
+        if let Behaviour::Fail(error) = behaviour {
+            return Err(error);
+        }
+        Ok(AccountInfo {
+            id: ctx.settings.text("flavour").unwrap_or("plain").to_owned(),
+            label: "Fake account".to_owned(),
+            zone: None,
+            currency: Some(Currency::USD),
+            info: serde_json::Map::new(),
+            checks: Vec::new(),
+            choices: BTreeMap::new(),
+        })
+    }
+
+    async fn fetch_metrics(&self, ctx: &Context, metrics: &[String], period: Period) -> Result<FetchReport, Error> {
+        let (behaviour, shift, pace) = {
+            let mut state = self.0.state();
+            state.calls.push((metrics.to_vec(), period));
+            (state.behaviour.clone(), state.shift, state.pace)
+        };
+        let _running = self.0.enter(ctx.settings.text("flavour").unwrap_or("plain"));
+        if !pace.is_zero() {
+            tokio::time::sleep(pace).await;
+        }
+        let descriptor = self.descriptor();
+        let mut report = FetchReport::new(&descriptor, metrics);
+        if let Behaviour::Fail(error) = behaviour {
+            return Err(error);
+        }
+        for id in metrics {
+            match &behaviour {
+                Behaviour::Lie => {
+                    report.set(id, Outcome::Ok);
+                    continue;
+                }
+                Behaviour::FailMetric(failing, error) if failing == id => {
+                    report.set(id, Outcome::Failed(error.clone()));
+                    continue;
+                }
+                Behaviour::Unsupported(missing) if missing == id => {
+                    report.set(id, Outcome::Unsupported("the plan does not include it".to_owned()));
+                    continue;
+                }
+                _ => {}
+            }
+            let samples = |period: Period| {
+                period.days().map(|day| Sample::new(day, Value::Count(value_of(day) + shift))).collect::<Vec<_>>()
+            };
+            let today = ctx.today();
+            let answers = if id == "fake_total" { Period::single(today).intersect(period) } else { period };
+            let days: Vec<Day> = answers.days().collect();
+            let (late, early) = days.split_at(days.len() / 2);
+            for half in [early, late] {
+                let (Some(first), Some(last)) = (half.first(), half.last()) else { continue };
+                let part = Period::inclusive(*first, *last);
+                let mut batch = Batch::new().answer(Answer::total(id, part, samples(part)));
+                if id == "fake_total" {
+                    batch = batch
+                        .upsert("account", Record { key: "a".into(), group: "g".into(), bytes: vec![1, 2, 3] })
+                        .checkpoint("account", b"walked".to_vec());
+                }
+                ctx.commit(batch).await?;
+                match &behaviour {
+                    Behaviour::Panic => panic!("the fake panics with a secret: canary-4711"),
+                    Behaviour::Hang => {
+                        self.0.hanging.notify_one();
+                        std::future::pending::<()>().await;
+                    }
+                    _ => {}
+                }
+            }
+            if id == "fake_total" {
+                let records = ctx.scan("account", Order::Group, None, 10).await?;
+                assert_eq!(records.len(), 1, "what was committed can be read in the same run");
+            }
+            report.set(id, Outcome::Ok);
+        }
+        Ok(report)
+    }
+}
+
+impl Script {
+    fn enter(self: &Arc<Self>, connection: &str) -> Running {
+        let mut state = self.state();
+        let running = state.running.entry(connection.to_owned()).or_default();
+        *running += 1;
+        if *running > 1 {
+            state.overlaps += 1;
+        }
+        Running { script: self.clone(), connection: connection.to_owned() }
+    }
+}
+
+/// A call that is under way.
+struct Running {
+    script: Arc<Script>,
+    connection: String,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(running) = self.script.state().running.get_mut(&self.connection) {
+            *running -= 1;
+        }
+    }
+}
