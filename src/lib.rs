@@ -10,6 +10,8 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod connections;
+#[cfg(feature = "demo")]
+pub mod demo;
 pub mod http;
 pub mod integrations;
 pub mod metric;

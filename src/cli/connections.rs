@@ -11,9 +11,11 @@ use crate::connections::ConnectionView;
 
 /// List the connections and how they stand
 #[derive(Debug, clap::Args)]
-#[command(after_help = "States: ok, degraded (some metrics fail), rate_limited (until the time shown), needs_reconnect,\n\
+#[command(
+    after_help = "States: ok, degraded (some metrics fail), rate_limited (until the time shown), needs_reconnect,\n\
     credentials_unreadable (wrong master key), failing (tried again ever more seldom), paused.\n\n\
-    Examples:\n  dashtray connections\n  dashtray connections --json")]
+    Examples:\n  dashtray connections\n  dashtray connections --json"
+)]
 pub(super) struct Args {
     #[command(flatten)]
     project: ProjectArg,

@@ -59,9 +59,8 @@ fn read_file(path: &Path) -> Result<Zeroizing<String>, Failure> {
 /// Reads `{"credentials":{…},"settings":{…}}`. No message repeats a value: what is wrong may be the secret itself.
 fn parse(text: &str, name: &str) -> Result<Given, Failure> {
     let bad = |what: String| Failure::usage("bad_credentials_file", format!("{name}: {what}"));
-    let json: Json = serde_json::from_str(text).map_err(|error| {
-        bad(format!("this is not JSON (line {}, column {})", error.line(), error.column()))
-    })?;
+    let json: Json = serde_json::from_str(text)
+        .map_err(|error| bad(format!("this is not JSON (line {}, column {})", error.line(), error.column())))?;
     let Json::Object(object) = json else {
         return Err(bad("this must be an object, {\"credentials\":{…},\"settings\":{…}}".to_owned()));
     };
@@ -143,8 +142,12 @@ fn ask_setting(field: &SettingField) -> Result<String, InquireError> {
     match &field.kind {
         SettingKind::Choice { values } => {
             let labels: Vec<&str> = values.iter().map(|choice| choice.label.as_str()).collect();
-            let chosen = Select::new(&field.label, labels).with_help_message(&field.help_text).raw_prompt_skippable()?;
-            Ok(chosen.and_then(|chosen| values.get(chosen.index)).map(|choice| choice.value.clone()).unwrap_or_default())
+            let chosen =
+                Select::new(&field.label, labels).with_help_message(&field.help_text).raw_prompt_skippable()?;
+            Ok(chosen
+                .and_then(|chosen| values.get(chosen.index))
+                .map(|choice| choice.value.clone())
+                .unwrap_or_default())
         }
         _ => Text::new(&label).with_help_message(&field.help_text).prompt(),
     }
@@ -172,7 +175,8 @@ mod tests {
 
     #[test]
     fn reads_credentials_and_settings() {
-        let given = parse(r#"{"credentials":{"api_key":"sk","sa":{"a":1}},"settings":{"list":["a"]}}"#, "file").unwrap();
+        let given =
+            parse(r#"{"credentials":{"api_key":"sk","sa":{"a":1}},"settings":{"list":["a"]}}"#, "file").unwrap();
         assert_eq!(given.credentials.get("api_key").unwrap().expose(), "sk");
         assert_eq!(given.credentials.get("sa").unwrap().expose(), r#"{"a":1}"#);
         assert_eq!(given.settings.get("list"), Some(&serde_json::json!(["a"])));

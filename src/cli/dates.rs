@@ -26,11 +26,13 @@ impl Dates {
             return Err(Failure::usage("invalid_dates", message));
         }
         // The connection's zone is not known here: a date counts as future only once it is so everywhere on earth.
-        let latest = "Pacific/Kiritimati".parse().map_or_else(|_| Day::of(now, &Zone::utc()).next(), |zone| Day::of(now, &zone));
+        let latest =
+            "Pacific/Kiritimati".parse().map_or_else(|_| Day::of(now, &Zone::utc()).next(), |zone| Day::of(now, &zone));
         match self.from {
-            Some(from) if from > latest => {
-                Err(Failure::usage("invalid_dates", format!("--from {from} is in the future; nothing is known of it yet")))
-            }
+            Some(from) if from > latest => Err(Failure::usage(
+                "invalid_dates",
+                format!("--from {from} is in the future; nothing is known of it yet"),
+            )),
             _ => Ok(()),
         }
     }

@@ -113,14 +113,29 @@ mod tests {
 
     #[test]
     fn the_receipt_adds_up_visibly() {
-        insta::assert_snapshot!(human(&view()), @"");
+        insta::assert_snapshot!(human(&view()), @r#"
+        stripe_mrr on 2026-03-31: 124.80 USD
+
+        formula   monthly value of active subscriptions (definition 1)
+        settings  discounts=recurring max_past_due_days=null
+        rounding  once, half away from zero
+
+        CONTRIBUTION  ID     AMOUNT
+        Acme          sub_1  100.00
+        Foo Ltd       sub_2   25.00
+        3 others              -0.20
+        total                124.80
+
+        LEFT OUT  COUNT  AMOUNT
+        trialing      2   40.00
+        "#);
     }
 
     #[test]
     fn a_receipt_that_does_not_add_up_says_so() {
         let mut view = view();
         view.receipt.other.amount = "0.00".to_owned();
-        assert!(human(&view).contains("total                   125.00"), "{}", human(&view));
+        assert!(human(&view).contains("total                125.00"), "{}", human(&view));
         assert!(human(&view).contains("do not add up to 124.80"));
     }
 

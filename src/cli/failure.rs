@@ -2,7 +2,7 @@
 
 use std::{io, process::ExitCode};
 
-use clap::error::{ErrorKind, ContextKind};
+use clap::error::{ContextKind, ErrorKind};
 use serde_json::{Value as Json, json};
 
 use super::output::Output;
@@ -157,7 +157,8 @@ pub(super) fn usage(error: &clap::Error, json: bool) -> ExitCode {
 pub(super) fn report_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let payload = panic.payload();
-        let text = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+        let text =
+            payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
         let place = panic.location().map(|at| format!(" at {}:{}", at.file(), at.line())).unwrap_or_default();
         let text = text.unwrap_or("no message");
         Output::new(false).note(&format!("error: a fault in Dashtray, please report it: {text}{place}"));

@@ -120,7 +120,8 @@ fn quality(quality: Quality) -> &'static str {
 }
 
 fn csv(series: &[SeriesView]) -> String {
-    let mut out = "date,metric_id,connection_id,dimension,currency,value,state,reason,provisional,stale,quality\n".to_owned();
+    let mut out =
+        "date,metric_id,connection_id,dimension,currency,value,state,reason,provisional,stale,quality\n".to_owned();
     for series in series {
         for point in &series.points {
             let fields = [
@@ -145,7 +146,11 @@ fn csv(series: &[SeriesView]) -> String {
 
 /// A field as RFC 4180 has it.
 fn quoted(field: &str) -> String {
-    if field.contains([',', '"', '\n', '\r']) { format!("\"{}\"", field.replace('"', "\"\"")) } else { field.to_owned() }
+    if field.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", field.replace('"', "\"\""))
+    } else {
+        field.to_owned()
+    }
 }
 
 #[cfg(test)]
@@ -190,12 +195,24 @@ mod tests {
 
     #[test]
     fn a_series_is_a_line_and_a_table_in_which_gaps_are_seen() {
-        insta::assert_snapshot!(human(&series()), @"");
+        insta::assert_snapshot!(human(&series()), @r#"
+        MRR (stripe_mrr), USD, Basic, "old", days end in UTC
+        ▅ █
+        DATE        VALUE   STATE   NOTE
+        2026-03-01   62.40  value
+        2026-03-02       -  failed  no answer
+        2026-03-03  124.80  value   provisional, estimated
+        "#);
     }
 
     #[test]
     fn csv_quotes_what_needs_it_and_leaves_unknown_values_empty() {
-        insta::assert_snapshot!(csv(&[series()]), @"");
+        insta::assert_snapshot!(csv(&[series()]), @r#"
+        date,metric_id,connection_id,dimension,currency,value,state,reason,provisional,stale,quality
+        2026-03-01,stripe_mrr,00000000-0000-0000-0000-000000000000,"Basic, ""old""",USD,62.40,value,,false,false,exact
+        2026-03-02,stripe_mrr,00000000-0000-0000-0000-000000000000,"Basic, ""old""",USD,,failed,no answer,false,false,exact
+        2026-03-03,stripe_mrr,00000000-0000-0000-0000-000000000000,"Basic, ""old""",USD,124.80,value,,true,false,estimated
+        "#);
     }
 
     #[test]

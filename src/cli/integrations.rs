@@ -13,7 +13,9 @@ use crate::integrations::{Descriptor, Registry, catalogue};
 ///
 /// Lists the integrations, or shows one whole: what it needs, what it measures, how to get the key.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  dashtray integrations\n  dashtray integrations stripe\n  dashtray integrations github --json")]
+#[command(
+    after_help = "Examples:\n  dashtray integrations\n  dashtray integrations stripe\n  dashtray integrations github --json"
+)]
 pub(super) struct Args {
     /// Show this integration whole
     #[arg(value_name = "ID")]
@@ -59,16 +61,17 @@ fn entry_human(descriptor: &Descriptor) -> String {
     ));
     let mut credentials = table(&["credential", "required", "what it is"]);
     for field in &descriptor.credentials {
-        credentials.add_row([&field.key, if field.required { "yes" } else { "no" }, &field.help_text]);
+        let required = if field.required { "yes" } else { "no" };
+        credentials.add_row([field.key.as_str(), required, &field.help_text]);
     }
     let mut settings = table(&["setting", "default", "what it does"]);
     for field in &descriptor.settings {
-        settings.add_row([&field.key, field.default.as_deref().unwrap_or("-"), &field.help_text]);
+        settings.add_row([field.key.as_str(), field.default.as_deref().unwrap_or("-"), &field.help_text]);
     }
     let mut metrics = table(&["metric", "name", "unit", "kind", "by"]);
     for metric in &descriptor.metrics {
         let by = metric.dimension.as_ref().map_or_else(|| "-".to_owned(), catalogue::word);
-        metrics.add_row([&metric.id, &metric.name, metric.unit.name(), &catalogue::word(&metric.kind), &by]);
+        metrics.add_row([metric.id.as_str(), &metric.name, metric.unit.name(), &catalogue::word(&metric.kind), &by]);
     }
     for part in [credentials, settings, metrics].iter().filter(|part| part.row_count() > 0) {
         out.push_str(&format!("\n{}", text(part)));

@@ -26,6 +26,8 @@ pub(super) async fn run(invocation: &Invocation, args: Args) -> Result<Done, Fai
     let Command::Rotate = args.command;
     let app = invocation.open().await?;
     let rotated = app.connections.rotate_keys().await?;
-    invocation.out.show(&json!({"rotated": rotated}), |_| format!("Sealed {rotated} credential sets with the newest key."))?;
+    invocation
+        .out
+        .show(&json!({"rotated": rotated}), |_| format!("Sealed {rotated} credential sets with the newest key."))?;
     Ok(Done::All)
 }

@@ -171,7 +171,8 @@ pub fn main() -> ExitCode {
 /// Whether errors are to be JSON although the arguments as a whole make no sense.
 fn wants_json() -> bool {
     Cli::command().ignore_errors(true).try_get_matches().is_ok_and(|matches| {
-        let below = matches.subcommand().is_some_and(|(_, sub)| sub.try_get_one("json").is_ok_and(|is| is == Some(&true)));
+        let below =
+            matches.subcommand().is_some_and(|(_, sub)| sub.try_get_one("json").is_ok_and(|is| is == Some(&true)));
         below || matches.get_flag("json")
     })
 }

@@ -25,7 +25,8 @@ impl Output {
     /// Shows a view: as JSON, or as `human` makes of it.
     pub(super) fn show<T: Serialize>(self, view: &T, human: impl FnOnce(&T) -> String) -> Result<(), Failure> {
         if self.json {
-            let text = serde_json::to_string_pretty(view).map_err(|error| Failure::failed("internal", error.to_string()))?;
+            let text =
+                serde_json::to_string_pretty(view).map_err(|error| Failure::failed("internal", error.to_string()))?;
             self.print(&text)
         } else {
             self.print(&human(view))
@@ -69,7 +70,7 @@ pub(super) fn is_interactive() -> bool {
 /// A table in plain columns that is as easy to read as to cut.
 pub(super) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(header.iter().map(|name| name.to_uppercase()));
     table
 }
@@ -99,7 +100,7 @@ mod tests {
         let mut table = table(&["date", "value"]);
         table.add_row([Cell::new("2026-01-01"), number(5)]);
         table.add_row([Cell::new("2026-01-02"), number(1234)]);
-        assert_eq!(text(&table), "DATE         VALUE\n2026-01-01       5\n2026-01-02    1234\n");
+        assert_eq!(text(&table), "DATE        VALUE\n2026-01-01      5\n2026-01-02   1234\n");
     }
 
     #[test]

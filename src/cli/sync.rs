@@ -121,11 +121,7 @@ fn human(runs: &[RunView], names: &BTreeMap<Uuid, String>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        connections::ErrorView,
-        metric::FailureKind,
-        sync::MetricOutcomeView,
-    };
+    use crate::{connections::ErrorView, metric::FailureKind, sync::MetricOutcomeView};
 
     fn run_view(status: RunStatus, samples_written: u64) -> RunView {
         RunView {
@@ -166,6 +162,12 @@ mod tests {
         ];
         let runs = [RunView { metrics, ..run_view(RunStatus::Partial, 42) }];
         let names = [(Uuid::nil(), "shop".to_owned())].into();
-        insta::assert_snapshot!(human(&runs, &names), @"");
+        insta::assert_snapshot!(human(&runs, &names), @r#"
+        CONNECTION  STATUS   METRICS  WRITTEN  REQUESTS  TOOK       ERROR
+        shop        partial      1/2       42         7  1 min 5 s  -
+
+        CONNECTION  METRIC       OUTCOME      REASON
+        shop        stripe_fees  unsupported  reading charges was refused
+        "#);
     }
 }

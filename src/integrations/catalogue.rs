@@ -47,9 +47,11 @@ fn credential(field: &CredentialField) -> Json {
 }
 
 fn limits(descriptor: &Descriptor) -> Json {
-    let windows = descriptor.limits.windows.iter().map(|window| {
-        json!({"scope": window.scope, "calls": window.calls, "per_secs": window.per.as_secs()})
-    });
+    let windows = descriptor
+        .limits
+        .windows
+        .iter()
+        .map(|window| json!({"scope": window.scope, "calls": window.calls, "per_secs": window.per.as_secs()}));
     json!({"windows": windows.collect::<Vec<_>>(), "concurrent": descriptor.limits.concurrent})
 }
 

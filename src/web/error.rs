@@ -22,9 +22,11 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let (status, code, message) = match self {
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "there is nothing at this address".to_owned()),
-            Self::MethodNotAllowed => {
-                (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this address does not take that method".to_owned())
-            }
+            Self::MethodNotAllowed => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                "this address does not take that method".to_owned(),
+            ),
             Self::Unavailable(message) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", message),
         };
         (status, Json(json!({"error": {"code": code, "message": message, "details": null}}))).into_response()
