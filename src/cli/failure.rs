@@ -2,7 +2,7 @@
 
 use std::{io, process::ExitCode};
 
-use clap::error::{ContextKind, ErrorKind};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use serde_json::{Value as Json, json};
 
 use super::output::Output;
@@ -147,7 +147,13 @@ pub(super) fn usage(error: &clap::Error, json: bool) -> ExitCode {
     let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
     let mut failure = Failure::usage("usage", message);
     let suggestions = [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg, ContextKind::SuggestedValue];
-    if let Some(meant) = suggestions.into_iter().find_map(|kind| error.get(kind)) {
+    // The likeliest stands last.
+    let meant = suggestions.into_iter().find_map(|kind| match error.get(kind)? {
+        ContextValue::Strings(list) => list.last(),
+        ContextValue::String(text) => Some(text),
+        _ => None,
+    });
+    if let Some(meant) = meant {
         failure.message = format!("{message}; did you mean {meant}?");
     }
     Output::new(true).fail(&failure)

@@ -32,9 +32,9 @@ mod sync;
 mod test;
 mod worker;
 
-use std::{panic::AssertUnwindSafe, path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, panic::AssertUnwindSafe, path::PathBuf, process::ExitCode};
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 use crate::{
     app::App,
@@ -153,9 +153,10 @@ impl Invocation {
 /// Runs the program: parses the arguments, does what they say, prints what came of it.
 pub fn main() -> ExitCode {
     failure::report_panics();
-    let cli = match Cli::try_parse() {
+    let arguments = crate::config::arguments();
+    let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
-        Err(error) => return failure::usage(&error, wants_json()),
+        Err(error) => return failure::usage(&error, wants_json(&arguments)),
     };
     let out = Output::new(cli.global.json);
     let result = std::panic::catch_unwind(AssertUnwindSafe(|| {
@@ -169,12 +170,8 @@ pub fn main() -> ExitCode {
 }
 
 /// Whether errors are to be JSON although the arguments as a whole make no sense.
-fn wants_json() -> bool {
-    Cli::command().ignore_errors(true).try_get_matches().is_ok_and(|matches| {
-        let below =
-            matches.subcommand().is_some_and(|(_, sub)| sub.try_get_one("json").is_ok_and(|is| is == Some(&true)));
-        below || matches.get_flag("json")
-    })
+fn wants_json(arguments: &[OsString]) -> bool {
+    arguments.iter().take_while(|argument| *argument != "--").any(|argument| argument == "--json")
 }
 
 impl Cli {
@@ -233,6 +230,8 @@ impl Command {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
 
     #[test]
@@ -245,6 +244,13 @@ mod tests {
         let cli = Cli::try_parse_from(["dashtray", "get", "stripe_mrr", "--json", "--data-dir", "/d"]).unwrap();
         assert!(cli.global.json);
         assert_eq!(cli.global.data_dir, Some("/d".into()));
+    }
+
+    #[test]
+    fn json_is_wanted_also_where_the_rest_is_wrong() {
+        let wants = |arguments: &[&str]| wants_json(&arguments.iter().map(OsString::from).collect::<Vec<_>>());
+        assert!(wants(&["dashtray", "get", "m", "--from", "never", "--json"]));
+        assert!(!wants(&["dashtray", "sync", "--", "--json"]));
     }
 
     #[test]
