@@ -90,7 +90,7 @@ fn open_vault(config: &Config, may_create: bool) -> Result<Vault, KeyError> {
         (None, Some(file)) => VaultKeys::File(file.clone()),
         (None, None) => VaultKeys::OwnFile { path: config.data_dir.join("master.key"), may_create },
     };
-    match Vault::open(&keys) {
+    match Vault::load(&keys) {
         Err(missing @ KeyError::Missing(_)) => {
             tracing::error!("{missing}");
             Ok(Vault::locked())

@@ -82,7 +82,7 @@ pub(crate) fn pack(vault: &Vault, connection_id: &str, kept: &Kept) -> Result<Ke
 }
 
 fn unpack(vault: &Vault, connection_id: &str, request_key: &str, row: KeptRow) -> Option<Kept> {
-    let packed = vault.open_sealed(&label(connection_id, request_key), &from_row(row.sealed)).ok()?;
+    let packed = vault.open(&label(connection_id, request_key), &from_row(row.sealed)).ok()?;
     let mut body = Vec::new();
     DeflateDecoder::new(packed.as_slice()).take(MAX_KEPT_BYTES).read_to_end(&mut body).ok()?;
     Some(Kept {
@@ -120,7 +120,7 @@ pub(super) fn open_credentials(
     connection_id: Uuid,
     sealed: &SealedRow,
 ) -> Result<Credentials, vault::Error> {
-    let plain = vault.open_sealed(&credentials_label(connection_id), &from_row(sealed.clone()))?;
+    let plain = vault.open(&credentials_label(connection_id), &from_row(sealed.clone()))?;
     let fields: BTreeMap<String, Secret> = serde_json::from_slice(&plain).map_err(|_| vault::Error::Corrupt)?;
     Ok(Credentials::new(fields))
 }

@@ -64,6 +64,7 @@ fn of_tls(error: &rustls::Error) -> Option<Trouble> {
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "it is not valid yet",
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => "it is for another name",
         CertificateError::UnknownIssuer => "its issuer is not known here; see extra_ca_file in the configuration",
+        CertificateError::BadSignature => "its signature is wrong",
         CertificateError::Revoked => "it was revoked",
         _ => "it is not acceptable",
     }))

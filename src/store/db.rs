@@ -66,7 +66,9 @@ impl Db {
             Self::Sqlite { reader, .. } => {
                 sqlite_rows(query_with(sql, arguments::<SqliteArguments>(args)?).fetch_all(reader).await?)
             }
-            Self::Postgres(pool) => postgres_rows(query_with(sql, arguments::<PgArguments>(args)?).fetch_all(pool).await?),
+            Self::Postgres(pool) => {
+                postgres_rows(query_with(sql, arguments::<PgArguments>(args)?).fetch_all(pool).await?)
+            }
         })
     }
 
@@ -81,7 +83,9 @@ impl Db {
             Self::Sqlite { writer, .. } => {
                 query_with(sql, arguments::<SqliteArguments>(args)?).execute(writer).await?.rows_affected()
             }
-            Self::Postgres(pool) => query_with(sql, arguments::<PgArguments>(args)?).execute(pool).await?.rows_affected(),
+            Self::Postgres(pool) => {
+                query_with(sql, arguments::<PgArguments>(args)?).execute(pool).await?.rows_affected()
+            }
         })
     }
 }
@@ -118,10 +122,11 @@ impl Tx {
 
     /// Makes all of it durable.
     pub(super) async fn commit(self) -> Result<(), Error> {
-        Ok(match self {
+        match self {
             Self::Sqlite(tx) => tx.commit().await?,
             Self::Postgres(tx) => tx.commit().await?,
-        })
+        }
+        Ok(())
     }
 
     /// Inserts many rows with few statements: `head` ends before `VALUES`, `tail` stands behind the rows, each row has
@@ -260,7 +265,7 @@ impl From<sqlx::Error> for Error {
                 (None, code) => from_postgres(&code.unwrap_or_default(), inner.as_ref()),
             },
             sqlx::Error::PoolTimedOut => Self::Unavailable(
-                "the database did not become free in time; another program may hold it, or the disk is too slow".into(),
+                "no connection to the database in time: it does not answer, or another program holds it".into(),
             ),
             sqlx::Error::PoolClosed => Self::Unavailable("the database was closed: dashtray is shutting down".into()),
             sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Configuration(_) => Self::Unavailable(format!(
@@ -288,7 +293,8 @@ fn from_sqlite(code: i32, error: &dyn DatabaseError) -> Error {
         ),
         13 => Error::Unavailable("the disk is full; free some space and try again, nothing was lost".into()),
         14 => Error::Unavailable(
-            "the database file cannot be opened; check that its directory exists and that dashtray may write to it".into(),
+            "the database file cannot be opened; check that its directory exists and that dashtray may write to it"
+                .into(),
         ),
         10 => Error::Unavailable(format!("the disk failed while the database was read or written: {error}")),
         11 | 26 => damaged(error),
@@ -326,4 +332,37 @@ fn refused(error: &dyn DatabaseError) -> Error {
         return Error::Conflict(format!("already there: {error}"));
     }
     Error::Unavailable(format!("the database refused: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{Connection as _, SqliteConnection, raw_sql, sqlite::SqliteConnectOptions};
+
+    use super::*;
+
+    /// What the store makes of the error that these statements end with.
+    async fn sentence(options: SqliteConnectOptions, sql: &'static str) -> String {
+        let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+        let error = raw_sql(sql).execute(&mut connection).await.unwrap_err();
+        match Error::from(error) {
+            Error::Unavailable(sentence) => sentence,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_says_so() {
+        let sql = "CREATE TABLE t (x BLOB); PRAGMA max_page_count = 10; INSERT INTO t VALUES (zeroblob(100000))";
+        let sentence = sentence(SqliteConnectOptions::new().in_memory(true), sql).await;
+        assert!(sentence.starts_with("the disk is full; free some space"), "{sentence}");
+    }
+
+    #[tokio::test]
+    async fn a_read_only_file_says_so() {
+        let directory = tempfile::tempdir().unwrap();
+        let options = SqliteConnectOptions::new().filename(directory.path().join("x.db"));
+        SqliteConnection::connect_with(&options.clone().create_if_missing(true)).await.unwrap();
+        let sentence = sentence(options.read_only(true), "CREATE TABLE t (x BLOB)").await;
+        assert!(sentence.starts_with("the database is read only; make its file"), "{sentence}");
+    }
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use sqlx::{
-    AssertSqlSafe, PgPool, SqlitePool,
+    AssertSqlSafe, Connection as _, PgConnection, PgPool, SqlitePool,
     migrate::{MigrateError, Migrator},
     pool::PoolOptions,
     postgres::PgPoolOptions,
@@ -128,6 +128,9 @@ async fn sqlite_version(pool: &SqlitePool) -> Result<i64, Error> {
 }
 
 async fn open_postgres(url: &str) -> Result<Db, Error> {
+    // The pool would try again until its timeout and then only say that it timed out.
+    let first = tokio::time::timeout(ACQUIRE_TIMEOUT, PgConnection::connect(url));
+    first.await.map_err(|_| sqlx::Error::PoolTimedOut)??.close().await?;
     let pool = PgPoolOptions::new()
         .max_connections(POSTGRES_CONNECTIONS)
         .acquire_timeout(ACQUIRE_TIMEOUT)

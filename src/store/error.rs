@@ -10,7 +10,9 @@ pub enum Error {
     #[error("{0}")]
     Conflict(String),
     /// Another worker has claimed the connection, or it was deleted. Whatever this claim still wants to write is void.
-    #[error("another worker has taken over this connection, or it was deleted; nothing of this run is written any more")]
+    #[error(
+        "another worker has taken over this connection, or it was deleted; nothing of this run is written any more"
+    )]
     FenceLost,
     /// The database cannot be used now: locked, read only, full, unreachable. Nothing was written; it may be tried
     /// again.

@@ -3,11 +3,7 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{
-    Error, SealedRow, Store, Write,
-    connections::sealed,
-    db::args,
-};
+use super::{Error, SealedRow, Store, Write, connections::sealed, db::args};
 
 /// A kept answer.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -120,9 +120,9 @@ impl Write {
         let mut sorted: Vec<&PointRow> = points.iter().rev().collect();
         sorted.sort_by_key(|point| (point.series_id, point.day));
         sorted.dedup_by_key(|point| (point.series_id, point.day));
-        let rows = sorted.into_iter().map(|point| {
-            args![project_id, point.series_id, point.day, point.value, point.denominator, point.mark]
-        });
+        let rows = sorted
+            .into_iter()
+            .map(|point| args![project_id, point.series_id, point.day, point.value, point.denominator, point.mark]);
         let head = "INSERT INTO points (project_id, series_id, day, value, denominator, mark)";
         let tail = "ON CONFLICT (project_id, series_id, day) DO UPDATE
              SET value = excluded.value, denominator = excluded.denominator, mark = excluded.mark

@@ -24,7 +24,8 @@ impl Store {
         sorted.dedup_by_key(|rate| (rate.day, rate.base, rate.quote));
         let rows = sorted.into_iter().map(|rate| args![rate.day, rate.base, rate.quote, &rate.rate]);
         let head = "INSERT INTO rates (day, base, quote, rate)";
-        let tail = "ON CONFLICT (day, base, quote) DO UPDATE SET rate = excluded.rate WHERE rates.rate <> excluded.rate";
+        let tail =
+            "ON CONFLICT (day, base, quote) DO UPDATE SET rate = excluded.rate WHERE rates.rate <> excluded.rate";
         let mut tx = self.db.begin().await?;
         let changed = tx.insert_many(head, tail, 4, rows).await?;
         tx.commit().await?;

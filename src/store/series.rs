@@ -26,9 +26,7 @@ impl Store {
     /// A connection's series, or those of one metric, in the order they were made.
     pub async fn series(&self, key: ConnectionKey, metric_id: Option<&str>) -> Result<Vec<SeriesRow>, Error> {
         let rows = match metric_id {
-            Some(metric_id) => {
-                self.db.all(OF_METRIC, args![key.project_id, key.connection_id, metric_id]).await?
-            }
+            Some(metric_id) => self.db.all(OF_METRIC, args![key.project_id, key.connection_id, metric_id]).await?,
             None => {
                 let sql = "SELECT * FROM series WHERE project_id = $1 AND connection_id = $2 ORDER BY series_id";
                 self.db.all(sql, args![key.project_id, key.connection_id]).await?
@@ -61,7 +59,8 @@ impl Write {
             return Ok(id);
         }
         let id = next_id(&mut self.tx, project_id).await?;
-        let sql = "INSERT INTO series (project_id, series_id, connection_id, metric_id, dimension, currency, definition)
+        let sql =
+            "INSERT INTO series (project_id, series_id, connection_id, metric_id, dimension, currency, definition)
              VALUES ($1, $2, $3, $4, $5, $6, $7)";
         let values = args![project_id, id, connection_id, metric_id, dimension, currency, definition];
         self.tx.execute(sql, values).await?;

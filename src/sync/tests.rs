@@ -99,7 +99,8 @@ fn the_same_answer_twice_changes_nothing() {
     let mut table = counts();
     table.widget_type = WidgetType::Table;
     let mut standing = Standing::new();
-    apply(&mut standing, ledger::answer(&table, &answer, &standing, frame("2026-03-09")).unwrap());
+    let changes = ledger::answer(&table, &answer, &standing, frame("2026-03-09")).unwrap();
+    apply(&mut standing, changes);
     assert_eq!(ledger::answer(&table, &answer, &standing, frame("2026-03-09")).unwrap(), []);
 }
 
@@ -110,7 +111,8 @@ fn what_is_no_longer_mentioned_falls_to_zero() {
     let money = definition(Kind::Flow, Unit::Currency);
     let mut standing = Standing::new();
     let first = Answer::total("fake_thing", asked, vec![Sample::new(day("2026-03-02"), euros(500))]);
-    apply(&mut standing, ledger::answer(&money, &first, &standing, frame("2026-03-09")).unwrap());
+    let changes = ledger::answer(&money, &first, &standing, frame("2026-03-09")).unwrap();
+    apply(&mut standing, changes);
     assert_eq!(standing.len(), 2, "the account's currency has a row of its own");
     let second = Answer::total("fake_thing", asked, vec![]);
     let changes = ledger::answer(&money, &second, &standing, frame("2026-03-09")).unwrap();
@@ -123,7 +125,8 @@ fn a_finished_day_is_restated_and_an_unfinished_one_completed() {
     let asked = period("2026-03-02", "2026-03-02");
     let answer = |count| Answer::total("fake_thing", asked, vec![Sample::new(day("2026-03-02"), Value::Count(count))]);
     let mut standing = Standing::new();
-    apply(&mut standing, ledger::answer(&counts(), &answer(1), &standing, frame("2026-03-02")).unwrap());
+    let changes = ledger::answer(&counts(), &answer(1), &standing, frame("2026-03-02")).unwrap();
+    apply(&mut standing, changes);
     let completed = ledger::answer(&counts(), &answer(5), &standing, frame("2026-03-03")).unwrap();
     assert_eq!(completed[0].restated, None);
     assert!(completed[0].cell.mark.provisional, "the provider may still restate it");
@@ -142,14 +145,16 @@ fn a_failure_keeps_the_last_good_value_and_says_that_it_is_stale() {
     let asked = period("2026-03-01", "2026-03-02");
     let mut standing = Standing::new();
     let known = Answer::total("fake_thing", Period::single(day("2026-03-01")), vec![Sample::new(day("2026-03-01"), Value::Count(3))]);
-    apply(&mut standing, ledger::answer(&counts(), &known, &standing, frame("2026-03-02")).unwrap());
+    let changes = ledger::answer(&counts(), &known, &standing, frame("2026-03-02")).unwrap();
+    apply(&mut standing, changes);
     let gap = Gap {
         metric_id: "fake_thing".to_owned(),
         scope: Scope::Total,
         period: asked,
         why: Why::Failed(Error::new(FailureKind::Forbidden, "no")),
     };
-    apply(&mut standing, ledger::gap(&counts(), &gap, &standing, frame("2026-03-02")));
+    let changes = ledger::gap(&counts(), &gap, &standing, frame("2026-03-02"));
+    apply(&mut standing, changes);
     assert_eq!(state_of(&standing, "2026-03-01"), Some(State::Value));
     assert!(standing.values().any(|cell| cell.mark.stale && cell.value == Some(3)));
     assert_eq!(state_of(&standing, "2026-03-02"), Some(State::Failed(FailureKind::Forbidden)));

@@ -21,10 +21,10 @@ pub use key::{KeyError, VaultKeys};
 
 const NONCE_BYTES: usize = 12;
 
-/// Knows the master keys. The first seals, all of them open.
+/// Knows the master keys. The first seals, all of them open. A locked vault knows none.
 #[derive(Debug)]
 pub struct Vault {
-    newest: Key,
+    newest: Option<Key>,
     older: Vec<Key>,
 }
 
@@ -58,12 +58,21 @@ impl Vault {
     /// [`KeyError`] says what is wrong with the key or its file and what to do. A file is never overwritten.
     pub fn load(keys: &VaultKeys) -> Result<Self, KeyError> {
         let (newest, older) = key::load(keys)?;
-        Ok(Self { newest, older })
+        Ok(Self { newest: Some(newest), older })
+    }
+
+    /// A vault whose key is lost: everything that needs no secret goes on without it.
+    pub fn locked() -> Self {
+        Self { newest: None, older: Vec::new() }
     }
 
     /// The id of the key that seals: what a backup may name.
-    pub fn key_id(&self) -> &str {
-        self.newest.id()
+    pub fn key_id(&self) -> Option<&str> {
+        self.newest.as_ref().map(Key::id)
+    }
+
+    fn sealing_key(&self) -> Result<&Key, Error> {
+        self.newest.as_ref().ok_or(Error::WrongKey)
     }
 
     /// Seals bytes for a label.
@@ -71,7 +80,7 @@ impl Vault {
         let mut data_key = Zeroizing::new([0; key::KEY_BYTES]);
         rand::rng().fill_bytes(data_key.as_mut_slice());
         Ok(Sealed {
-            key_id: self.newest.id().to_owned(),
+            key_id: self.sealing_key()?.id().to_owned(),
             wrapped_key: self.wrap(label, &data_key)?,
             // Not bound to the master key's id: rotation wraps the key and leaves the body alone.
             body: encrypt(&data_key, &bound("body", label, ""), plain)?,
@@ -87,20 +96,22 @@ impl Vault {
     /// Wraps the data key with the newest master key; `None` when it is already. The body stays as it is, so that a
     /// rotation can be interrupted anywhere and started again.
     pub fn rewrap(&self, label: &str, sealed: &Sealed) -> Result<Option<Sealed>, Error> {
-        if sealed.key_id == self.newest.id() {
+        let newest = self.sealing_key()?;
+        if sealed.key_id == newest.id() {
             return Ok(None);
         }
         let data_key = self.unwrap(label, sealed)?;
         let wrapped_key = self.wrap(label, &data_key)?;
-        Ok(Some(Sealed { key_id: self.newest.id().to_owned(), wrapped_key, body: sealed.body.clone() }))
+        Ok(Some(Sealed { key_id: newest.id().to_owned(), wrapped_key, body: sealed.body.clone() }))
     }
 
     fn wrap(&self, label: &str, data_key: &[u8; key::KEY_BYTES]) -> Result<Vec<u8>, Error> {
-        encrypt(self.newest.bytes(), &bound("key", label, self.newest.id()), data_key)
+        let newest = self.sealing_key()?;
+        encrypt(newest.bytes(), &bound("key", label, newest.id()), data_key)
     }
 
     fn unwrap(&self, label: &str, sealed: &Sealed) -> Result<Zeroizing<[u8; key::KEY_BYTES]>, Error> {
-        let mut known = std::iter::once(&self.newest).chain(&self.older);
+        let mut known = self.newest.iter().chain(&self.older);
         let key = known.find(|key| key.id() == sealed.key_id).ok_or(Error::WrongKey)?;
         let plain = decrypt(key.bytes(), &bound("key", label, key.id()), &sealed.wrapped_key)?;
         plain.as_slice().try_into().map(Zeroizing::new).map_err(|_| Error::Corrupt)

@@ -1,11 +1,45 @@
-//! Stripe.
+//! Stripe: recurring revenue as it is now, and what was taken, refunded and failed day by day.
+//!
+//! Four streams. `customers` and `subscriptions` are walked whole: an object tells only its present state, so that
+//! what hangs on it is known for today alone. `balance` and `charges` are dated events and are read by days. The
+//! customers are read before the subscriptions, since a customer's discount reduces what a subscription without one
+//! is worth.
+#![doc = include_str!("guide.md")]
 
-use std::sync::Arc;
+mod answers;
+mod api;
+mod connection;
+mod customers;
+mod descriptor;
+mod discount;
+mod facts;
+mod figures;
+mod flows;
+mod kept;
+mod metrics;
+mod mrr;
+mod past_due;
+mod price;
+mod receipt;
+#[cfg(test)]
+mod scripted;
+mod settings;
+mod subscriptions;
+#[cfg(test)]
+mod tests;
+mod totals;
+#[cfg(test)]
+mod vectors;
+mod walk;
+
+use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
 
 use super::{AccountInfo, Context, Descriptor, Error, FetchReport, Integration};
-use crate::metric::Period;
+use crate::metric::{Day, Period};
+
+static DESCRIPTOR: LazyLock<Arc<Descriptor>> = LazyLock::new(|| Arc::new(descriptor::descriptor()));
 
 /// The Stripe integration.
 #[derive(Debug)]
@@ -14,16 +48,57 @@ pub struct Stripe;
 #[async_trait]
 impl Integration for Stripe {
     fn descriptor(&self) -> Arc<Descriptor> {
-        todo!("skeleton")
+        DESCRIPTOR.clone()
     }
 
     async fn test_connection(&self, ctx: &Context) -> Result<AccountInfo, Error> {
-        let _ = ctx;
-        todo!("skeleton")
+        connection::test(&ctx.http, ctx.now).await
     }
 
     async fn fetch_metrics(&self, ctx: &Context, metrics: &[String], period: Period) -> Result<FetchReport, Error> {
-        let _ = (ctx, metrics, period);
-        todo!("skeleton")
+        let mut report = FetchReport::new(&DESCRIPTOR, metrics);
+        let period = Period::new(period.start(), period.end().min(ctx.today().next()));
+        let [customers, subscriptions, balance, charges] =
+            ["customers", "subscriptions", "balance", "charges"].map(|stream| wanted(stream, metrics));
+        let (customers_due, subscriptions_due) =
+            (is_due(&customers, period, ctx.today()), is_due(&subscriptions, period, ctx.today()));
+        let mut generation = None;
+        if customers_due || subscriptions_due {
+            let read = customers::read(ctx, &customers, period).await;
+            generation = read.as_ref().ok().copied();
+            report.record(&customers, read.map(drop))?;
+        } else {
+            report.record(&customers, Ok(()))?;
+        }
+        let read = match subscriptions_due {
+            true => subscriptions::read(ctx, &subscriptions, period, generation).await,
+            false => Ok(()),
+        };
+        report.record(&subscriptions, read)?;
+        if !balance.is_empty() {
+            report.record(&balance, flows::read_balance(ctx, &balance, period).await)?;
+        }
+        if !charges.is_empty() {
+            report.record(&charges, flows::read_charges(ctx, &charges, period).await)?;
+        }
+        Ok(report)
     }
+}
+
+/// The requested metrics of a stream, each once.
+fn wanted<'a>(stream: &str, requested: &'a [String]) -> Vec<&'a str> {
+    let mut wanted: Vec<&str> = requested
+        .iter()
+        .map(String::as_str)
+        .filter(|id| DESCRIPTOR.metric(id).is_some_and(|metric| metric.stream == stream))
+        .collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    wanted
+}
+
+/// Whether the period has a day that one of the metrics can be known for.
+fn is_due(wanted: &[&str], period: Period, today: Day) -> bool {
+    let of_today = |id: &&str| DESCRIPTOR.metric(id).is_some_and(|metric| metric.retention_days == Some(1));
+    !period.is_empty() && wanted.iter().any(|id| !of_today(id) || period.contains(today))
 }

@@ -1,0 +1,1 @@
+//! A large account for benchmarks.

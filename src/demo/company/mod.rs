@@ -1,0 +1,112 @@
+//! A company that does not exist, with a history that adds up.
+//!
+//! Everything follows from a seed and an instant: about 400 customers who arrive over 400 days, try, pay, upgrade, take
+//! coupons, fail to pay, pause and leave, and a handful of repositories that people work on meanwhile. Nothing in it is
+//! later than the instant. Beside what the emulators show, the generator keeps its own books and can say what the
+//! totals are: [`Company::truth`].
+
+mod billing;
+mod books;
+mod catalog;
+mod code;
+mod life;
+mod people;
+mod table;
+mod truth;
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+pub use self::{
+    code::{Asset, Code, Commit, Issue, Pull, Release, Repository, Run, Star, Traffic},
+    table::Table,
+    truth::{Days, Money, RepositoryTruth, Truth},
+};
+use super::random::Dice;
+
+/// Days of history before now.
+pub const HISTORY_DAYS: i64 = 400;
+/// The id of the simulated Stripe account.
+pub const ACCOUNT_ID: &str = "acct_1FernwerkDemo0001";
+/// The company's name, in both services.
+pub const NAME: &str = "Fernwerk";
+
+/// All that both services know about the company.
+///
+/// A test may change [`Company::stripe`] and [`Company::github`]; [`Company::truth`] keeps saying what was generated
+/// for Stripe, and counts what is there for GitHub.
+#[derive(Debug, Clone)]
+pub struct Company {
+    /// The instant that ends its history.
+    pub now: Timestamp,
+    /// Objects of the Stripe account.
+    pub stripe: Stripe,
+    /// Repositories and people on GitHub.
+    pub github: Code,
+    books: books::Books,
+}
+
+/// The objects of a Stripe account, by kind.
+#[derive(Debug, Clone, Default)]
+pub struct Stripe {
+    /// The account itself.
+    pub account: Value,
+    /// Cents (or yen) by currency that could be paid out.
+    pub balance: BTreeMap<String, i64>,
+    /// Products.
+    pub products: Table,
+    /// Prices; `tiers` and `currency_options` are shown only when expanded.
+    pub prices: Table,
+    /// Coupons; `applies_to` and `currency_options` are shown only when expanded.
+    pub coupons: Table,
+    /// Customers that exist.
+    pub customers: Table,
+    /// Customers that were deleted: found by id, never listed.
+    pub deleted_customers: Table,
+    /// Subscriptions; `items` is a plain array with `price` as an id.
+    pub subscriptions: Table,
+    /// Discounts, which only expanding shows.
+    pub discounts: Table,
+    /// Invoices; `lines` is a plain array.
+    pub invoices: Table,
+    /// Charges.
+    pub charges: Table,
+    /// Refunds, which only expanding shows.
+    pub refunds: Table,
+    /// Disputes, which only expanding shows.
+    pub disputes: Table,
+    /// Balance transactions.
+    pub balance_transactions: Table,
+    /// Events of the last 30 days.
+    pub events: Table,
+}
+
+impl Company {
+    /// The company of a seed, as it is at `now`. The same seed and instant give the same bytes.
+    pub fn generate(seed: u64, now: Timestamp) -> Self {
+        // Whole seconds: providers send nothing finer.
+        let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
+        let mut dice = Dice::new(seed);
+        let (stripe, books) = life::simulate(&mut dice.fork(), now);
+        let github = code::generate(&mut dice.fork(), now);
+        Self { now, stripe, github, books }
+    }
+
+    /// A company of whom neither service knows anything yet: an account without objects, no repositories.
+    pub fn empty(now: Timestamp) -> Self {
+        let stripe = Stripe { account: account(now), ..Stripe::default() };
+        Self { now, stripe, github: Code::default(), books: books::Books::default() }
+    }
+}
+
+fn account(now: Timestamp) -> Value {
+    let created = before(now, HISTORY_DAYS + 30).as_second();
+    json!({ "id": ACCOUNT_ID, "created": created, "country": "US", "default_currency": "usd", "email": "owner@fernwerk.example",
+        "name": NAME, "timezone": "Etc/UTC" })
+}
+
+fn before(now: Timestamp, days: i64) -> Timestamp {
+    now.saturating_sub(SignedDuration::from_hours(24 * days)).unwrap_or(Timestamp::MIN)
+}

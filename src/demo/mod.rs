@@ -1,0 +1,48 @@
+//! The simulated company: Stripe and GitHub on loopback addresses, as strict as the real ones, with a history that
+//! adds up.
+//!
+//! ```no_run
+//! # async fn show() -> std::io::Result<()> {
+//! use std::sync::Arc;
+//!
+//! use dashtray::demo::{Company, Emulators, Options, STRIPE_KEY};
+//!
+//! let now = "2026-03-31T12:00:00Z".parse().unwrap_or_default();
+//! let company = Company::generate(7, now);
+//! let truth = company.truth(&"UTC".parse().unwrap_or_else(|_| dashtray::metric::Zone::utc()));
+//! let emulators = Emulators::start(Arc::new(company), Options::default()).await?;
+//! // Ask emulators.url("stripe") with STRIPE_KEY, and compare with `truth`.
+//! # let _ = (truth, STRIPE_KEY, emulators); Ok(()) }
+//! ```
+//!
+//! It shares no code with the integrations that it serves, or it would repeat their mistakes; of the crate it uses
+//! [`crate::metric`] alone. What the real services do is told in providers.md, sections 3 and 4.
+
+pub mod bulk;
+pub mod company;
+mod github;
+mod random;
+mod server;
+mod stripe;
+
+#[cfg(test)]
+mod tests;
+
+pub use self::{
+    company::{Company, Truth},
+    github::GithubToken,
+    server::{Emulators, Options, Request},
+    stripe::{PERMISSIONS as STRIPE_PERMISSIONS, StripeKey},
+};
+
+/// A restricted key that may read all that Dashtray needs.
+pub const STRIPE_KEY: &str = "rk_test_DemoFernwerkNotARealKey0000000000000001";
+/// A restricted key without the permission to read charges.
+pub const STRIPE_KEY_WITHOUT_CHARGES: &str = "rk_test_DemoFernwerkNoChargesNotReal00000000002";
+/// A fine-grained token that may administrate each repository of the company.
+pub const GITHUB_TOKEN: &str = "github_pat_DEMOFERNWERK0000000001_NotARealTokenNotARealTokenNotARealTokenNotARealToken001";
+/// A fine-grained token that may read only, so that traffic is refused.
+pub const GITHUB_TOKEN_READ_ONLY: &str =
+    "github_pat_DEMOFERNWERK0000000002_NotARealTokenNotARealTokenNotARealTokenNotARealToken002";
+/// A token of an app's installation.
+pub const GITHUB_APP_TOKEN: &str = "ghs_DemoFernwerkNotARealInstallation0001";

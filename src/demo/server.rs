@@ -1,0 +1,282 @@
+//! The emulators as servers on the loopback address, and what they remember of their callers.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Query, Request as HttpRequest, State},
+    http::{HeaderMap, Response, Uri},
+};
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::{
+    net::TcpListener,
+    task::AbortHandle,
+    time::{Duration, Instant},
+};
+
+use super::{
+    Company,
+    github::{self, GithubToken},
+    stripe::{self, StripeKey},
+};
+
+/// How many of the newest requests are kept.
+const LOG: usize = 50_000;
+
+/// How the emulators behave.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Keys that Stripe knows.
+    pub stripe_keys: Vec<StripeKey>,
+    /// Tokens that GitHub knows.
+    pub github_tokens: Vec<GithubToken>,
+    /// Refuses what GitHub would ignore: unknown query parameters get 400. Stripe is always strict.
+    pub strict: bool,
+    /// Whether limits are enforced. They are counted and told either way.
+    pub rate_limits: bool,
+    /// How long each answer takes.
+    pub latency: Duration,
+}
+
+impl Default for Options {
+    /// The credentials of [`super`], strict, with limits, without delay.
+    fn default() -> Self {
+        Self {
+            stripe_keys: vec![
+                StripeKey::full(super::STRIPE_KEY),
+                StripeKey::without(super::STRIPE_KEY_WITHOUT_CHARGES, &["rak_charge_read"]),
+            ],
+            github_tokens: vec![
+                GithubToken::full(super::GITHUB_TOKEN),
+                GithubToken::read_only(super::GITHUB_TOKEN_READ_ONLY),
+                GithubToken::installation(super::GITHUB_APP_TOKEN),
+            ],
+            strict: true,
+            rate_limits: true,
+            latency: Duration::ZERO,
+        }
+    }
+}
+
+/// A request that an emulator got.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The method, `GET`.
+    pub method: String,
+    /// The path without the query.
+    pub path: String,
+    /// The query as it was sent, without `?`.
+    pub query: String,
+    /// The status it was answered with.
+    pub status: u16,
+}
+
+/// Both emulators, running until this is dropped.
+#[derive(Debug)]
+pub struct Emulators {
+    sites: Vec<Arc<Site>>,
+    company: Arc<RwLock<Arc<Company>>>,
+    tasks: Vec<AbortHandle>,
+}
+
+impl Emulators {
+    /// Binds a free port of 127.0.0.1 for each service and serves the company there.
+    pub async fn start(company: Arc<Company>, options: Options) -> std::io::Result<Self> {
+        let started = (company.now, Instant::now());
+        let company = Arc::new(RwLock::new(company));
+        let mut emulators = Self { sites: Vec::new(), company: company.clone(), tasks: Vec::new() };
+        for service in [Service::Stripe(stripe::Emulator::default()), Service::Github(github::Emulator::default())] {
+            let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+            let url = format!("http://{}", listener.local_addr()?);
+            let log = Mutex::new(Log::default());
+            let (company, options) = (company.clone(), options.clone());
+            let site = Arc::new(Site { service, url, company, options, started, log });
+            let router = Router::new().fallback(answer).with_state(site.clone());
+            // The task ends when the handle is used or the process does; a listener that fails leaves refused connections.
+            let task = tokio::spawn(async move { axum::serve(listener, router).await });
+            emulators.tasks.push(task.abort_handle());
+            emulators.sites.push(site);
+        }
+        Ok(emulators)
+    }
+
+    /// The address of `stripe` or `github`, such as `http://127.0.0.1:40123`; empty for any other name.
+    pub fn url(&self, service: &str) -> String {
+        self.site(service).map(|site| site.url.clone()).unwrap_or_default()
+    }
+
+    /// The requests that a service got, oldest first; the newest 50,000 are kept.
+    pub fn requests(&self, service: &str) -> Vec<Request> {
+        self.site(service).map(|site| site.log().kept.iter().cloned().collect()).unwrap_or_default()
+    }
+
+    /// How many requests a service got in all.
+    pub fn count(&self, service: &str) -> u64 {
+        self.site(service).map_or(0, |site| site.log().total)
+    }
+
+    /// Changes the company under the running emulators; the next request sees it.
+    pub fn company_mut(&self, change: impl FnOnce(&mut Company)) {
+        let mut held = self.company.write().unwrap_or_else(PoisonError::into_inner);
+        change(Arc::make_mut(&mut held));
+    }
+
+    /// The company as it is now.
+    pub fn company(&self) -> Arc<Company> {
+        self.company.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn site(&self, service: &str) -> Option<&Arc<Site>> {
+        self.sites.iter().find(|site| site.service.name() == service)
+    }
+}
+
+impl Drop for Emulators {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Service {
+    Stripe(stripe::Emulator),
+    Github(github::Emulator),
+}
+
+impl Service {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Stripe(_) => "stripe",
+            Self::Github(_) => "github",
+        }
+    }
+}
+
+/// What an emulator works with.
+#[derive(Debug)]
+pub(super) struct Site {
+    service: Service,
+    /// Its own address, for links.
+    pub(super) url: String,
+    company: Arc<RwLock<Arc<Company>>>,
+    pub(super) options: Options,
+    started: (Timestamp, Instant),
+    log: Mutex<Log>,
+}
+
+#[derive(Debug, Default)]
+struct Log {
+    kept: VecDeque<Request>,
+    total: u64,
+}
+
+impl Site {
+    /// The company's clock: its own now, and on from there by the clock of tokio, which a test may pause.
+    pub(super) fn now(&self) -> Timestamp {
+        let (now, since) = self.started;
+        now.saturating_add(jiff::SignedDuration::try_from(since.elapsed()).unwrap_or_default()).unwrap_or(now)
+    }
+
+    /// The company as this request sees it.
+    pub(super) fn company(&self) -> Arc<Company> {
+        self.company.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn log(&self) -> MutexGuard<'_, Log> {
+        lock(&self.log)
+    }
+}
+
+/// A lock whose holder panicked still guards plain data.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A request, read.
+#[derive(Debug)]
+pub(super) struct Incoming {
+    pub(super) method: String,
+    pub(super) path: String,
+    pub(super) query: String,
+    /// The query's pairs, decoded, in their order.
+    pub(super) pairs: Vec<(String, String)>,
+    headers: HeaderMap,
+}
+
+impl Incoming {
+    fn new(method: &str, uri: &Uri, headers: HeaderMap) -> Self {
+        let pairs = Query::<Vec<(String, String)>>::try_from_uri(uri).map(|Query(pairs)| pairs).unwrap_or_default();
+        let query = uri.query().unwrap_or_default().to_owned();
+        Self { method: method.to_owned(), path: uri.path().to_owned(), query, pairs, headers }
+    }
+
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    pub(super) fn segments(&self) -> Vec<&str> {
+        self.path.split('/').filter(|segment| !segment.is_empty()).collect()
+    }
+}
+
+/// An answer before it is sent.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) status: u16,
+    pub(super) headers: Vec<(&'static str, String)>,
+    pub(super) body: Vec<u8>,
+}
+
+impl Reply {
+    /// JSON with two blanks a level, as Stripe sends it.
+    pub(super) fn pretty(status: u16, value: &Value) -> Self {
+        Self { status, headers: Vec::new(), body: serde_json::to_vec_pretty(value).unwrap_or_default() }
+    }
+
+    /// JSON without blanks, as GitHub sends it.
+    pub(super) fn compact(status: u16, value: &Value) -> Self {
+        Self { status, headers: Vec::new(), body: serde_json::to_vec(value).unwrap_or_default() }
+    }
+
+    pub(super) fn header(&mut self, name: &'static str, value: impl Into<String>) {
+        self.headers.push((name, value.into()));
+    }
+}
+
+async fn answer(State(site): State<Arc<Site>>, request: HttpRequest) -> Response<Body> {
+    let incoming = Incoming::new(request.method().as_str(), request.uri(), request.headers().clone());
+    if !site.options.latency.is_zero() {
+        tokio::time::sleep(site.options.latency).await;
+    }
+    let reply = match &site.service {
+        Service::Stripe(emulator) => emulator.answer(&site, &incoming),
+        Service::Github(emulator) => emulator.answer(&site, &incoming),
+    };
+    {
+        let mut log = site.log();
+        if log.kept.len() >= LOG {
+            log.kept.pop_front();
+        }
+        let Incoming { method, path, query, .. } = incoming;
+        log.kept.push_back(Request { method, path, query, status: reply.status });
+        log.total += 1;
+    }
+    respond(reply, site.now())
+}
+
+fn respond(reply: Reply, now: Timestamp) -> Response<Body> {
+    let date = now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    let mut builder = Response::builder().status(reply.status).header("date", date);
+    for (name, value) in reply.headers {
+        builder = builder.header(name, value);
+    }
+    // Only a header with a control character can fail, and none is made of what a caller sends.
+    builder.body(Body::from(reply.body)).unwrap_or_default()
+}

@@ -1,0 +1,222 @@
+//! Windows of calls, shared through a memory.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::{
+    NOW, client,
+    memory::Remembering,
+    provider::{Asked, Provider, Reply, reply},
+    service, session,
+};
+use crate::{
+    clock::Clock,
+    http::{Client, ClientConfig, Error, Http, LimitHeaders, ResetForm, Service, Session, Window, WindowScope},
+    metric::FailureKind,
+};
+
+fn window(scope: WindowScope, calls: u32, seconds: u64) -> Window {
+    Window { scope, calls, per: Duration::from_secs(seconds) }
+}
+
+fn limited(provider: &Provider, windows: Vec<Window>) -> Service {
+    let mut service = service(provider);
+    service.limits.windows = windows;
+    service.limits.headers = Some(LimitHeaders {
+        limit: "x-limit".into(),
+        remaining: "x-left".into(),
+        reset: "x-reset".into(),
+        reset_form: ResetForm::DeltaSeconds,
+        resource: Some("x-resource".into()),
+    });
+    service
+}
+
+fn run(memory: &Arc<Remembering>, service: &Service, quota_share_permille: u32) -> Http {
+    let client = client(ClientConfig::default(), memory.clone());
+    client.session(Session { quota_share_permille, ..session(service.clone()) })
+}
+
+async fn ask(http: &Http) -> Result<(), Error> {
+    http.get("/x").json::<Value>().await.map(|_| ())
+}
+
+/// How many calls each window saw, from the instants at which the memory started windows.
+fn counts(asked: &[Asked], starts: &[Timestamp], zero: tokio::time::Instant) -> Vec<usize> {
+    let now: Timestamp = NOW.parse().unwrap();
+    let second = |at: Timestamp| at.duration_since(now).as_secs_f64();
+    let ends = starts.iter().skip(1).map(|at| second(*at)).chain([f64::INFINITY]);
+    let spans: Vec<(f64, f64)> = starts.iter().map(|at| second(*at)).zip(ends).collect();
+    let times: Vec<f64> = asked.iter().map(|asked| (asked.at - zero).as_secs_f64()).collect();
+    spans.iter().map(|(from, to)| times.iter().filter(|at| (*from..*to).contains(*at)).count()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quota_holds_under_load_and_across_processes_and_restarts() {
+    let provider = Provider::scripted(vec![reply(200, "[]")]).await;
+    let service = limited(&provider, vec![window(WindowScope::Everything, 20, 10)]);
+    let memory = Arc::new(Remembering::default());
+    let zero = tokio::time::Instant::now();
+    let clock = Clock::ticking_from(NOW.parse().unwrap());
+    for _restart in 0..2 {
+        let processes = [(); 2].map(|()| {
+            let client = Client::new(ClientConfig::default(), memory.clone(), clock).unwrap();
+            client.session(session(service.clone()))
+        });
+        let calls = (0..60).map(|at| {
+            let http = processes[at % 2].clone();
+            tokio::spawn(async move { ask(&http).await })
+        });
+        for call in calls.collect::<Vec<_>>() {
+            call.await.unwrap().unwrap();
+        }
+        assert!(processes[0].counters().waited_ms > 0);
+    }
+    let counts = counts(&provider.asked(), &memory.starts(), zero);
+    assert_eq!(counts.iter().sum::<usize>(), 120);
+    assert!(counts.iter().all(|count| *count <= 20), "{counts:?}");
+    // Nor is much of it left unused: what a restart loses is a chunk or two.
+    assert!(counts.len() <= 8, "{counts:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_large_window_is_taken_in_chunks() {
+    let provider = Provider::scripted(vec![reply(200, "[]")]).await;
+    let memory = Arc::new(Remembering::default());
+    let http = run(&memory, &limited(&provider, vec![window(WindowScope::Everything, 500, 3600)]), 1000);
+    for _ in 0..100 {
+        ask(&http).await.unwrap();
+    }
+    let reserved = memory.reserved();
+    assert_eq!((reserved.len(), reserved[0].wanted, reserved[0].capacity), (2, 50, 500));
+    assert!(!reserved[0].budget.contains("canary"));
+    assert!(reserved[0].budget.starts_with("acme:") && reserved[0].budget.len() == "acme:".len() + 64);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_share_leaves_the_rest_to_others() {
+    let provider = Provider::scripted(vec![reply(200, "[]")]).await;
+    for (share, calls) in [(500, 10), (1, 1), (0, 1), (5000, 20)] {
+        let memory = Arc::new(Remembering::default());
+        let http = run(&memory, &limited(&provider, vec![window(WindowScope::Everything, 20, 3600)]), share);
+        let before = provider.asked().len();
+        let error = loop {
+            if let Err(error) = ask(&http).await {
+                break error;
+            }
+        };
+        assert_eq!(provider.asked().len() - before, calls, "{share}");
+        assert_eq!(error.kind(), FailureKind::RateLimited);
+        assert_eq!(error.retry_at().unwrap().as_second(), memory.starts()[0].as_second() + 3600);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_window_that_counts_a_request_holds() {
+    let provider = Provider::scripted(vec![reply(200, "[]")]).await;
+    let memory = Arc::new(Remembering::default());
+    let windows = vec![
+        window(WindowScope::Everything, 6, 3600),
+        window(WindowScope::Endpoint, 2, 3600),
+        window(WindowScope::Resource("core".into()), 3, 3600),
+        window(WindowScope::Resource("search".into()), 2, 3600),
+    ];
+    let http = run(&memory, &limited(&provider, windows), 1000);
+    let is_ok = async |template, resource: Option<&'static str>| {
+        let request = http.get(template);
+        let request = resource.map_or(request.clone(), |name| request.resource(name));
+        request.json::<Value>().await.is_ok()
+    };
+    assert!(is_ok("/a", None).await);
+    assert!(is_ok("/a", None).await);
+    assert!(!is_ok("/a", None).await, "an endpoint's own window is used up");
+    assert!(is_ok("/b", None).await);
+    assert!(!is_ok("/b", None).await, "the window of core is used up");
+    assert!(is_ok("/b", Some("search")).await);
+    assert!(is_ok("/c", Some("search")).await);
+    assert!(!is_ok("/c", Some("search")).await);
+    assert!(is_ok("/c", Some("other")).await);
+    assert!(!is_ok("/d", Some("other")).await, "everything together is used up");
+    assert_eq!(provider.asked().len(), 6);
+}
+
+fn told(limit: i64, left: i64, reset: i64) -> Reply {
+    reply(200, "[]").header("x-limit", limit).header("x-left", left).header("x-reset", reset)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_provider_says_is_learned_where_it_is_news() {
+    let provider = Provider::scripted(vec![
+        told(50, 49, 3000),
+        told(50, 48, 3000),
+        told(50, 47, 3000),
+        // Somebody else calls too.
+        told(50, 20, 3000),
+        told(50, 19, 3000),
+        told(30, 18, 3000),
+        told(30, 0, 3000),
+    ])
+    .await;
+    let memory = Arc::new(Remembering::default());
+    let service = limited(&provider, vec![window(WindowScope::Everything, 50, 3600)]);
+    let http = run(&memory, &service, 1000);
+    for _ in 0..7 {
+        ask(&http).await.unwrap();
+    }
+    let learned: Vec<_> = memory.learned().iter().map(|said| (said.limit, said.remaining)).collect();
+    // Less what this process holds already: four of its first five, then of the second chunk.
+    assert_eq!(learned, [(Some(50), Some(45)), (Some(50), Some(19)), (Some(30), Some(14)), (Some(30), Some(0))]);
+    for http in [http, run(&memory, &service, 1000)] {
+        let error = ask(&http).await.unwrap_err();
+        assert_eq!(error.kind(), FailureKind::RateLimited);
+        assert_eq!(error.retry_at().unwrap().as_second(), NOW.parse::<Timestamp>().unwrap().as_second() + 3000);
+    }
+    assert_eq!(provider.asked().len(), 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn numbers_belong_to_the_resource_that_they_name() {
+    let provider = Provider::scripted(vec![told(30, 0, 300).header("x-resource", "search"), reply(200, "[]")]).await;
+    let memory = Arc::new(Remembering::default());
+    let windows = ["core", "search"].map(|name| window(WindowScope::Resource(name.into()), 30, 60)).to_vec();
+    let http = run(&memory, &limited(&provider, windows), 1000);
+    http.get("/x").resource("search").json::<Value>().await.unwrap();
+    assert!(http.get("/x").resource("search").json::<Value>().await.is_err());
+    ask(&http).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn nonsense_about_limits_changes_nothing() {
+    let provider = Provider::scripted(vec![told(0, 0, -1), told(-5, -5, 0), told(10, 11, 99_999_999)]).await;
+    let memory = Arc::new(Remembering::default());
+    let http = run(&memory, &limited(&provider, vec![window(WindowScope::Everything, 50, 3600)]), 1000);
+    for _ in 0..9 {
+        ask(&http).await.unwrap();
+    }
+    assert_eq!(memory.learned(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn failures_and_unchanged_answers_tell_about_limits_too() {
+    for status in [304, 404] {
+        let answer = reply(status, "").header("x-limit", 50).header("x-left", 0).header("x-reset", 3000);
+        let provider = Provider::scripted(vec![answer]).await;
+        let memory = Arc::new(Remembering::default());
+        let http = run(&memory, &limited(&provider, vec![window(WindowScope::Everything, 50, 3600)]), 1000);
+        assert!(ask(&http).await.is_err());
+        assert_eq!(memory.learned().len(), 1, "{status}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_memory_that_fails_is_a_fault_of_ours() {
+    let provider = Provider::scripted(vec![reply(200, "[]")]).await;
+    let memory = Arc::new(Remembering::default());
+    memory.break_down();
+    let error = ask(&run(&memory, &service(&provider), 1000)).await.unwrap_err();
+    assert_eq!(error.kind(), FailureKind::Internal);
+    assert!(error.to_string().contains("the database is locked"));
+    assert!(provider.asked().is_empty());
+}

@@ -1,0 +1,101 @@
+//! A memory for tests: what a database would do, in one process.
+
+use std::{collections::HashMap, sync::Mutex};
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::http::{Grant, Kept, Learned, Memory, MemoryError, Reservation};
+
+#[derive(Default)]
+pub(super) struct Remembering {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    rows: HashMap<(String, String), Row>,
+    reserved: Vec<Reservation>,
+    learned: Vec<Learned>,
+    starts: Vec<Timestamp>,
+    kept: HashMap<(String, String), Kept>,
+    is_broken: bool,
+}
+
+#[derive(Default)]
+struct Row {
+    used: i64,
+    remaining: Option<i64>,
+    resets_at: Timestamp,
+    blocked_until: Timestamp,
+}
+
+impl Remembering {
+    pub(super) fn reserved(&self) -> Vec<Reservation> {
+        self.state.lock().unwrap().reserved.clone()
+    }
+
+    pub(super) fn learned(&self) -> Vec<Learned> {
+        self.state.lock().unwrap().learned.clone()
+    }
+
+    /// When windows started anew.
+    pub(super) fn starts(&self) -> Vec<Timestamp> {
+        self.state.lock().unwrap().starts.clone()
+    }
+
+    pub(super) fn keep(&self, connection_id: &str, kept: Kept) {
+        let key = (connection_id.to_owned(), kept.request_key.clone());
+        self.state.lock().unwrap().kept.insert(key, kept);
+    }
+
+    pub(super) fn break_down(&self) {
+        self.state.lock().unwrap().is_broken = true;
+    }
+}
+
+#[async_trait]
+impl Memory for Remembering {
+    async fn reserve(&self, reservation: &Reservation) -> Result<Grant, MemoryError> {
+        // A database takes its time, and others come in between.
+        tokio::task::yield_now().await;
+        let mut state = self.state.lock().unwrap();
+        if state.is_broken {
+            return Err(MemoryError("the database is locked".into()));
+        }
+        state.reserved.push(reservation.clone());
+        let now = reservation.now;
+        let row = state.rows.entry((reservation.budget.clone(), reservation.window.clone())).or_default();
+        if row.blocked_until > now {
+            return Ok(Grant { granted: 0, resets_at: row.blocked_until });
+        }
+        let is_over = row.resets_at <= now;
+        if is_over {
+            *row = Row { resets_at: now + SignedDuration::from_millis(reservation.window_ms), ..Row::default() };
+        }
+        let free = (reservation.capacity - row.used).min(row.remaining.unwrap_or(i64::MAX));
+        let granted = reservation.wanted.min(free).max(0);
+        row.used += granted;
+        row.remaining = row.remaining.map(|remaining| remaining - granted);
+        let grant = Grant { granted, resets_at: row.resets_at };
+        if is_over {
+            state.starts.push(now);
+        }
+        Ok(grant)
+    }
+
+    async fn learn(&self, learned: &Learned) -> Result<(), MemoryError> {
+        let mut state = self.state.lock().unwrap();
+        state.learned.push(learned.clone());
+        let row = state.rows.entry((learned.budget.clone(), learned.window.clone())).or_default();
+        row.remaining = learned.remaining.or(row.remaining);
+        row.resets_at = learned.resets_at.unwrap_or(row.resets_at);
+        row.blocked_until = learned.blocked_until.unwrap_or(row.blocked_until);
+        Ok(())
+    }
+
+    async fn recall(&self, connection_id: &str, request_key: &str) -> Result<Option<Kept>, MemoryError> {
+        let key = (connection_id.to_owned(), request_key.to_owned());
+        Ok(self.state.lock().unwrap().kept.get(&key).cloned())
+    }
+}

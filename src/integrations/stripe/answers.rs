@@ -1,0 +1,388 @@
+//! What Stripe answers: only the fields in use, in the shapes from before and after basil and clover.
+//!
+//! Times are Unix seconds and amounts minor units, as they come. Numbers with decimals stay text, so that no float
+//! stands between Stripe and the database.
+
+use std::{collections::BTreeMap, fmt, marker::PhantomData};
+
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, MapAccess, value::MapAccessDeserializer},
+};
+
+/// A page of a list, newest first.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct List<T> {
+    pub(super) data: Vec<T>,
+    #[serde(default)]
+    pub(super) has_more: bool,
+}
+
+impl<T> Default for List<T> {
+    fn default() -> Self {
+        Self { data: Vec::new(), has_more: false }
+    }
+}
+
+/// What is an id, or the object itself where it was expanded.
+#[derive(Debug, Clone)]
+pub(super) enum Expandable<T> {
+    Id(String),
+    Object(T),
+}
+
+/// An id, also where the object came whole.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Id(pub(super) String);
+
+/// A decimal number that came as a JSON number or as text. Written the shortest way that reads back the same, which is
+/// what Stripe wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Decimal(#[serde(deserialize_with = "number_or_text")] pub(super) String);
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Account {
+    pub(super) id: String,
+    pub(super) email: Option<String>,
+    pub(super) country: Option<String>,
+    pub(super) default_currency: Option<String>,
+    pub(super) charges_enabled: Option<bool>,
+    pub(super) business_profile: Option<BusinessProfile>,
+    pub(super) settings: Option<AccountSettings>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct BusinessProfile {
+    pub(super) name: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct AccountSettings {
+    pub(super) dashboard: Option<Dashboard>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Dashboard {
+    pub(super) display_name: Option<String>,
+    pub(super) timezone: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Balance {
+    pub(super) livemode: Option<bool>,
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) available: Vec<Fund>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Fund {
+    pub(super) currency: String,
+}
+
+/// Any object of a list that is only looked at to see whether it may be read.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Glimpse {
+    #[serde(default)]
+    pub(super) id: String,
+    pub(super) livemode: Option<bool>,
+    #[serde(default)]
+    pub(super) created: i64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Subscription {
+    pub(super) id: String,
+    pub(super) status: String,
+    pub(super) customer: Id,
+    pub(super) currency: String,
+    #[serde(default)]
+    pub(super) created: i64,
+    pub(super) start_date: Option<i64>,
+    pub(super) trial_end: Option<i64>,
+    pub(super) cancel_at: Option<i64>,
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) cancel_at_period_end: bool,
+    pub(super) ended_at: Option<i64>,
+    /// Before basil; since then each item has its own.
+    pub(super) current_period_end: Option<i64>,
+    pub(super) pause_collection: Option<PauseCollection>,
+    pub(super) items: List<Item>,
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) discounts: Vec<Expandable<Discount>>,
+    /// Before basil.
+    pub(super) discount: Option<Discount>,
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) default_tax_rates: Vec<TaxRate>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct PauseCollection {
+    pub(super) behavior: String,
+    pub(super) resumes_at: Option<i64>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Item {
+    pub(super) id: String,
+    pub(super) price: Price,
+    pub(super) quantity: Option<i64>,
+    pub(super) quantity_decimal: Option<Decimal>,
+    pub(super) current_period_end: Option<i64>,
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) discounts: Vec<Expandable<Discount>>,
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) tax_rates: Vec<TaxRate>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Price {
+    pub(super) id: String,
+    pub(super) nickname: Option<String>,
+    pub(super) product: Option<Id>,
+    pub(super) currency: String,
+    #[serde(rename = "type")]
+    pub(super) kind: Option<String>,
+    pub(super) recurring: Option<Recurring>,
+    pub(super) billing_scheme: Option<String>,
+    pub(super) unit_amount: Option<i64>,
+    pub(super) unit_amount_decimal: Option<Decimal>,
+    pub(super) custom_unit_amount: Option<de::IgnoredAny>,
+    pub(super) transform_quantity: Option<TransformQuantity>,
+    pub(super) tiers_mode: Option<String>,
+    /// Only on a price that was fetched for itself.
+    pub(super) tiers: Option<Vec<Tier>>,
+    /// Only on a price that was fetched for itself.
+    pub(super) currency_options: Option<BTreeMap<String, CurrencyOption>>,
+    pub(super) tax_behavior: Option<String>,
+}
+
+/// A price's amounts in another currency than its own.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct CurrencyOption {
+    pub(super) unit_amount: Option<i64>,
+    pub(super) unit_amount_decimal: Option<Decimal>,
+    pub(super) custom_unit_amount: Option<de::IgnoredAny>,
+    pub(super) tiers: Option<Vec<Tier>>,
+    pub(super) tax_behavior: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Recurring {
+    pub(super) interval: String,
+    pub(super) interval_count: Option<i64>,
+    pub(super) usage_type: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct TransformQuantity {
+    pub(super) divide_by: i64,
+    pub(super) round: String,
+}
+
+/// A step of a tiered price. The last one has no `up_to`.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Tier {
+    pub(super) up_to: Option<i64>,
+    pub(super) unit_amount: Option<i64>,
+    pub(super) unit_amount_decimal: Option<Decimal>,
+    pub(super) flat_amount: Option<i64>,
+    pub(super) flat_amount_decimal: Option<Decimal>,
+}
+
+/// A coupon at work, for a time.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Discount {
+    pub(super) start: Option<i64>,
+    pub(super) end: Option<i64>,
+    /// Before clover.
+    coupon: Option<Expandable<Coupon>>,
+    source: Option<DiscountSource>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct DiscountSource {
+    coupon: Option<Expandable<Coupon>>,
+}
+
+impl Discount {
+    /// Its coupon, where either shape names one.
+    pub(super) fn coupon(&self) -> Option<&Expandable<Coupon>> {
+        self.source.as_ref().and_then(|source| source.coupon.as_ref()).or(self.coupon.as_ref())
+    }
+
+    /// A discount as it is kept of customers.
+    pub(super) fn of(coupon: Expandable<Coupon>, start: Option<i64>, end: Option<i64>) -> Self {
+        Self { start, end, coupon: Some(coupon), source: None }
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Coupon {
+    pub(super) id: String,
+    pub(super) percent_off: Option<Decimal>,
+    pub(super) amount_off: Option<i64>,
+    pub(super) currency: Option<String>,
+    pub(super) duration: String,
+    /// Only on a coupon that was fetched for itself.
+    pub(super) currency_options: Option<BTreeMap<String, AmountOff>>,
+    /// Only on a coupon that was fetched for itself.
+    pub(super) applies_to: Option<AppliesTo>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct AmountOff {
+    pub(super) amount_off: i64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct AppliesTo {
+    #[serde(default)]
+    pub(super) products: Vec<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct TaxRate {
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) inclusive: bool,
+    pub(super) percentage: Option<Decimal>,
+    pub(super) effective_percentage: Option<Decimal>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Customer {
+    pub(super) id: String,
+    #[serde(default)]
+    pub(super) created: i64,
+    #[serde(default)]
+    pub(super) deleted: bool,
+    pub(super) discount: Option<Discount>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Invoice {
+    pub(super) id: String,
+    #[serde(default)]
+    pub(super) created: i64,
+    /// Before basil.
+    subscription: Option<Id>,
+    parent: Option<InvoiceParent>,
+    pub(super) total_excluding_tax: Option<i64>,
+    total_taxes: Option<Vec<TaxAmount>>,
+    /// Before basil.
+    total_tax_amounts: Option<Vec<TaxAmount>>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct InvoiceParent {
+    subscription_details: Option<SubscriptionDetails>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct SubscriptionDetails {
+    subscription: Option<Id>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct TaxAmount {
+    pub(super) amount: i64,
+}
+
+impl Invoice {
+    /// The subscription that it bills, in either shape.
+    pub(super) fn subscription(&self) -> Option<&str> {
+        let details = self.parent.as_ref().and_then(|parent| parent.subscription_details.as_ref());
+        let id = details.and_then(|details| details.subscription.as_ref()).or(self.subscription.as_ref());
+        id.map(|id| id.0.as_str())
+    }
+
+    /// Its taxes, in either shape; `None` where it does not say.
+    pub(super) fn taxes(&self) -> Option<&[TaxAmount]> {
+        self.total_taxes.as_deref().or(self.total_tax_amounts.as_deref())
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct BalanceTransaction {
+    pub(super) id: String,
+    pub(super) created: i64,
+    pub(super) currency: String,
+    pub(super) amount: i64,
+    pub(super) fee: i64,
+    pub(super) net: i64,
+    pub(super) reporting_category: Option<String>,
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Charge {
+    pub(super) id: String,
+    pub(super) created: i64,
+    pub(super) status: String,
+}
+
+/// Takes null for the default: Stripe writes both null and nothing for empty lists.
+fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+fn number_or_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    struct Visitor;
+    impl de::Visitor<'_> for Visitor {
+        type Value = String;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a decimal number")
+        }
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<String, E> {
+            Ok(text.to_owned())
+        }
+        fn visit_u64<E: de::Error>(self, number: u64) -> Result<String, E> {
+            Ok(number.to_string())
+        }
+        fn visit_i64<E: de::Error>(self, number: i64) -> Result<String, E> {
+            Ok(number.to_string())
+        }
+        fn visit_f64<E: de::Error>(self, number: f64) -> Result<String, E> {
+            Ok(number.to_string())
+        }
+    }
+    if deserializer.is_human_readable() {
+        deserializer.deserialize_any(Visitor)
+    } else {
+        // Our own records, where it is text.
+        deserializer.deserialize_str(Visitor)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Expandable<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Visitor<T> {
+            type Value = Expandable<T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an id or an object")
+            }
+            fn visit_str<E: de::Error>(self, id: &str) -> Result<Self::Value, E> {
+                Ok(Expandable::Id(id.to_owned()))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Expandable::Object)
+            }
+        }
+        deserializer.deserialize_any(Visitor(PhantomData))
+    }
+}
+
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Object {
+            id: String,
+        }
+        Ok(match Expandable::<Object>::deserialize(deserializer)? {
+            Expandable::Id(id) => Self(id),
+            Expandable::Object(object) => Self(object.id),
+        })
+    }
+}

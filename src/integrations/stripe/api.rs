@@ -1,0 +1,156 @@
+//! Stripe's endpoints, one function each.
+
+use std::future::Future;
+
+use jiff::Timestamp;
+
+use super::answers::{
+    Account, Balance, BalanceTransaction, Charge, Coupon, Customer, Glimpse, Invoice, Item, List, Price, Subscription,
+};
+use super::mrr::PriceKey;
+use crate::http::{Answer, Error, Http, Next, Pages, Request};
+
+/// Entries of a page; Stripe gives no more.
+const PAGE: u32 = 100;
+
+const SUBSCRIPTIONS: &str = "/v1/subscriptions";
+
+/// Pages of a list and the way from one to the next.
+pub(super) type Listing<T> = Pages<List<T>, fn(&Answer<List<T>>) -> Result<Next, Error>>;
+
+/// An entry of a list, by whose id the following page is asked for.
+pub(super) trait Entry {
+    fn id(&self) -> &str;
+}
+
+macro_rules! entries {
+    ($($entry:ty),*) => { $(impl Entry for $entry { fn id(&self) -> &str { &self.id } })* };
+}
+entries!(BalanceTransaction, Charge, Customer, Invoice, Item, Subscription);
+
+/// The account that the key belongs to.
+pub(super) async fn account(http: &Http) -> Result<Account, Error> {
+    Ok(http.get("/v1/account").json().await?.body)
+}
+
+/// The balance: which currencies it is kept in, and whether it is real money.
+pub(super) async fn balance(http: &Http) -> Result<Balance, Error> {
+    Ok(http.get("/v1/balance").json().await?.body)
+}
+
+/// The newest entries of any list, `limit` of them, those created before an instant where one is given: to see whether
+/// it may be read, and since when there are any.
+pub(super) async fn glimpse(
+    http: &Http,
+    list: &'static str,
+    limit: u32,
+    created_before: Option<i64>,
+) -> Result<List<Glimpse>, Error> {
+    let mut request = http.get(list).query("limit", limit);
+    if list == SUBSCRIPTIONS {
+        request = request.query("status", "all");
+    }
+    if let Some(before) = created_before {
+        request = request.query("created[lt]", before);
+    }
+    Ok(request.json().await?.body)
+}
+
+/// All subscriptions, newest first, those that ended too; after one of them where a walk goes on.
+pub(super) fn subscriptions(http: &Http, after: Option<&str>) -> Listing<Subscription> {
+    let request = http
+        .get(SUBSCRIPTIONS)
+        .query("status", "all")
+        .query("expand[]", "data.discounts.source.coupon")
+        .query("expand[]", "data.items.data.discounts");
+    pages(request, after)
+}
+
+/// The items of a subscription that has more of them than its own answer holds.
+pub(super) fn items(http: &Http, subscription: &str, after: Option<&str>) -> Listing<Item> {
+    let request = http
+        .get("/v1/subscription_items")
+        .query("subscription", subscription)
+        .query("expand[]", "data.discounts.source.coupon");
+    pages(request, after)
+}
+
+/// A price with its tiers and its amounts in other currencies, neither of which is part of any list.
+pub(super) async fn price(http: &Http, key: &PriceKey) -> Result<Price, Error> {
+    let mut request = http
+        .get("/v1/prices/{id}")
+        .path("id", &key.id)
+        .query("expand[]", "tiers")
+        .query("expand[]", "currency_options");
+    if let Some(currency) = &key.tiers_of {
+        request = request.query("expand[]", format!("currency_options.{currency}.tiers"));
+    }
+    Ok(request.json().await?.body)
+}
+
+/// A coupon with what it applies to.
+pub(super) async fn coupon(http: &Http, id: &str) -> Result<Coupon, Error> {
+    let request = http
+        .get("/v1/coupons/{id}")
+        .path("id", id)
+        .query("expand[]", "applies_to")
+        .query("expand[]", "currency_options");
+    Ok(request.json().await?.body)
+}
+
+/// All customers that were not deleted, newest first.
+pub(super) fn customers(http: &Http, after: Option<&str>) -> Listing<Customer> {
+    pages(http.get("/v1/customers").query("expand[]", "data.discount.source.coupon"), after)
+}
+
+/// All invoices that are open, newest first.
+pub(super) fn open_invoices(http: &Http) -> Listing<Invoice> {
+    pages(http.get("/v1/invoices").query("status", "open"), None)
+}
+
+/// The newest invoice of a subscription.
+pub(super) async fn latest_invoice(http: &Http, subscription: &str) -> Result<Option<Invoice>, Error> {
+    let request = http.get("/v1/invoices").query("subscription", subscription).query("limit", 1);
+    let list: List<Invoice> = request.json().await?.body;
+    Ok(list.data.into_iter().next())
+}
+
+/// What moved the balance from an instant up to but not including another, newest first.
+pub(super) fn balance_transactions(http: &Http, from: Timestamp, to: Timestamp) -> Listing<BalanceTransaction> {
+    pages(between(http.get("/v1/balance_transactions"), from, to), None)
+}
+
+/// Attempts to charge somebody from an instant up to but not including another, newest first.
+pub(super) fn charges(http: &Http, from: Timestamp, to: Timestamp) -> Listing<Charge> {
+    pages(between(http.get("/v1/charges"), from, to), None)
+}
+
+/// The answer, or nothing where the key may not read it or it is gone.
+pub(super) async fn if_readable<T>(answer: impl Future<Output = Result<T, Error>>) -> Result<Option<T>, Error> {
+    use crate::metric::FailureKind::{Forbidden, NotFound, PlanRequired};
+    match answer.await {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) if matches!(error.kind(), Forbidden | NotFound | PlanRequired) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn between(request: Request, from: Timestamp, to: Timestamp) -> Request {
+    request.query("created[gte]", from.as_second()).query("created[lt]", to.as_second())
+}
+
+fn pages<T: Entry + serde::de::DeserializeOwned>(request: Request, after: Option<&str>) -> Listing<T> {
+    let mut request = request.query("limit", PAGE);
+    if let Some(after) = after {
+        request = request.query("starting_after", after);
+    }
+    request.pages(after_last)
+}
+
+fn after_last<T: Entry>(page: &Answer<List<T>>) -> Result<Next, Error> {
+    match page.body.data.last() {
+        _ if !page.body.has_more => Ok(Next::Done),
+        Some(last) => Ok(Next::Query("starting_after", last.id().to_owned())),
+        None => Err(Error::invalid_response("a page is empty and says that there are more")),
+    }
+}

@@ -1,0 +1,232 @@
+//! The table of metrics, and the pure functions from lists of events to samples.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::answers::{BalanceTransaction, Charge};
+use crate::{
+    integrations::Error,
+    metric::{
+        Answer, Currency, Day, Definition, Dimension, Kind, Money, Period, Polarity, Sample, Unit, ValidRange, Value,
+        WidgetType, Zone,
+    },
+};
+
+/// One line of the table.
+struct Row {
+    id: &'static str,
+    name: &'static str,
+    stream: &'static str,
+    category: &'static str,
+    unit: Unit,
+    kind: Kind,
+    polarity: Polarity,
+    description: &'static str,
+}
+
+const fn row(
+    id: &'static str,
+    name: &'static str,
+    stream: &'static str,
+    category: &'static str,
+    unit: Unit,
+    kind: Kind,
+    polarity: Polarity,
+    description: &'static str,
+) -> Row {
+    Row { id, name, stream, category, unit, kind, polarity, description }
+}
+
+use Kind::{Flow, Level, Ratio};
+use Polarity::{DownIsGood, UpIsGood};
+use Unit::{Count, Percent};
+const MONEY: Unit = Unit::Currency;
+
+#[rustfmt::skip]
+const ROWS: [Row; 17] = [
+    row("stripe_mrr", "MRR", "subscriptions", "revenue", MONEY, Level, UpIsGood,
+        "Monthly recurring revenue: what the paying subscriptions come to in a month, after discounts and without tax. Trials, usage and one-off items do not count."),
+    row("stripe_arr", "ARR", "subscriptions", "revenue", MONEY, Level, UpIsGood,
+        "Annual recurring revenue: twelve times MRR before rounding."),
+    row("stripe_mrr_by_plan", "MRR by plan", "subscriptions", "revenue", MONEY, Level, UpIsGood,
+        "MRR split by price. Each part is rounded for itself."),
+    row("stripe_arpu", "ARPU", "subscriptions", "revenue", MONEY, Ratio, UpIsGood,
+        "Average revenue per user: MRR divided by the customers that pay it."),
+    row("stripe_active_subscriptions", "Active subscriptions", "subscriptions", "subscriptions", Count, Level, UpIsGood,
+        "Subscriptions that add to MRR. Free ones and trials do not count."),
+    row("stripe_trialing_subscriptions", "Trials", "subscriptions", "subscriptions", Count, Level, UpIsGood,
+        "Subscriptions in their trial."),
+    row("stripe_new_subscriptions", "New subscriptions", "subscriptions", "subscriptions", Count, Flow, UpIsGood,
+        "Subscriptions that began to pay on the day: at the end of their trial, else at their start."),
+    row("stripe_churned_subscriptions", "Churned subscriptions", "subscriptions", "subscriptions", Count, Flow, DownIsGood,
+        "Paying subscriptions that ended on the day."),
+    row("stripe_customers", "Customers", "customers", "customers", Count, Level, UpIsGood,
+        "Customers in the account, paying or not. Deleted ones do not count."),
+    row("stripe_new_customers", "New customers", "customers", "customers", Count, Flow, UpIsGood,
+        "Customers created on the day. Those deleted since are not known."),
+    row("stripe_revenue", "Revenue", "balance", "revenue", MONEY, Flow, UpIsGood,
+        "Charges less refunds and lost disputes, before fees, in the currency of the payout."),
+    row("stripe_gross_volume", "Gross volume", "balance", "revenue", MONEY, Flow, UpIsGood,
+        "Charges before refunds, disputes and fees."),
+    row("stripe_refunds", "Refunds", "balance", "revenue", MONEY, Flow, DownIsGood,
+        "What was refunded, as a positive amount."),
+    row("stripe_fees", "Fees", "balance", "revenue", MONEY, Flow, DownIsGood,
+        "What Stripe kept of the transactions that make up revenue, as a positive amount."),
+    row("stripe_net", "Net revenue", "balance", "revenue", MONEY, Flow, UpIsGood,
+        "Revenue less fees."),
+    row("stripe_failed_payments", "Failed payments", "charges", "payments", Count, Flow, DownIsGood,
+        "Attempts to charge that failed; one invoice may have several."),
+    row("stripe_payment_success_rate", "Payment success rate", "charges", "payments", Percent, Ratio, UpIsGood,
+        "Share of the attempts to charge that succeeded, retries counted one by one."),
+];
+
+/// All metrics of the integration.
+pub(super) fn definitions() -> Vec<Definition> {
+    ROWS.iter().map(definition).collect()
+}
+
+fn definition(row: &Row) -> Definition {
+    let is_by_plan = row.id == "stripe_mrr_by_plan";
+    let is_of_today = row.kind == Level || row.id == "stripe_arpu";
+    Definition {
+        id: row.id.to_owned(),
+        name: row.name.to_owned(),
+        description: row.description.to_owned(),
+        unit: row.unit,
+        category: row.category.to_owned(),
+        widget_type: match row.kind {
+            _ if is_by_plan => WidgetType::Table,
+            Flow => WidgetType::Chart,
+            _ => WidgetType::Metric,
+        },
+        kind: row.kind,
+        polarity: row.polarity,
+        valid: match (row.unit, row.kind) {
+            (Percent, _) => ValidRange::Share,
+            (Unit::Currency, Flow) => ValidRange::Any,
+            _ => ValidRange::NotNegative,
+        },
+        settles_after_days: if is_of_today { 0 } else { 3 },
+        // An object only tells its present state: what it was yesterday cannot be asked.
+        retention_days: is_of_today.then_some(1),
+        definition: 1,
+        dimension: is_by_plan.then_some(Dimension::Plan),
+        stream: row.stream.to_owned(),
+        explained: is_by_plan || row.id == "stripe_mrr",
+    }
+}
+
+/// The civil day of a Unix time.
+pub(super) fn day_of(seconds: i64, zone: &Zone) -> Result<Day, Error> {
+    let at = Timestamp::from_second(seconds).map_err(|_| Error::invalid_response("a time is out of range"))?;
+    Ok(Day::of(at, zone))
+}
+
+/// Things counted by day.
+pub(super) fn counts(metric_id: &str, period: Period, by_day: &BTreeMap<Day, i64>) -> Answer {
+    let samples = by_day.iter().map(|(day, count)| Sample::new(*day, Value::Count(*count)));
+    Answer::total(metric_id, period, samples.collect())
+}
+
+/// What a day's balance transactions of one currency come to, in minor units.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Takings {
+    revenue: i64,
+    gross: i64,
+    refunded: i64,
+    fees: i64,
+    net: i64,
+}
+
+/// Balance transactions by day and currency. Each settlement currency is a series of its own.
+#[derive(Debug, Default)]
+pub(super) struct Ledger(BTreeMap<(Day, Currency), Takings>);
+
+impl Ledger {
+    /// Adds a transaction, if it belongs to revenue and falls into the period.
+    pub(super) fn add(&mut self, entry: &BalanceTransaction, period: Period, zone: &Zone) -> Result<(), Error> {
+        let category = category(entry);
+        let is_revenue =
+            matches!(category, "charge" | "refund" | "dispute" | "dispute_reversal" | "partial_capture_reversal");
+        let day = day_of(entry.created, zone)?;
+        if !is_revenue || !period.contains(day) {
+            return Ok(());
+        }
+        let currency = entry.currency.parse().map_err(|error| Error::invalid_response(format!("{error}")))?;
+        let takings = self.0.entry((day, currency)).or_default();
+        let plus = |sum: &mut i64, amount: i64| {
+            *sum = sum.checked_add(amount).ok_or_else(|| Error::invalid_response("an amount is out of range"))?;
+            Ok::<(), Error>(())
+        };
+        plus(&mut takings.revenue, entry.amount)?;
+        plus(&mut takings.fees, entry.fee)?;
+        plus(&mut takings.net, entry.net)?;
+        match category {
+            "charge" => plus(&mut takings.gross, entry.amount),
+            "refund" => plus(&mut takings.refunded, entry.amount.saturating_neg()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The answers of the wanted metrics.
+    pub(super) fn answers(&self, wanted: &[&str], period: Period) -> Vec<Answer> {
+        let answer = |id: &&str| {
+            let of = |takings: &Takings| match *id {
+                "stripe_gross_volume" => takings.gross,
+                "stripe_refunds" => takings.refunded,
+                "stripe_fees" => takings.fees,
+                "stripe_net" => takings.net,
+                _ => takings.revenue,
+            };
+            let samples = self
+                .0
+                .iter()
+                .map(|((day, currency), takings)| Sample::new(*day, Value::Money(Money::new(of(takings), *currency))));
+            Answer::total(id, period, samples.collect())
+        };
+        wanted.iter().map(answer).collect()
+    }
+}
+
+/// The category that reports group by; worked out from the type where it is not said.
+fn category(entry: &BalanceTransaction) -> &str {
+    match (entry.reporting_category.as_deref(), entry.kind.as_str()) {
+        (Some(category), _) if !category.is_empty() => category,
+        (_, "charge" | "payment") => "charge",
+        (_, "refund" | "payment_refund") => "refund",
+        (_, "adjustment") => "dispute",
+        (_, kind) => kind,
+    }
+}
+
+/// Attempts to charge, by day.
+#[derive(Debug, Default)]
+pub(super) struct Attempts(BTreeMap<Day, (i64, i64)>);
+
+impl Attempts {
+    /// Adds an attempt, if it is decided and falls into the period.
+    pub(super) fn add(&mut self, charge: &Charge, period: Period, zone: &Zone) -> Result<(), Error> {
+        let day = day_of(charge.created, zone)?;
+        if period.contains(day) {
+            match charge.status.as_str() {
+                "succeeded" => self.0.entry(day).or_default().0 += 1,
+                "failed" => self.0.entry(day).or_default().1 += 1,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The answers of the wanted metrics.
+    pub(super) fn answers(&self, wanted: &[&str], period: Period) -> Vec<Answer> {
+        let answer = |id: &&str| {
+            let samples = self.0.iter().map(|(day, (succeeded, failed))| match *id {
+                "stripe_failed_payments" => Sample::new(*day, Value::Count(*failed)),
+                _ => Sample::new(*day, Value::ratio(*succeeded, succeeded + failed)),
+            });
+            Answer::total(id, period, samples.collect())
+        };
+        wanted.iter().map(answer).collect()
+    }
+}

@@ -1,0 +1,168 @@
+//! A scripted Stripe on loopback: pages and filters lists as strictly as the tests need it.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
+
+use axum::{
+    Json, Router,
+    http::{HeaderValue, StatusCode, Uri},
+    response::{IntoResponse, Response},
+};
+use serde_json::{Value, json};
+
+/// What it answers, and what it was asked.
+#[derive(Clone, Default)]
+pub(super) struct Script(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    lists: BTreeMap<String, Vec<Value>>,
+    account: Value,
+    /// Paths that answer with a status and a body in place of what they hold.
+    refused: BTreeMap<String, (u16, Value)>,
+    /// Sent with every refusal.
+    retry_after: Option<&'static str>,
+    /// Entries of a page, whatever is asked for.
+    page: Option<usize>,
+    asked: Vec<String>,
+}
+
+impl Script {
+    pub(super) fn of_fixtures() -> Self {
+        let parse = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+        let mut lists: BTreeMap<String, Vec<Value>> =
+            serde_json::from_value(parse(include_str!("fixtures/lists.json"))).unwrap();
+        let subscriptions = parse(include_str!("fixtures/subscriptions.json"));
+        lists.insert("/v1/subscriptions".to_owned(), serde_json::from_value(subscriptions).unwrap());
+        let script = Self::default();
+        script.edit(|state| {
+            state.lists = lists;
+            state.account = parse(include_str!("fixtures/account.json"));
+        });
+        script
+    }
+
+    pub(super) fn empty() -> Self {
+        let script = Self::of_fixtures();
+        script.edit(|state| state.lists.clear());
+        script
+    }
+
+    fn edit<T>(&self, edit: impl FnOnce(&mut State) -> T) -> T {
+        edit(&mut self.0.lock().unwrap())
+    }
+
+    pub(super) fn set(&self, list: &str, entries: Value) -> &Self {
+        self.edit(|state| state.lists.insert(list.to_owned(), serde_json::from_value(entries).unwrap()));
+        self
+    }
+
+    pub(super) fn page_of(&self, entries: usize) -> &Self {
+        self.edit(|state| state.page = Some(entries));
+        self
+    }
+
+    pub(super) fn refuse(&self, path: &str, status: u16, message: &str) -> &Self {
+        let body = json!({"error": {"type": "invalid_request_error", "message": message}});
+        self.edit(|state| state.refused.insert(path.to_owned(), (status, body)));
+        self
+    }
+
+    pub(super) fn forbid(&self, path: &str) -> &Self {
+        self.refuse(path, 403, "The provided key does not have the required permissions")
+    }
+
+    /// Says that a limit is reached the way Stripe sometimes does, with status 400.
+    pub(super) fn limit(&self, path: &str, retry_after: &'static str) -> &Self {
+        let body = json!({"error": {"type": "invalid_request_error", "code": "rate_limit", "message": "slow down"}});
+        self.edit(|state| {
+            state.retry_after = Some(retry_after);
+            state.refused.insert(path.to_owned(), (400, body));
+        });
+        self
+    }
+
+    pub(super) fn allow(&self, path: &str) -> &Self {
+        self.edit(|state| state.refused.remove(path));
+        self
+    }
+
+    /// Paths with their queries, decoded, since the last time.
+    pub(super) fn asked(&self) -> Vec<String> {
+        self.edit(|state| std::mem::take(&mut state.asked))
+    }
+
+    pub(super) async fn serve(&self) -> SocketAddr {
+        let script = self.clone();
+        let app = Router::new().fallback(move |uri: Uri| async move { script.answer(&uri) });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        address
+    }
+
+    fn answer(&self, uri: &Uri) -> Response {
+        let pairs: Vec<(String, String)> =
+            url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
+        self.edit(|state| {
+            let query: Vec<String> = pairs.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            state.asked.push(format!("{} {}", uri.path(), query.join("&")));
+            match state.answer(uri.path(), &pairs) {
+                Ok(body) => Json(body).into_response(),
+                Err((status, body)) => {
+                    let mut answer = (StatusCode::from_u16(status).unwrap(), Json(body)).into_response();
+                    if let Some(wait) = state.retry_after {
+                        answer.headers_mut().insert("retry-after", HeaderValue::from_static(wait));
+                    }
+                    answer
+                }
+            }
+        })
+    }
+}
+
+impl State {
+    fn answer(&self, path: &str, query: &[(String, String)]) -> Result<Value, (u16, Value)> {
+        let asked = |key: &str| query.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str());
+        if let Some(refused) = self.refused.get(path) {
+            return Err(refused.clone());
+        }
+        match path {
+            "/v1/account" => return Ok(self.account.clone()),
+            "/v1/balance" => return Ok(json!({"livemode": true, "available": [{"currency": "eur"}]})),
+            _ => {}
+        }
+        if let Some((list, id)) = path.rsplit_once('/').filter(|(list, _)| *list != "/v1") {
+            let found = self.lists.get(list).and_then(|entries| entries.iter().find(|entry| entry["id"] == id));
+            return found.cloned().ok_or((404, json!({"error": {"code": "resource_missing"}})));
+        }
+        let limit: usize = asked("limit").unwrap_or("10").parse().unwrap();
+        let too_deep = query.iter().any(|(key, value)| key == "expand[]" && value.split('.').count() > 4);
+        if limit > 100 || too_deep {
+            return Err((400, json!({"error": {"message": "too much"}})));
+        }
+        let bound = |key: &str| asked(key).map(|value| value.parse::<i64>().unwrap());
+        let (from, to) = (bound("created[gte]"), bound("created[lt]"));
+        let same = |entry: &Value, key: &str| asked(key).is_none_or(|value| value == "all" || entry[key] == value);
+        let mut entries: Vec<Value> = self.lists.get(path).into_iter().flatten().cloned().collect();
+        if let Some(after) = asked("starting_after") {
+            let at = entries.iter().position(|entry| entry["id"] == after);
+            let at = at.ok_or((400, json!({"error": {"code": "resource_missing", "message": "No such cursor"}})))?;
+            entries.drain(..=at);
+        }
+        entries.retain(|entry| {
+            let created = entry["created"].as_i64().unwrap_or(0);
+            from.is_none_or(|from| created >= from)
+                && to.is_none_or(|to| created < to)
+                && same(entry, "status")
+                && same(entry, "subscription")
+        });
+        let limit = self.page.unwrap_or(limit).min(limit);
+        let has_more = entries.len() > limit;
+        entries.truncate(limit);
+        Ok(json!({"object": "list", "data": entries, "has_more": has_more}))
+    }
+}

@@ -1,0 +1,483 @@
+//! The integration against a scripted Stripe, through the real HTTP layer.
+
+use std::sync::Arc;
+
+use serde_json::{Value as Json, json};
+
+use super::{Stripe, scripted::Script};
+use crate::{
+    integrations::{
+        Context, Integration, Outcome, check_credentials,
+        testing::{Recorded, Recorder, context},
+    },
+    metric::{Answer, Currency, FailureKind, Period, Quality, Receipt, Scope, exact},
+    secret::Secret,
+};
+
+const NOW: &str = "2026-03-15T12:00:00Z";
+
+async fn connect(script: &Script, settings: Json) -> (Context, Arc<Recorder>) {
+    context(&Stripe, script.serve().await, &[("api_key", "rk_test_x")], settings, NOW)
+}
+
+fn all() -> Vec<String> {
+    Stripe.descriptor().metrics.iter().map(|metric| metric.id.clone()).collect()
+}
+
+fn ids(ids: &[&str]) -> Vec<String> {
+    ids.iter().map(|id| (*id).to_owned()).collect()
+}
+
+fn days(first: &str, last: &str) -> Period {
+    Period::inclusive(first.parse().unwrap(), last.parse().unwrap())
+}
+
+fn last_90_days() -> Period {
+    days("2025-12-16", "2026-03-15")
+}
+
+/// What was answered about a metric, as `day value currency dimension`.
+fn lines(recorded: &Recorded, metric_id: &str) -> Vec<String> {
+    let descriptor = Stripe.descriptor();
+    let unit = descriptor.metric(metric_id).unwrap().unit;
+    let of_metric = recorded.answers.iter().filter(|answer| answer.metric_id == metric_id);
+    let line = |sample: &crate::metric::Sample| {
+        let value = sample.value.map_or("none".to_owned(), |value| value.normalised(unit).unwrap());
+        let currency = sample.value.and_then(|value| value.currency()).map(|c| format!(" {c}")).unwrap_or_default();
+        let dimension = sample.dimension.as_ref().map(|d| format!(" {d}")).unwrap_or_default();
+        format!("{} {value}{currency}{dimension}", sample.day)
+    };
+    of_metric.flat_map(|answer| answer.samples.iter().map(line)).collect()
+}
+
+/// Everything that was answered, for comparing two runs.
+fn sorted(recorded: &Recorded) -> Vec<Answer> {
+    let mut answers = recorded.answers.clone();
+    answers.sort_by(|a, b| a.metric_id.cmp(&b.metric_id).then(a.period.start().cmp(&b.period.start())));
+    answers
+}
+
+fn receipt<'a>(recorded: &'a Recorded, metric_id: &str, currency: &str) -> &'a Receipt {
+    let currency: Currency = currency.parse().unwrap();
+    let of = |receipt: &&Receipt| receipt.metric_id == metric_id && receipt.currency == Some(currency);
+    recorded.receipts.iter().rfind(of).unwrap()
+}
+
+#[tokio::test]
+async fn a_whole_sync_gives_every_metric_its_numbers() {
+    let script = Script::of_fixtures();
+    let (ctx, recorder) = connect(&script, json!({})).await;
+    let report = Stripe.fetch_metrics(&ctx, &all(), last_90_days()).await.unwrap();
+    assert!(report.outcomes.values().all(|outcome| *outcome == Outcome::Ok), "{report:?}");
+    assert_eq!(report.outcomes.len(), all().len());
+    let recorded = recorder.recorded();
+    let is = |metric_id: &str, expected: &[&str]| assert_eq!(lines(&recorded, metric_id), expected, "{metric_id}");
+    // 29.00 less the customer's 10 %, half of 20.00 × 52/12, and 10 × 10.00 + 5 × 8.00.
+    is("stripe_mrr", &["2026-03-15 2700 JPY", "2026-03-15 209.43 USD"]);
+    is("stripe_arr", &["2026-03-15 32400 JPY", "2026-03-15 2513.20 USD"]);
+    is(
+        "stripe_mrr_by_plan",
+        &[
+            "2026-03-15 2700 JPY price_jpy",
+            "2026-03-15 26.10 USD price_basic",
+            "2026-03-15 140.00 USD price_tiered",
+            "2026-03-15 43.33 USD price_week",
+        ],
+    );
+    is("stripe_arpu", &["2026-03-15 2700 JPY", "2026-03-15 69.81 USD"]);
+    is("stripe_active_subscriptions", &["2026-03-15 4"]);
+    is("stripe_trialing_subscriptions", &["2026-03-15 1"]);
+    is("stripe_new_subscriptions", &["2026-01-01 1", "2026-02-01 1", "2026-03-13 1"]);
+    is("stripe_churned_subscriptions", &["2026-03-14 1"]);
+    is("stripe_customers", &["2026-03-15 4"]);
+    is("stripe_new_customers", &["2026-03-14 1", "2026-03-15 1"]);
+    is("stripe_revenue", &["2026-03-15 7.00 EUR", "2026-03-15 25.00 USD", "2026-02-02 29.00 USD"]);
+    is("stripe_gross_volume", &["2026-03-15 7.00 EUR", "2026-03-15 50.00 USD", "2026-02-02 29.00 USD"]);
+    is("stripe_refunds", &["2026-03-15 0.00 EUR", "2026-03-15 10.00 USD", "2026-02-02 0.00 USD"]);
+    is("stripe_fees", &["2026-03-15 0.30 EUR", "2026-03-15 16.75 USD", "2026-02-02 1.14 USD"]);
+    is("stripe_net", &["2026-03-15 6.70 EUR", "2026-03-15 8.25 USD", "2026-02-02 27.86 USD"]);
+    is("stripe_failed_payments", &["2026-03-15 1"]);
+    is("stripe_payment_success_rate", &["2026-03-15 66.67"]);
+    let exact = |answer: &Answer| answer.samples.iter().all(|sample| sample.quality == Quality::Exact);
+    assert!(recorded.answers.iter().all(exact));
+}
+
+#[tokio::test]
+async fn answers_cover_the_days_that_can_be_known_and_fit_their_metric() {
+    let (ctx, recorder) = connect(&Script::of_fixtures(), json!({})).await;
+    Stripe.fetch_metrics(&ctx, &all(), days("2025-12-16", "2026-03-20")).await.unwrap();
+    let descriptor = Stripe.descriptor();
+    let recorded = recorder.recorded();
+    for metric in &descriptor.metrics {
+        let of_metric: Vec<&Answer> = recorded.answers.iter().filter(|answer| answer.metric_id == metric.id).collect();
+        let covered: usize = of_metric.iter().map(|answer| answer.period.len()).sum();
+        assert_eq!(covered, if metric.retention_days == Some(1) { 1 } else { 90 }, "{}", metric.id);
+        for answer in of_metric {
+            assert_eq!(answer.scope == Scope::EveryDimension, metric.dimension.is_some());
+            for sample in &answer.samples {
+                assert!(answer.period.contains(sample.day));
+                let value = sample.value.unwrap();
+                value.check(metric.unit, metric.kind).unwrap();
+                assert!(metric.valid.holds(&value));
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn asks_for_exactly_what_it_needs() {
+    let script = Script::of_fixtures();
+    let (ctx, _) = connect(&script, json!({})).await;
+    Stripe.fetch_metrics(&ctx, &all(), Period::single("2026-03-15".parse().unwrap())).await.unwrap();
+    let day = "created[gte]=1773532800&created[lt]=1773619200&limit=100";
+    assert_eq!(
+        script.asked(),
+        [
+            "/v1/customers expand[]=data.discount.source.coupon&limit=100".to_owned(),
+            "/v1/subscriptions status=all&expand[]=data.discounts.source.coupon&expand[]=data.items.data.discounts&limit=100"
+                .to_owned(),
+            "/v1/prices/price_tiered expand[]=tiers&expand[]=currency_options".to_owned(),
+            "/v1/coupons/half expand[]=applies_to&expand[]=currency_options".to_owned(),
+            "/v1/coupons/ten expand[]=applies_to&expand[]=currency_options".to_owned(),
+            format!("/v1/balance_transactions {day}"),
+            format!("/v1/charges {day}"),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn only_what_was_asked_for_is_read_and_an_unknown_metric_is_its_own_outcome() {
+    let script = Script::of_fixtures();
+    let (ctx, recorder) = connect(&script, json!({})).await;
+    let wanted = ids(&["stripe_fees", "stripe_mmr"]);
+    let report = Stripe.fetch_metrics(&ctx, &wanted, days("2026-03-01", "2026-03-15")).await.unwrap();
+    assert_eq!(report.outcomes["stripe_mmr"], Outcome::Unknown);
+    assert_eq!(report.outcomes["stripe_fees"], Outcome::Ok);
+    assert_eq!(script.asked().len(), 1);
+    assert_eq!(recorder.recorded().answers.len(), 1);
+    // What is known for today alone is not read for other days.
+    let report = Stripe.fetch_metrics(&ctx, &ids(&["stripe_mrr"]), days("2026-03-01", "2026-03-14")).await.unwrap();
+    assert_eq!(report.outcomes["stripe_mrr"], Outcome::Ok);
+    assert_eq!(script.asked().len(), 0);
+}
+
+#[tokio::test]
+async fn receipts_add_up_and_say_what_was_left_out() {
+    let script = Script::of_fixtures();
+    let (ctx, recorder) = connect(&script, json!({})).await;
+    Stripe.fetch_metrics(&ctx, &all(), last_90_days()).await.unwrap();
+    let recorded = recorder.recorded();
+    for receipt in &recorded.receipts {
+        let minor = |text: &str| exact::parse_decimal(text).unwrap();
+        let terms: exact::Exact = receipt.terms.iter().map(|term| minor(&term.amount)).sum();
+        assert_eq!(terms + minor(&receipt.other.amount), minor(&receipt.value), "{receipt:?}");
+    }
+    let usd = receipt(&recorded, "stripe_mrr", "USD");
+    assert_eq!(usd.value, "209.43");
+    assert_eq!(usd.settings["discounts"], "recurring");
+    let terms: Vec<String> =
+        usd.terms.iter().map(|term| format!("{} {} {}", term.label, term.entity_id, term.amount)).collect();
+    assert_eq!(terms, ["cus_3 sub_4 140.00", "cus_2 sub_3 43.33", "cus_1 sub_2 26.10"]);
+    let excluded: Vec<String> =
+        usd.excluded.iter().map(|out| format!("{} {} {}", out.count, out.reason, out.amount)).collect();
+    assert_eq!(excluded, ["1 cancelled 29.00", "1 in trial (EUR) 0.00"]);
+    let plans = receipt(&recorded, "stripe_mrr_by_plan", "USD");
+    assert_eq!(plans.terms.iter().map(|term| term.label.as_str()).collect::<Vec<_>>(), ["Seats", "prod_A", "Basic"]);
+    assert_eq!(receipt(&recorded, "stripe_mrr", "JPY").value, "2700");
+}
+
+#[tokio::test]
+async fn many_contributions_are_named_as_far_as_twenty_and_the_rest_is_in_other() {
+    let script = Script::empty();
+    let sub = |n: usize| {
+        json!({"id": format!("sub_{n:02}"), "status": "active", "customer": format!("cus_{n}"), "currency": "usd",
+            "created": 1, "start_date": 1, "items": {"data": [{"id": "si", "quantity": 1 + n % 3, "price":
+            {"id": "p", "currency": "usd", "type": "recurring", "unit_amount": 1000,
+             "recurring": {"interval": "week", "interval_count": 1, "usage_type": "licensed"}}}]}})
+    };
+    script.set("/v1/subscriptions", (0..50).map(sub).collect()).page_of(7);
+    let (ctx, recorder) = connect(&script, json!({})).await;
+    Stripe.fetch_metrics(&ctx, &ids(&["stripe_mrr"]), last_90_days()).await.unwrap();
+    let recorded = recorder.recorded();
+    let receipt = receipt(&recorded, "stripe_mrr", "USD");
+    // 16 of three, 17 of two, 17 of one: 99 × 10.00 × 52/12.
+    assert_eq!(receipt.value, "4290.00");
+    assert_eq!(receipt.terms.len(), 20);
+    assert_eq!(receipt.other.count, 30);
+    // 16 × 130.00 + 4 × 86.67 are named, each rounded.
+    assert_eq!(receipt.other.amount, "1863.32");
+}
+
+#[tokio::test]
+async fn an_empty_account_has_no_samples_and_a_receipt_of_zero() {
+    let (ctx, recorder) = connect(&Script::empty(), json!({})).await;
+    let report = Stripe.fetch_metrics(&ctx, &all(), last_90_days()).await.unwrap();
+    assert!(report.outcomes.values().all(|outcome| *outcome == Outcome::Ok));
+    let recorded = recorder.recorded();
+    assert_eq!(lines(&recorded, "stripe_mrr"), Vec::<String>::new());
+    assert_eq!(lines(&recorded, "stripe_customers"), ["2026-03-15 0"]);
+    assert!(recorded.answers.iter().any(|answer| answer.metric_id == "stripe_mrr"));
+    assert_eq!(receipt(&recorded, "stripe_mrr", "USD").value, "0.00");
+}
+
+#[tokio::test]
+async fn a_walk_that_was_cut_short_goes_on_and_gives_the_same_numbers() {
+    let script = Script::of_fixtures();
+    script.page_of(1);
+    let (ctx, recorder) = connect(&script, json!({})).await;
+    Stripe.fetch_metrics(&ctx, &all(), last_90_days()).await.unwrap();
+    let uninterrupted = sorted(&recorder.recorded());
+    let receipts = recorder.recorded().receipts;
+    for (broken, walked) in [("/v1/prices/price_tiered", "/v1/subscriptions"), ("/v1/coupons/ten", "/v1/subscriptions")]
+    {
+        let script = Script::of_fixtures();
+        script.page_of(1).refuse(broken, 400, "not today");
+        let (ctx, recorder) = connect(&script, json!({})).await;
+        let report = Stripe.fetch_metrics(&ctx, &all(), last_90_days()).await.unwrap();
+        assert!(matches!(report.outcomes["stripe_mrr"], Outcome::Failed(_)));
+        assert_eq!(report.outcomes["stripe_revenue"], Outcome::Ok);
+        let before = recorder.recorded();
+        assert!(before.receipts.is_empty());
+        script.allow(broken).asked();
+        let subscriptions: Vec<String> =
+            all().into_iter().filter(|id| Stripe.descriptor().metric(id).unwrap().stream == "subscriptions").collect();
+        Stripe.fetch_metrics(&ctx, &subscriptions, last_90_days()).await.unwrap();
+        let first = script.asked().into_iter().find(|asked| asked.starts_with(walked)).unwrap();
+        assert!(first.contains("starting_after=sub_"), "{first}");
+        assert_eq!(sorted(&recorder.recorded()), uninterrupted);
+        assert_eq!(recorder.recorded().receipts, receipts);
+    }
+}
+
+#[tokio::test]
+async fn a_walk_begins_again_where_its_last_entry_is_gone() {
+    let script = Script::of_fixtures();
+    script.page_of(1).refuse("/v1/prices/price_tiered", 400, "not today");
+    let (ctx, recorder) = connect(&script, json!({})).await;
+    Stripe.fetch_metrics(&ctx, &ids(&["stripe_mrr"]), last_90_days()).await.unwrap();
+    // Two subscriptions were kept; now neither exists any more.
+    let left: Vec<Json> = serde_json::from_str::<Vec<Json>>(include_str!("fixtures/subscriptions.json")).unwrap();
+    script.allow("/v1/prices/price_tiered").set("/v1/subscriptions", left.into_iter().skip(2).collect());
+    let report = Stripe.fetch_metrics(&ctx, &ids(&["stripe_mrr"]), last_90_days()).await.unwrap();
+    assert_eq!(report.outcomes["stripe_mrr"], Outcome::Ok);
+    let recorded = recorder.recorded();
+    assert_eq!(lines(&recorded, "stripe_mrr"), ["2026-03-15 2700 JPY", "2026-03-15 209.43 USD"]);
+    assert_eq!(recorded.records.keys().filter(|(stream, _)| stream == "subscriptions").count(), 4);
+}
+
+#[tokio::test]
+async fn a_second_run_sees_what_changed_and_drops_what_is_gone() {
+    let script = Script::of_fixtures();
+    let (ctx, recorder) = connect(&script, json!({})).await;
+    Stripe.fetch_metrics(&ctx, &all(), last_90_days()).await.unwrap();
+    script.set("/v1/customers", json!([{"id": "cus_1", "created": 1}]));
+    let subs = json!([{"id": "sub_2", "status": "active", "customer": "cus_1", "currency": "usd", "created": 1,
+        "items": {"data": [{"id": "si", "price": {"id": "p", "currency": "usd", "type": "recurring", "unit_amount": 1000,
+        "recurring": {"interval": "month"}}}]}}]);
+    script.set("/v1/subscriptions", subs);
+    Stripe.fetch_metrics(&ctx, &all(), Period::single(ctx.today())).await.unwrap();
+    let recorded = recorder.recorded();
+    assert_eq!(lines(&recorded, "stripe_mrr").last().unwrap(), "2026-03-15 10.00 USD", "the discount is gone");
+    assert_eq!(lines(&recorded, "stripe_customers").last().unwrap(), "2026-03-15 1");
+    assert_eq!(recorded.records.len(), 1);
+}
+
+#[tokio::test]
+async fn without_customers_mrr_goes_on_as_an_estimate() {
+    let script = Script::of_fixtures();
+    script.forbid("/v1/customers");
+    let (ctx, recorder) = connect(&script, json!({})).await;
+    let report = Stripe.fetch_metrics(&ctx, &all(), last_90_days()).await.unwrap();
+    let failed: Vec<&String> =
+        report.outcomes.iter().filter(|(_, outcome)| **outcome != Outcome::Ok).map(|(id, _)| id).collect();
+    assert_eq!(failed, ["stripe_customers", "stripe_new_customers"]);
+    let recorded = recorder.recorded();
+    assert_eq!(lines(&recorded, "stripe_mrr"), ["2026-03-15 3000 JPY", "2026-03-15 212.33 USD"]);
+    let mrr = recorded.answers.iter().find(|answer| answer.metric_id == "stripe_mrr").unwrap();
+    assert!(mrr.samples.iter().all(|sample| sample.quality == Quality::Estimated));
+    let said = &receipt(&recorded, "stripe_mrr", "USD").excluded;
+    assert!(said.iter().any(|out| out.reason.contains("discounts of customers could not be read")));
+}
+
+#[tokio::test]
+async fn a_missing_permission_costs_its_metrics_alone() {
+    for (path, stream) in
+        [("/v1/subscriptions", "subscriptions"), ("/v1/balance_transactions", "balance"), ("/v1/charges", "charges")]
+    {
+        let script = Script::of_fixtures();
+        script.forbid(path);
+        let (ctx, _) = connect(&script, json!({})).await;
+        let report = Stripe.fetch_metrics(&ctx, &all(), last_90_days()).await.unwrap();
+        for metric in &Stripe.descriptor().metrics {
+            match &report.outcomes[&metric.id] {
+                Outcome::Ok => assert_ne!(metric.stream, stream),
+                Outcome::Failed(error) => {
+                    assert_eq!((error.kind(), metric.stream.as_str()), (FailureKind::Forbidden, stream));
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_priced_is_left_out_and_the_value_is_an_estimate() {
+    let script = Script::of_fixtures();
+    script.forbid("/v1/prices/price_tiered");
+    let (ctx, recorder) = connect(&script, json!({})).await;
+    Stripe.fetch_metrics(&ctx, &all(), last_90_days()).await.unwrap();
+    let recorded = recorder.recorded();
+    assert_eq!(lines(&recorded, "stripe_mrr")[1], "2026-03-15 69.43 USD");
+    let said = &receipt(&recorded, "stripe_mrr", "USD").excluded;
+    assert!(said.iter().any(|out| out.reason == "not counted: a tiered price could not be read" && out.count == 1));
+    let mrr = recorded.answers.iter().find(|answer| answer.metric_id == "stripe_mrr").unwrap();
+    assert_eq!(mrr.samples[1].quality, Quality::Estimated);
+    assert_eq!(mrr.samples[0].quality, Quality::Exact, "yen are not touched");
+}
+
+#[tokio::test]
+async fn past_due_is_measured_from_the_oldest_open_invoice() {
+    let mrr = async |script: &Script, days: i64| {
+        let (ctx, recorder) = connect(script, json!({ "max_past_due_days": days })).await;
+        Stripe.fetch_metrics(&ctx, &ids(&["stripe_mrr"]), last_90_days()).await.unwrap();
+        let recorded = recorder.recorded();
+        (lines(&recorded, "stripe_mrr")[1].clone(), receipt(&recorded, "stripe_mrr", "USD").excluded.clone())
+    };
+    // The oldest is of 2026-02-02, 41 days and some hours ago, and is in the shape from before basil.
+    assert_eq!(mrr(&Script::of_fixtures(), 41).await.0, "2026-03-15 69.43 USD");
+    assert_eq!(mrr(&Script::of_fixtures(), 42).await.0, "2026-03-15 209.43 USD");
+    let script = Script::of_fixtures();
+    script.forbid("/v1/invoices");
+    let (value, said) = mrr(&script, 1).await;
+    assert_eq!(value, "2026-03-15 209.43 USD");
+    assert!(said.iter().any(|out| out.reason.contains("open invoices could not be read")));
+}
+
+#[tokio::test]
+async fn reads_long_lists_of_items_and_the_tax_of_the_latest_invoice() {
+    let price = |amount: i64| {
+        json!({"id": format!("p{amount}"), "currency": "usd", "type": "recurring", "unit_amount": amount,
+            "tax_behavior": "inclusive", "recurring": {"interval": "month", "interval_count": 1}})
+    };
+    let item = |n: i64, amount: i64| json!({"id": format!("si_{n}"), "subscription": "sub_1", "price": price(amount)});
+    let script = Script::empty();
+    script
+        .set(
+            "/v1/subscriptions",
+            json!([{"id": "sub_1", "status": "active", "customer": "cus_1", "currency": "usd", "created": 1,
+                "items": {"data": [item(1, 1200)], "has_more": true}}]),
+        )
+        .set("/v1/subscription_items", json!([item(1, 1200), item(2, 2400), item(3, 3600)]))
+        .set(
+            "/v1/invoices",
+            json!([{"id": "in_1", "created": 1, "subscription": "sub_1", "total_excluding_tax": 6000,
+                "total_taxes": [{"amount": 1200}]}]),
+        );
+    let (ctx, recorder) = connect(&script, json!({})).await;
+    Stripe.fetch_metrics(&ctx, &ids(&["stripe_mrr"]), last_90_days()).await.unwrap();
+    assert_eq!(lines(&recorder.recorded(), "stripe_mrr"), ["2026-03-15 60.00 USD"]);
+    let invoices: Vec<String> = script.asked().into_iter().filter(|asked| asked.starts_with("/v1/invoices")).collect();
+    assert_eq!(invoices, ["/v1/invoices subscription=sub_1&limit=1"]);
+}
+
+#[tokio::test]
+async fn a_limit_that_is_told_with_status_400_ends_the_whole_fetch() {
+    let script = Script::of_fixtures();
+    script.limit("/v1/balance_transactions", "3600");
+    let (ctx, recorder) = connect(&script, json!({})).await;
+    let error = Stripe.fetch_metrics(&ctx, &all(), last_90_days()).await.unwrap_err();
+    assert_eq!(error.kind(), FailureKind::RateLimited);
+    let wait = error.wait_from(ctx.now).unwrap().as_secs();
+    assert!((3600..3610).contains(&wait), "{wait}");
+    let recorded = recorder.recorded();
+    assert!(recorded.answers.iter().any(|answer| answer.metric_id == "stripe_mrr"), "what was read before is kept");
+}
+
+#[tokio::test]
+async fn a_refused_key_ends_the_whole_fetch() {
+    let script = Script::of_fixtures();
+    script.refuse("/v1/charges", 401, "Invalid API Key provided: rk_test_********");
+    let (ctx, _) = connect(&script, json!({})).await;
+    let error = Stripe.fetch_metrics(&ctx, &all(), last_90_days()).await.unwrap_err();
+    assert_eq!(error.kind(), FailureKind::Unauthorized);
+    assert_eq!(Stripe.test_connection(&ctx).await.unwrap_err().kind(), FailureKind::Unauthorized);
+}
+
+#[tokio::test]
+async fn the_test_says_whose_account_it_is() {
+    let script = Script::of_fixtures();
+    let (ctx, _) = connect(&script, json!({})).await;
+    let account = Stripe.test_connection(&ctx).await.unwrap();
+    assert_eq!((account.id.as_str(), account.label.as_str()), ("acct_1", "Example"));
+    assert_eq!(account.zone.as_deref(), Some("Europe/Berlin"));
+    assert_eq!(account.currency, Some(Currency::USD));
+    assert_eq!(Json::from(account.info), json!({"livemode": true, "country": "DE", "charges_enabled": true}));
+    assert!(account.checks.iter().all(|check| check.ok && check.costs.is_empty()), "{:?}", account.checks);
+    assert_eq!(account.checks.last().unwrap().id, "key", "a key that may do everything may be a secret one");
+    assert!(script.asked().iter().all(|asked| asked.starts_with("/v1/account") || asked.contains("limit=1")));
+}
+
+#[tokio::test]
+async fn a_missing_permission_is_a_check_that_says_what_it_costs() {
+    let script = Script::of_fixtures();
+    script.forbid("/v1/charges").forbid("/v1/prices");
+    let (ctx, _) = connect(&script, json!({})).await;
+    let account = Stripe.test_connection(&ctx).await.unwrap();
+    let failed: Vec<_> = account.checks.iter().filter(|check| !check.ok).collect();
+    assert_eq!(failed.iter().map(|check| check.id.as_str()).collect::<Vec<_>>(), ["charges", "prices"]);
+    assert_eq!(failed[0].costs, ["stripe_failed_payments", "stripe_payment_success_rate"]);
+    assert!(failed[0].message.contains("Charges: Read"), "{}", failed[0].message);
+    assert!(failed[1].costs.is_empty());
+}
+
+#[tokio::test]
+async fn without_the_account_it_is_told_apart_by_what_is_oldest() {
+    let id = async |script: &Script| {
+        let (ctx, _) = connect(script, json!({})).await;
+        Stripe.test_connection(&ctx).await.unwrap()
+    };
+    let script = Script::of_fixtures();
+    script.forbid("/v1/account");
+    let account = id(&script).await;
+    assert_eq!(account.id, "oldest:price_basic");
+    assert_eq!(account.currency, Some("EUR".parse().unwrap()), "the balance's");
+    assert!(!account.checks[0].ok);
+    // Many more prices, and the same account.
+    let price = |n: i64| json!({"id": format!("price_{n}"), "created": 1_740_000_000 + n * 1000});
+    script.set("/v1/prices", (0..950).rev().map(price).collect());
+    script.asked();
+    assert_eq!(id(&script).await.id, "oldest:price_0");
+    assert!(script.asked().len() < 30);
+    assert_eq!(id(Script::of_fixtures().forbid("/v1/account").forbid("/v1/prices")).await.id, "oldest:ch_1");
+    assert_eq!(id(Script::empty().forbid("/v1/account")).await.id, "unknown");
+}
+
+#[test]
+fn keys_of_other_kinds_are_refused_with_a_sentence() {
+    let fields = &Stripe.descriptor().credentials;
+    let refused = |key: &str| {
+        let given = [("api_key".to_owned(), Secret::new(key))].into();
+        check_credentials(fields, given).err().map(|errors| errors[0].message.clone())
+    };
+    for good in ["rk_live_51Abc", "sk_test_51Abc_9", " rk_test_1\n"] {
+        assert_eq!(refused(good), None, "{good}");
+    }
+    assert!(refused("pk_live_1").unwrap().contains("publishable"));
+    assert!(refused("sk_org_live_1").unwrap().contains("organisation"));
+    assert!(refused("whsec_1").unwrap().contains("webhook"));
+    assert!(refused("ca_1").unwrap().contains("Connect"));
+    for bad in ["", "rk_1", "rk_prod_1", "Bearer rk_live_1"] {
+        assert!(refused(bad).is_some(), "{bad}");
+    }
+}
+
+#[test]
+fn the_descriptor_is_whole() {
+    let descriptor = Stripe.descriptor();
+    assert!(descriptor.icon.len() < 4096);
+    for metric in &descriptor.metrics {
+        assert!(metric.id.starts_with("stripe_") && descriptor.stream(&metric.stream).is_some(), "{}", metric.id);
+        assert!(descriptor.guide.contains(&metric.id), "{} is missing in the guide", metric.id);
+    }
+    assert!(descriptor.settings.iter().all(|field| field.affects.iter().all(|id| descriptor.stream(id).is_some())));
+}

@@ -1,0 +1,56 @@
+//! Both databases have one schema.
+
+use std::{collections::BTreeSet, fs, os::unix::fs::PermissionsExt, path::Path};
+
+use crate::support::database::Database;
+
+#[tokio::test]
+async fn both_databases_have_the_same_tables_and_columns() {
+    let (sqlite, postgres) = (Database::sqlite().await, Database::postgres().await);
+    sqlite.open().await.close().await;
+    postgres.open().await.close().await;
+    let columns = sqlite.columns().await;
+    assert!(columns.contains(&"points.denominator".to_owned()), "{columns:?}");
+    assert_eq!(columns, postgres.columns().await);
+}
+
+#[test]
+fn migrations_have_the_same_names_for_both_databases() {
+    let names = |database: &str| -> BTreeSet<String> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(database);
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    };
+    assert!(!names("sqlite").is_empty());
+    assert_eq!(names("sqlite"), names("postgres"));
+}
+
+#[tokio::test]
+async fn every_table_of_a_project_has_the_project_first_in_its_key() {
+    let db = Database::sqlite().await;
+    db.open().await.close().await;
+    let tables =
+        db.texts("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE '\\_sqlx%' ESCAPE '\\'").await;
+    let of_nobody = ["budgets", "rates"];
+    for table in tables.iter().filter(|table| !of_nobody.contains(&table.as_str())) {
+        let first = db.texts(&format!("SELECT name FROM pragma_table_info('{table}') WHERE pk = 1")).await;
+        assert_eq!(first, ["project_id"], "{table}");
+    }
+}
+
+#[tokio::test]
+async fn an_older_file_is_copied_before_it_is_migrated() {
+    let db = Database::sqlite().await;
+    // A file from before the first migration.
+    db.execute("CREATE TABLE old (body TEXT); INSERT INTO old VALUES ('precious')").await;
+    db.open().await.close().await;
+    let copy = db.file().with_file_name("dashtray.db.before-1");
+    assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
+    let old = Database::at(copy.clone());
+    assert_eq!(old.texts("SELECT body FROM old").await, ["precious"]);
+    assert_eq!(old.texts("SELECT name FROM sqlite_schema WHERE name = 'projects'").await, Vec::<String>::new());
+    assert_eq!(db.texts("SELECT body FROM old").await, ["precious"]);
+    // Up to date, it is not copied again.
+    fs::remove_file(&copy).unwrap();
+    db.open().await.close().await;
+    assert!(!copy.exists());
+}

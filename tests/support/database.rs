@@ -1,0 +1,125 @@
+//! A database of its own for one test, of either kind.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
+
+use dashtray::store::Store;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, SqliteConnection, sqlite::SqliteConnectOptions};
+use tempfile::TempDir;
+
+use super::postgres;
+
+/// A fresh database; gone when this is dropped.
+pub(crate) struct Database {
+    pub(crate) url: String,
+    file: PathBuf,
+    _directory: TempDir,
+}
+
+impl Database {
+    /// A file of its own.
+    pub(crate) async fn sqlite() -> Self {
+        let directory = tempfile::tempdir().expect("a directory for the test");
+        let file = directory.path().join("dashtray.db");
+        Self { url: format!("sqlite:{}", file.display()), file, _directory: directory }
+    }
+
+    /// A file that is there already.
+    pub(crate) fn at(file: PathBuf) -> Self {
+        let directory = tempfile::tempdir().expect("a directory for the test");
+        Self { url: format!("sqlite:{}", file.display()), file, _directory: directory }
+    }
+
+    /// A database of its own on the private server.
+    pub(crate) async fn postgres() -> Self {
+        let directory = tempfile::tempdir().expect("a directory for the test");
+        Self { url: postgres::new_database().await, file: PathBuf::new(), _directory: directory }
+    }
+
+    /// Opens the store, as one process would.
+    pub(crate) async fn open(&self) -> Store {
+        Store::open(&self.url).await.expect("the store opens")
+    }
+
+    /// Where the file of a SQLite database is.
+    pub(crate) fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Runs statements behind the store's back.
+    pub(crate) async fn execute(&self, sql: &str) {
+        let sql = AssertSqlSafe(sql.to_owned());
+        if self.url.starts_with("sqlite:") {
+            let options = SqliteConnectOptions::new().filename(&self.file).create_if_missing(true);
+            let mut connection = SqliteConnection::connect_with(&options).await.expect("a connection");
+            sqlx::raw_sql(sql).execute(&mut connection).await.expect("the statements");
+            connection.close().await.expect("closing");
+        } else {
+            let mut connection = PgConnection::connect(&self.url).await.expect("a connection");
+            sqlx::raw_sql(sql).execute(&mut connection).await.expect("the statements");
+        }
+    }
+
+    /// The texts in the first column of a query.
+    pub(crate) async fn texts(&self, sql: &str) -> Vec<String> {
+        let sql = AssertSqlSafe(sql.to_owned());
+        if self.url.starts_with("sqlite:") {
+            let mut connection = SqliteConnection::connect(&self.url).await.expect("a connection");
+            let rows = sqlx::query(sql).fetch_all(&mut connection).await.expect("the query");
+            connection.close().await.expect("closing");
+            rows.iter().map(|row| row.get(0)).collect()
+        } else {
+            let mut connection = PgConnection::connect(&self.url).await.expect("a connection");
+            let rows = sqlx::query(sql).fetch_all(&mut connection).await.expect("the query");
+            rows.iter().map(|row| row.get(0)).collect()
+        }
+    }
+
+    /// Every column as `table.column`, except the migrations' own table.
+    pub(crate) async fn columns(&self) -> Vec<String> {
+        let sql = if self.url.starts_with("sqlite:") {
+            "SELECT t.name || '.' || c.name FROM sqlite_schema t JOIN pragma_table_info(t.name) c
+             WHERE t.type = 'table' AND t.name NOT LIKE '\\_sqlx%' ESCAPE '\\' AND t.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+        } else {
+            "SELECT table_name || '.' || column_name FROM information_schema.columns
+             WHERE table_schema = 'public' AND table_name NOT LIKE '\\_sqlx%'"
+        };
+        let mut columns = self.texts(sql).await;
+        columns.sort();
+        columns
+    }
+
+    /// How many rows each table has.
+    pub(crate) async fn row_counts(&self) -> BTreeMap<String, String> {
+        let columns = self.columns().await;
+        let tables: BTreeSet<&str> = columns.iter().filter_map(|column| column.split('.').next()).collect();
+        let mut counts = BTreeMap::new();
+        for table in tables {
+            let count = self.texts(&format!("SELECT CAST(count(*) AS TEXT) FROM {table}")).await.remove(0);
+            counts.insert(table.to_owned(), count);
+        }
+        counts
+    }
+}
+
+/// Makes two tests of each function: one on SQLite, one on PostgreSQL.
+macro_rules! on_both {
+    ($($test:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                super::$test($crate::support::database::Database::sqlite().await).await;
+            })*
+        }
+
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                super::$test($crate::support::database::Database::postgres().await).await;
+            })*
+        }
+    };
+}
+pub(crate) use on_both;
