@@ -1,6 +1,8 @@
 //! Answers that are kept so that "not modified" has something to stand on.
 
-/// An answer that was kept with its validators. A 304 then gives this very body again, so an integration's code is the
+/// An answer that was kept with its validators.
+///
+/// A 304 then gives this very body again, so an integration's code is the
 /// same whether anything changed or not. It is committed with the data that was made of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {

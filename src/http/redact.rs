@@ -165,6 +165,13 @@ mod tests {
     }
 
     #[test]
+    fn takes_out_base64_also_where_the_request_was_not_signed_so() {
+        let fields = [("key".to_owned(), Secret::new("sk_live_51H+s/ecretAbCd"))].into_iter().collect();
+        let redactor = Redactor::new(&Credentials::new(fields), &Auth::Bearer { field: "key".into() });
+        assert_eq!(redactor.redact("got c2tfbGl2ZV81MUgrcy9lY3JldEFiQ2Q="), "got [redacted]");
+    }
+
+    #[test]
     fn finds_the_message_in_the_usual_shapes() {
         for (body, expected) in [
             (r#"{"error":{"message":"No such charge","type":"x"}}"#, Some("No such charge")),

@@ -40,6 +40,8 @@ pub(super) struct Rules<'a> {
     /// Statuses that this request takes for answers.
     pub(super) allow: &'a [u16],
     pub(super) redactor: &'a Redactor,
+    /// Whether the call is where a redirect led.
+    pub(super) is_redirected: bool,
     pub(super) deadline: Option<Timestamp>,
     pub(super) now: Timestamp,
 }
@@ -102,6 +104,9 @@ pub(super) fn decide(outcome: &Outcome<'_>, attempt: u32, rules: &Rules<'_>) -> 
 fn decide_trouble(trouble: Trouble, attempt: u32, rules: &Rules<'_>) -> Verdict {
     let unavailable = |message: String| Error::new(FailureKind::Unavailable, message);
     let error = match trouble {
+        Trouble::Refused(why) if rules.is_redirected => {
+            return Verdict::Fail(Error::invalid_response(format!("a redirect was not followed: it leads to {why}")));
+        }
         Trouble::Refused(why) => return Verdict::Fail(refusal(why)),
         Trouble::Certificate(why) => {
             return Verdict::Fail(unavailable(format!("the server's certificate is not accepted: {why}")));

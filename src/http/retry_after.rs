@@ -10,14 +10,15 @@ const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(366 * 24);
 /// No provider counts calls in longer windows.
 const LONGEST_WINDOW: SignedDuration = SignedDuration::from_hours(32 * 24);
 
-/// The instant that `Retry-After` names, as seconds or as an HTTP date. Past dates, negative and absurd numbers are
-/// not said.
+/// The instant that `Retry-After` names, as seconds or as an HTTP date. What is past, now, negative or absurd is not
+/// said.
 pub(super) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Timestamp> {
     let said = text(headers, RETRY_AFTER.as_str())?;
-    if said.bytes().all(|byte| byte.is_ascii_digit()) {
-        return in_seconds(said.parse().ok()?, now).filter(|at| at.duration_since(now) <= LONGEST_WAIT);
-    }
-    let at = Timestamp::try_from(httpdate::parse_http_date(said).ok()?).ok()?;
+    let at = if said.bytes().all(|byte| byte.is_ascii_digit()) {
+        in_seconds(said.parse().ok()?, now)?
+    } else {
+        Timestamp::try_from(httpdate::parse_http_date(said).ok()?).ok()?
+    };
     (at > now && at.duration_since(now) <= LONGEST_WAIT).then_some(at)
 }
 
@@ -74,7 +75,7 @@ mod tests {
     #[test]
     fn reads_retry_after_in_every_form() {
         for (value, expected) in [
-            ("0", Some(0)),
+            ("0", None),
             ("7", Some(7)),
             (" 7 ", Some(7)),
             ("86400", Some(86_400)),

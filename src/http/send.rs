@@ -96,6 +96,7 @@ impl Request {
                     limits: &service.limits,
                     allow: &self.allow,
                     redactor: &inner.redactor,
+                    is_redirected: redirects > 0,
                     deadline: inner.session.deadline,
                     now: inner.client.now(),
                 };

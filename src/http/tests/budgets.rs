@@ -96,6 +96,22 @@ async fn a_large_window_is_taken_in_chunks() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_taken_lapses_with_its_window() {
+    let provider = Provider::scripted(vec![reply(200, "[]")]).await;
+    let memory = Arc::new(Remembering::default());
+    let http = run(&memory, &limited(&provider, vec![window(WindowScope::Everything, 20, 10)]), 1000);
+    // One of a chunk of two.
+    ask(&http).await.unwrap();
+    tokio::time::advance(Duration::from_secs(11)).await;
+    for _ in 0..20 {
+        ask(&http).await.unwrap();
+    }
+    assert_eq!(http.counters().waited_ms, 0);
+    ask(&http).await.unwrap();
+    assert!(http.counters().waited_ms > 0, "a call of the old window was made in the new one");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_share_leaves_the_rest_to_others() {
     let provider = Provider::scripted(vec![reply(200, "[]")]).await;
     for (share, calls) in [(500, 10), (1, 1), (0, 1), (5000, 20)] {

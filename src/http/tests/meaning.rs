@@ -21,6 +21,7 @@ struct Case {
     limits: Limits,
     allow: Vec<u16>,
     deadline: Option<Timestamp>,
+    is_redirected: bool,
 }
 
 fn now() -> Timestamp {
@@ -37,7 +38,7 @@ fn case() -> Case {
     };
     let wait_unless_said = Duration::from_secs(7);
     let limits = Limits { windows: Vec::new(), concurrent: 1, headers: Some(headers), wait_unless_said };
-    Case { exceptions: Vec::new(), limits, allow: Vec::new(), deadline: None }
+    Case { exceptions: Vec::new(), limits, allow: Vec::new(), deadline: None, is_redirected: false }
 }
 
 impl Case {
@@ -53,6 +54,7 @@ impl Case {
             limits: &self.limits,
             allow: &self.allow,
             redactor: &Redactor::new(&Credentials::default(), &Auth::Bearer { field: "key".into() }),
+            is_redirected: self.is_redirected,
             deadline: self.deadline,
             now: now(),
         };
@@ -225,4 +227,7 @@ fn passing_troubles_are_tried_again_and_others_are_not() {
     ] {
         assert_eq!(failed(case().outcome(&Outcome::Trouble(trouble), 1)).0, kind);
     }
+    let redirected = Case { is_redirected: true, ..case() };
+    let refused = redirected.outcome(&Outcome::Trouble(Trouble::Refused("a private address")), 1);
+    assert_eq!(failed(refused).0, FailureKind::InvalidResponse);
 }

@@ -201,6 +201,8 @@ impl io::Write for Log {
 #[tokio::test(start_paused = true)]
 async fn a_credential_shows_nowhere() {
     let log = Log::default();
+    // With a single dispatcher alive, a line first reached by a test without one would be switched off for all.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::TRACE)

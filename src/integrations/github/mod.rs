@@ -1,4 +1,20 @@
-//! Github.
+//! GitHub: code, reviews, releases, Actions and traffic of repositories.
+#![doc = include_str!("guide.md")]
+
+mod account;
+mod activity;
+mod api;
+mod descriptor;
+mod fetch;
+mod lists;
+mod metrics;
+mod repositories;
+mod series;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod totals;
+mod workflows;
 
 use std::sync::Arc;
 
@@ -7,23 +23,21 @@ use async_trait::async_trait;
 use super::{AccountInfo, Context, Descriptor, Error, FetchReport, Integration};
 use crate::metric::Period;
 
-/// The Github integration.
+/// The GitHub integration.
 #[derive(Debug)]
 pub struct Github;
 
 #[async_trait]
 impl Integration for Github {
     fn descriptor(&self) -> Arc<Descriptor> {
-        todo!("skeleton")
+        descriptor::descriptor()
     }
 
     async fn test_connection(&self, ctx: &Context) -> Result<AccountInfo, Error> {
-        let _ = ctx;
-        todo!("skeleton")
+        account::test(ctx).await
     }
 
     async fn fetch_metrics(&self, ctx: &Context, metrics: &[String], period: Period) -> Result<FetchReport, Error> {
-        let _ = (ctx, metrics, period);
-        todo!("skeleton")
+        fetch::fetch(ctx, FetchReport::new(&self.descriptor(), metrics), metrics, period).await
     }
 }

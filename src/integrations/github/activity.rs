@@ -1,0 +1,156 @@
+//! Counting what happened: commits, issues, pull requests, releases, stars and traffic. Each thing is looked at once,
+//! and only its instants matter.
+
+use super::{
+    api::{Commit, Issue, Pull, Release, Repository, Traffic},
+    metrics::{
+        COMMITS, FORKS, ISSUES_CLOSED, ISSUES_OPENED, OPEN_ISSUES, OPEN_PRS, PR_MERGE_TIME, PRS_MERGED, PRS_OPENED,
+        RELEASE_DOWNLOADS, RELEASES, STARS, WATCHERS,
+    },
+    series::Part,
+};
+use crate::{
+    integrations::Error,
+    metric::{Day, Value, Zone},
+};
+
+/// The counts that a repository itself carries.
+pub(super) fn counts(part: &mut Part, repository: &Repository, today: Day) -> Result<(), Error> {
+    part.add(STARS, today, Value::Count(repository.stargazers_count))?;
+    part.add(FORKS, today, Value::Count(repository.forks_count))?;
+    part.add(WATCHERS, today, Value::Count(repository.subscribers_count))
+}
+
+/// GitHub's count of open issues holds the open pull requests.
+pub(super) fn open(part: &mut Part, repository: &Repository, pulls: i64, today: Day) -> Result<(), Error> {
+    let issues = repository.open_issues_count.checked_sub(pulls).filter(|issues| *issues >= 0).ok_or_else(|| {
+        Error::invalid_response(format!(
+            "{} open issues and pull requests cannot hold {pulls} open pull requests",
+            repository.open_issues_count
+        ))
+    })?;
+    part.add(OPEN_ISSUES, today, Value::Count(issues))?;
+    part.add(OPEN_PRS, today, Value::Count(pulls))
+}
+
+/// The day it was committed. The day it was written may be long before.
+pub(super) fn commit(part: &mut Part, commit: &Commit) -> Result<(), Error> {
+    part.count(COMMITS, commit.commit.committer.date)
+}
+
+/// GitHub lists pull requests among issues.
+pub(super) fn issue(part: &mut Part, issue: &Issue) -> Result<(), Error> {
+    if issue.pull_request.is_some() {
+        return Ok(());
+    }
+    part.count(ISSUES_OPENED, issue.created_at)?;
+    issue.closed_at.map_or(Ok(()), |at| part.count(ISSUES_CLOSED, at))
+}
+
+/// Opened, merged, and how long that took.
+pub(super) fn pull(part: &mut Part, pull: &Pull) -> Result<(), Error> {
+    part.count(PRS_OPENED, pull.created_at)?;
+    let Some(merged_at) = pull.merged_at else { return Ok(()) };
+    part.count(PRS_MERGED, merged_at)?;
+    part.length(PR_MERGE_TIME, pull.created_at, merged_at)
+}
+
+/// A draft is not out yet.
+pub(super) fn release(part: &mut Part, release: &Release, today: Day) -> Result<(), Error> {
+    let Some(published_at) = release.published_at.filter(|_| !release.draft) else { return Ok(()) };
+    part.count(RELEASES, published_at)?;
+    release.assets.iter().try_for_each(|asset| part.add(RELEASE_DOWNLOADS, today, Value::Count(asset.download_count)))
+}
+
+/// A day's total and how many different ones were behind it.
+pub(super) fn traffic(
+    part: &mut Part,
+    traffic: &Traffic,
+    all: &'static str,
+    different: &'static str,
+) -> Result<(), Error> {
+    for entry in &traffic.days {
+        let day = Day::of(entry.timestamp, &Zone::utc());
+        part.add(all, day, Value::Count(entry.count))?;
+        part.add(different, day, Value::Count(entry.uniques))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        integrations::github::metrics::{TRAFFIC_UNIQUE_VIEWS, TRAFFIC_VIEWS},
+        metric::Period,
+    };
+
+    const TODAY: &str = "2026-03-10";
+
+    fn part() -> Part {
+        Part::new(Period::inclusive("2026-03-09".parse().unwrap(), TODAY.parse().unwrap()))
+    }
+
+    fn of(part: &Part, metric: &str) -> [Option<i64>; 2] {
+        ["2026-03-09", TODAY].map(|day| Some(part.days(metric).value(day.parse().unwrap())?.parts().0))
+    }
+
+    #[test]
+    fn watchers_are_not_the_stars_and_issues_are_not_pull_requests() {
+        let repository: Repository = serde_json::from_str(include_str!("fixtures/repository.json")).unwrap();
+        let mut part = part();
+        counts(&mut part, &repository, TODAY.parse().unwrap()).unwrap();
+        open(&mut part, &repository, 3, TODAY.parse().unwrap()).unwrap();
+        let levels = [STARS, FORKS, WATCHERS, OPEN_ISSUES, OPEN_PRS].map(|metric| of(&part, metric)[1]);
+        assert_eq!(levels, [80, 9, 42, 4, 3].map(Some));
+        let error = open(&mut part, &repository, 8, TODAY.parse().unwrap()).unwrap_err();
+        assert_eq!(error.kind(), crate::metric::FailureKind::InvalidResponse);
+    }
+
+    #[test]
+    fn commits_count_on_the_day_they_were_committed() {
+        let commits: Vec<Commit> = serde_json::from_str(include_str!("fixtures/commits.json")).unwrap();
+        let mut part = part();
+        commits.iter().for_each(|one| commit(&mut part, one).unwrap());
+        assert_eq!(of(&part, COMMITS), [Some(1), Some(1)]);
+    }
+
+    #[test]
+    fn pull_requests_are_dropped_from_issues() {
+        let issues: Vec<Issue> = serde_json::from_str(include_str!("fixtures/issues.json")).unwrap();
+        let mut part = part();
+        issues.iter().for_each(|one| issue(&mut part, one).unwrap());
+        assert_eq!(of(&part, ISSUES_OPENED), [Some(1), None]);
+        assert_eq!(of(&part, ISSUES_CLOSED), [None, Some(1)]);
+    }
+
+    #[test]
+    fn the_time_to_merge_is_the_median_of_the_day_of_the_merge() {
+        let pulls: Vec<Pull> = serde_json::from_str(include_str!("fixtures/pulls.json")).unwrap();
+        let mut part = part();
+        pulls.iter().for_each(|one| pull(&mut part, one).unwrap());
+        assert_eq!(of(&part, PRS_OPENED), [Some(2), Some(1)]);
+        assert_eq!(of(&part, PRS_MERGED), [None, Some(2)]);
+        // A day and a second: (86,400 s + 1 s) / 2.
+        assert_eq!(of(&part, PR_MERGE_TIME), [None, Some(43_200_500)]);
+    }
+
+    #[test]
+    fn drafts_are_no_releases_and_prereleases_are() {
+        let releases: Vec<Release> = serde_json::from_str(include_str!("fixtures/releases.json")).unwrap();
+        let mut part = part();
+        releases.iter().for_each(|one| release(&mut part, one, TODAY.parse().unwrap()).unwrap());
+        assert_eq!(of(&part, RELEASES), [None, Some(1)]);
+        assert_eq!(of(&part, RELEASE_DOWNLOADS), [None, Some(12)]);
+    }
+
+    #[test]
+    fn traffic_outside_the_period_is_left_out_and_a_day_twice_is_refused() {
+        let views: Traffic = serde_json::from_str(include_str!("fixtures/views.json")).unwrap();
+        let mut part = part();
+        traffic(&mut part, &views, TRAFFIC_VIEWS, TRAFFIC_UNIQUE_VIEWS).unwrap();
+        assert_eq!(of(&part, TRAFFIC_VIEWS), [Some(12), Some(8)]);
+        assert_eq!(of(&part, TRAFFIC_UNIQUE_VIEWS), [Some(5), Some(4)]);
+        assert!(traffic(&mut part, &views, TRAFFIC_VIEWS, TRAFFIC_UNIQUE_VIEWS).is_err());
+    }
+}

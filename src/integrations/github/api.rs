@@ -1,0 +1,294 @@
+//! GitHub's REST API: one function an endpoint, answers with only the fields in use.
+//!
+//! Every URL stays the same for all runs of a day, so that a repeated read is a 304, which GitHub does not count
+//! against the limit (providers.md 4.3).
+
+use jiff::Timestamp;
+use serde::{Deserialize, de::IgnoredAny};
+use url::Url;
+
+use crate::{
+    http::{Answer, Error, Http, Next, Pages},
+    metric::Period,
+};
+
+pub(super) const COMMITS: &str = "/repos/{+repository}/commits";
+pub(super) const ISSUES: &str = "/repos/{+repository}/issues";
+pub(super) const PULLS: &str = "/repos/{+repository}/pulls";
+pub(super) const RUNS: &str = "/repos/{+repository}/actions/runs";
+const PER_PAGE: usize = 100;
+
+/// The token's user.
+#[derive(Debug, Deserialize)]
+pub(super) struct User {
+    pub(super) id: u64,
+    pub(super) login: String,
+    pub(super) plan: Option<Plan>,
+}
+
+/// A user's plan; only shown to the user.
+#[derive(Debug, Deserialize)]
+pub(super) struct Plan {
+    pub(super) name: String,
+}
+
+/// A user or an organisation.
+#[derive(Debug, Deserialize)]
+pub(super) struct Owner {
+    pub(super) id: u64,
+    pub(super) login: String,
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+}
+
+/// A repository with its counts. `watchers_count` is a copy of the stars, and `open_issues_count` holds pull requests.
+#[derive(Debug, Deserialize)]
+pub(super) struct Repository {
+    pub(super) id: u64,
+    pub(super) full_name: String,
+    pub(super) stargazers_count: i64,
+    pub(super) forks_count: i64,
+    pub(super) subscribers_count: i64,
+    pub(super) open_issues_count: i64,
+}
+
+/// A repository in a list.
+#[derive(Debug, Deserialize)]
+pub(super) struct Listed {
+    pub(super) id: u64,
+    pub(super) full_name: String,
+    pub(super) fork: bool,
+}
+
+/// A commit.
+#[derive(Debug, Deserialize)]
+pub(super) struct Commit {
+    pub(super) sha: String,
+    pub(super) commit: CommitDetail,
+}
+
+/// Git's part of a commit.
+#[derive(Debug, Deserialize)]
+pub(super) struct CommitDetail {
+    pub(super) committer: Signature,
+}
+
+/// Who put a commit where it is, and when.
+#[derive(Debug, Deserialize)]
+pub(super) struct Signature {
+    pub(super) date: Timestamp,
+}
+
+/// An issue, or a pull request where `pull_request` is there.
+#[derive(Debug, Deserialize)]
+pub(super) struct Issue {
+    pub(super) id: u64,
+    pub(super) created_at: Timestamp,
+    pub(super) closed_at: Option<Timestamp>,
+    pub(super) pull_request: Option<IgnoredAny>,
+}
+
+/// A pull request.
+#[derive(Debug, Deserialize)]
+pub(super) struct Pull {
+    pub(super) id: u64,
+    pub(super) created_at: Timestamp,
+    pub(super) updated_at: Timestamp,
+    pub(super) merged_at: Option<Timestamp>,
+}
+
+/// A release.
+#[derive(Debug, Deserialize)]
+pub(super) struct Release {
+    pub(super) id: u64,
+    pub(super) draft: bool,
+    pub(super) published_at: Option<Timestamp>,
+    pub(super) assets: Vec<Asset>,
+}
+
+/// A file of a release.
+#[derive(Debug, Deserialize)]
+pub(super) struct Asset {
+    pub(super) download_count: i64,
+}
+
+/// A page of workflow runs.
+#[derive(Debug, Deserialize)]
+pub(super) struct Runs {
+    pub(super) total_count: u64,
+    pub(super) workflow_runs: Vec<Run>,
+}
+
+/// A workflow run.
+#[derive(Debug, Deserialize)]
+pub(super) struct Run {
+    pub(super) id: u64,
+    pub(super) created_at: Timestamp,
+    pub(super) status: Option<String>,
+    pub(super) conclusion: Option<String>,
+}
+
+/// A star that still stands.
+#[derive(Debug, Deserialize)]
+pub(super) struct Star {
+    pub(super) starred_at: Timestamp,
+}
+
+/// Views or clones of the last 14 days; days without any are left out.
+#[derive(Debug, Deserialize)]
+pub(super) struct Traffic {
+    #[serde(alias = "views", alias = "clones")]
+    pub(super) days: Vec<TrafficDay>,
+}
+
+/// One day's traffic.
+#[derive(Debug, Deserialize)]
+pub(super) struct TrafficDay {
+    pub(super) timestamp: Timestamp,
+    pub(super) count: i64,
+    pub(super) uniques: i64,
+}
+
+/// Reads a list by its `Link` headers.
+pub(super) fn follow<T>(_page: &Answer<T>) -> Result<Next, Error> {
+    Ok(Next::Link)
+}
+
+/// Whose token it is. Installation tokens are nobody's: 403.
+pub(super) async fn user(http: &Http) -> Result<Answer<User>, Error> {
+    http.get("/user").json().await
+}
+
+/// Whether it is an installation token of an app.
+pub(super) async fn installation(http: &Http) -> Result<(), Error> {
+    http.get("/installation/repositories").query("per_page", 1).json::<IgnoredAny>().await.map(drop)
+}
+
+/// A user or an organisation by name.
+pub(super) async fn owner(http: &Http, name: &str) -> Result<Owner, Error> {
+    Ok(http.get("/users/{owner}").path("owner", name).conditional().json().await?.body)
+}
+
+/// What the token's user may choose from, the most lively first.
+pub(super) async fn choices(http: &Http) -> Result<Vec<Listed>, Error> {
+    let request = http.get("/user/repos").query("affiliation", "owner,collaborator,organization_member");
+    Ok(request.query("sort", "pushed").query("per_page", PER_PAGE).json().await?.body)
+}
+
+/// The repositories of an organisation, private ones included where the token may read them.
+pub(super) fn organisation_repositories(http: &Http, name: &str) -> Pages<Vec<Listed>, impl Follow<Vec<Listed>>> {
+    let request = http.get("/orgs/{owner}/repos").path("owner", name).query("type", "all");
+    request.query("sort", "full_name").query("per_page", PER_PAGE).conditional().pages(follow)
+}
+
+/// The public repositories of a user.
+pub(super) fn user_repositories(http: &Http, name: &str) -> Pages<Vec<Listed>, impl Follow<Vec<Listed>>> {
+    let request = http.get("/users/{owner}/repos").path("owner", name).query("type", "owner");
+    request.query("sort", "full_name").query("per_page", PER_PAGE).conditional().pages(follow)
+}
+
+/// The repositories that the token's own user owns, private ones included.
+pub(super) fn own_repositories(http: &Http) -> Pages<Vec<Listed>, impl Follow<Vec<Listed>>> {
+    let request = http.get("/user/repos").query("affiliation", "owner");
+    request.query("sort", "full_name").query("per_page", PER_PAGE).conditional().pages(follow)
+}
+
+/// A repository. A renamed one is found under its old name too.
+pub(super) async fn repository(http: &Http, name: &str) -> Result<Repository, Error> {
+    Ok(http.get("/repos/{+repository}").path("repository", name).conditional().json().await?.body)
+}
+
+/// How many pull requests are open: with one on each page it is the number of the last page.
+pub(super) async fn open_pulls(http: &Http, repository: &str) -> Result<i64, Error> {
+    let request = http.get(PULLS).path("repository", repository).query("state", "open").query("per_page", 1);
+    let page: Answer<Vec<IgnoredAny>> = request.conditional().json().await?;
+    Ok(match last_page(&page)? {
+        Some(last) => i64::from(last),
+        None => i64::try_from(page.body.len()).unwrap_or(i64::MAX),
+    })
+}
+
+/// Commits of the default branch. An empty repository answers 409.
+pub(super) fn commits(http: &Http, repository: &str, days: Period) -> Pages<Vec<Commit>, impl Follow<Vec<Commit>>> {
+    let request = http.get(COMMITS).path("repository", repository).query("since", midnight(days.start()));
+    let request = request.query("until", midnight(days.end()));
+    request.query("per_page", PER_PAGE).conditional().pages(follow)
+}
+
+/// Issues and pull requests that were changed since the first day, the last changed first.
+pub(super) fn issues(http: &Http, repository: &str, days: Period) -> Pages<Vec<Issue>, impl Follow<Vec<Issue>>> {
+    let request = http.get(ISSUES).path("repository", repository).query("state", "all");
+    let request = request.query("since", midnight(days.start())).query("sort", "updated").query("direction", "desc");
+    request.query("per_page", PER_PAGE).conditional().pages(follow)
+}
+
+/// Pull requests, the last changed first, down to those that were not changed since `start`.
+pub(super) fn pulls(http: &Http, repository: &str, start: Timestamp) -> Pages<Vec<Pull>, impl Follow<Vec<Pull>>> {
+    let request = http.get(PULLS).path("repository", repository).query("state", "all");
+    let request = request.query("sort", "updated").query("direction", "desc").query("per_page", PER_PAGE);
+    request.conditional().pages(move |page: &Answer<Vec<Pull>>| {
+        let is_past = page.body.last().is_some_and(|pull| pull.updated_at < start);
+        Ok(if is_past { Next::Done } else { Next::Link })
+    })
+}
+
+/// All releases, the newest first.
+pub(super) fn releases(http: &Http, repository: &str) -> Pages<Vec<Release>, impl Follow<Vec<Release>>> {
+    let request = http.get("/repos/{+repository}/releases").path("repository", repository);
+    request.query("per_page", PER_PAGE).conditional().pages(follow)
+}
+
+/// Workflow runs that were created on these days. GitHub lists at most 1,000.
+pub(super) fn runs(http: &Http, repository: &str, days: Period) -> Pages<Runs, impl Follow<Runs>> {
+    let last = days.last().unwrap_or(days.start());
+    let request = http.get(RUNS).path("repository", repository).query("created", format!("{}..{last}", days.start()));
+    request.query("per_page", PER_PAGE).conditional().pages(follow)
+}
+
+/// One page of the stars that stand, the oldest first.
+pub(super) async fn stars(http: &Http, repository: &str, page: u32) -> Result<Answer<Vec<Star>>, Error> {
+    let request = http.get("/repos/{+repository}/stargazers").path("repository", repository);
+    let request = request.header("accept", "application/vnd.github.star+json").query("per_page", PER_PAGE);
+    request.query("page", page).conditional().json().await
+}
+
+/// Views of the last 14 days.
+pub(super) async fn views(http: &Http, repository: &str) -> Result<Traffic, Error> {
+    let request = http.get("/repos/{+repository}/traffic/views").path("repository", repository);
+    Ok(request.query("per", "day").conditional().json().await?.body)
+}
+
+/// Clones of the last 14 days.
+pub(super) async fn clones(http: &Http, repository: &str) -> Result<Traffic, Error> {
+    let request = http.get("/repos/{+repository}/traffic/clones").path("repository", repository);
+    Ok(request.query("per", "day").conditional().json().await?.body)
+}
+
+/// Asks for one entry of a list, to see whether the token may read it.
+pub(super) async fn probe(http: &Http, list: &'static str, repository: &str) -> Result<(), Error> {
+    http.get(list).path("repository", repository).query("per_page", 1).json::<IgnoredAny>().await.map(drop)
+}
+
+/// The number of a list's last page, where it has more than this one.
+pub(super) fn last_page<T>(page: &Answer<T>) -> Result<Option<u32>, Error> {
+    let Some(last) = page.link("last") else {
+        // Without a following page this is the last one; with one, the number is needed and missing.
+        return match page.link("next") {
+            None => Ok(None),
+            Some(_) => Err(Error::invalid_response("the Link header names a next page and no last one")),
+        };
+    };
+    let number = Url::parse(&last).ok().and_then(|url| {
+        let page = url.query_pairs().find(|(key, _)| key == "page")?;
+        page.1.parse().ok()
+    });
+    number.map(Some).ok_or_else(|| Error::invalid_response("the last page of the Link header has no number"))
+}
+
+/// How the pages of a list follow each other.
+pub(super) trait Follow<T>: FnMut(&Answer<T>) -> Result<Next, Error> + Send {}
+impl<T, F: FnMut(&Answer<T>) -> Result<Next, Error> + Send> Follow<T> for F {}
+
+fn midnight(day: crate::metric::Day) -> String {
+    format!("{day}T00:00:00Z")
+}

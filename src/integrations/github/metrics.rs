@@ -1,0 +1,296 @@
+//! What is measured: one row a metric, and which rows one reading feeds.
+
+use crate::metric::{Definition, Dimension, Kind, Polarity, Unit, ValidRange, WidgetType};
+
+pub(super) const STARS: &str = "github_stars";
+pub(super) const NEW_STARS: &str = "github_new_stars";
+pub(super) const FORKS: &str = "github_forks";
+pub(super) const WATCHERS: &str = "github_watchers";
+pub(super) const COMMITS: &str = "github_commits";
+pub(super) const OPEN_ISSUES: &str = "github_open_issues";
+pub(super) const OPEN_PRS: &str = "github_open_prs";
+pub(super) const ISSUES_OPENED: &str = "github_issues_opened";
+pub(super) const ISSUES_CLOSED: &str = "github_issues_closed";
+pub(super) const PRS_OPENED: &str = "github_prs_opened";
+pub(super) const PRS_MERGED: &str = "github_prs_merged";
+pub(super) const PR_MERGE_TIME: &str = "github_pr_merge_time";
+pub(super) const RELEASES: &str = "github_releases";
+pub(super) const RELEASE_DOWNLOADS: &str = "github_release_downloads";
+pub(super) const WORKFLOW_RUNS: &str = "github_workflow_runs";
+pub(super) const WORKFLOW_SUCCESS_RATE: &str = "github_workflow_success_rate";
+pub(super) const TRAFFIC_VIEWS: &str = "github_traffic_views";
+pub(super) const TRAFFIC_UNIQUE_VIEWS: &str = "github_traffic_unique_views";
+pub(super) const TRAFFIC_CLONES: &str = "github_traffic_clones";
+pub(super) const TRAFFIC_UNIQUE_CLONES: &str = "github_traffic_unique_clones";
+
+/// How many days back GitHub shows traffic, today included.
+const TRAFFIC_DAYS: u16 = 14;
+
+/// What is read together. If the reading of a repository fails, exactly its metrics fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reading {
+    Counts,
+    Commits,
+    Issues,
+    Pulls,
+    Releases,
+    Workflows,
+    Stars,
+    Views,
+    Clones,
+}
+
+impl Reading {
+    pub(super) const ALL: [Self; 9] = [
+        Self::Counts,
+        Self::Commits,
+        Self::Issues,
+        Self::Pulls,
+        Self::Releases,
+        Self::Workflows,
+        Self::Stars,
+        Self::Views,
+        Self::Clones,
+    ];
+
+    /// The stream it belongs to.
+    pub(super) fn stream(self) -> &'static str {
+        match self {
+            Self::Counts => "repositories",
+            Self::Commits => "commits",
+            Self::Issues => "issues",
+            Self::Pulls => "pulls",
+            Self::Releases => "releases",
+            Self::Workflows => "workflows",
+            Self::Stars => "stars",
+            Self::Views | Self::Clones => "traffic",
+        }
+    }
+
+    /// The repository permission of a fine-grained token that it needs, and the least one of a classic token.
+    pub(super) fn permission(self) -> &'static str {
+        match self {
+            Self::Counts | Self::Stars => "\"Metadata: read\"",
+            Self::Commits | Self::Releases => "\"Contents: read\"",
+            Self::Issues => "\"Issues: read\"",
+            Self::Pulls => "\"Pull requests: read\"",
+            Self::Workflows => "\"Actions: read\"",
+            Self::Views | Self::Clones => {
+                "\"Administration: read\" (a classic token: the scope repo, of somebody who may push)"
+            }
+        }
+    }
+
+    /// The metrics that it feeds.
+    pub(super) fn rows(self) -> impl Iterator<Item = &'static Row> {
+        METRICS.iter().filter(move |row| row.reading == self)
+    }
+}
+
+/// One metric.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) id: &'static str,
+    pub(super) reading: Reading,
+    pub(super) kind: Kind,
+    name: &'static str,
+    category: &'static str,
+    polarity: Polarity,
+    description: &'static str,
+}
+
+impl Row {
+    /// How many days back GitHub can answer, today included; `None`: all.
+    pub(super) fn retention_days(&self) -> Option<u16> {
+        match (self.kind, self.reading.stream()) {
+            (Kind::Level, _) => Some(1),
+            (_, "traffic") => Some(TRAFFIC_DAYS),
+            _ => None,
+        }
+    }
+
+    /// The row as the host knows it.
+    pub(super) fn definition(&self) -> Definition {
+        let (unit, valid) = match self.kind {
+            Kind::Ratio => (Unit::Percent, ValidRange::Share),
+            Kind::Statistic => (Unit::Seconds, ValidRange::NotNegative),
+            _ => (Unit::Count, ValidRange::NotNegative),
+        };
+        let settles_after_days = match (self.kind, self.reading.stream()) {
+            (Kind::Level, _) => 0,
+            (_, "traffic") => TRAFFIC_DAYS,
+            _ => 2,
+        };
+        Definition {
+            id: self.id.to_owned(),
+            name: self.name.to_owned(),
+            description: self.description.to_owned(),
+            unit,
+            category: self.category.to_owned(),
+            widget_type: if self.kind == Kind::Level { WidgetType::Metric } else { WidgetType::Chart },
+            kind: self.kind,
+            polarity: self.polarity,
+            valid,
+            settles_after_days,
+            retention_days: self.retention_days().map(u32::from),
+            definition: 1,
+            dimension: Some(Dimension::Repository),
+            stream: self.reading.stream().to_owned(),
+            explained: false,
+        }
+    }
+}
+
+/// A metric's row by its id.
+pub(super) fn find(id: &str) -> Option<&'static Row> {
+    METRICS.iter().find(|row| row.id == id)
+}
+
+const fn row(
+    id: &'static str,
+    reading: Reading,
+    kind: Kind,
+    polarity: Polarity,
+    (category, name, description): (&'static str, &'static str, &'static str),
+) -> Row {
+    Row { id, reading, kind, name, category, polarity, description }
+}
+
+use Kind::{Distinct, Flow, Level, Ratio, Statistic};
+use Polarity::{DownIsGood, Neutral, UpIsGood};
+
+/// All metrics, in the order of the catalogue.
+pub(super) static METRICS: [Row; 20] = [
+    row(STARS, Reading::Counts, Level, UpIsGood, ("popularity", "Stars", "Stars that stand.")),
+    row(
+        NEW_STARS,
+        Reading::Stars,
+        Flow,
+        UpIsGood,
+        (
+            "popularity",
+            "New stars",
+            "Stars given on the day that still stand. Unknown past a repository's 40,000th star.",
+        ),
+    ),
+    row(FORKS, Reading::Counts, Level, UpIsGood, ("popularity", "Forks", "Forks that exist.")),
+    row(
+        WATCHERS,
+        Reading::Counts,
+        Level,
+        UpIsGood,
+        (
+            "popularity",
+            "Watchers",
+            "Accounts that are notified of all activity. Not GitHub's watchers_count, which repeats the stars.",
+        ),
+    ),
+    row(
+        COMMITS,
+        Reading::Commits,
+        Flow,
+        UpIsGood,
+        ("code", "Commits", "Commits on the default branch, on the day they were committed (not authored)."),
+    ),
+    row(
+        OPEN_ISSUES,
+        Reading::Counts,
+        Level,
+        DownIsGood,
+        ("issues", "Open issues", "Issues that are open, without pull requests."),
+    ),
+    row(
+        OPEN_PRS,
+        Reading::Counts,
+        Level,
+        DownIsGood,
+        ("reviews", "Open pull requests", "Pull requests that are open, drafts included."),
+    ),
+    row(
+        ISSUES_OPENED,
+        Reading::Issues,
+        Flow,
+        Neutral,
+        ("issues", "Issues opened", "Issues created on the day, without pull requests."),
+    ),
+    row(
+        ISSUES_CLOSED,
+        Reading::Issues,
+        Flow,
+        UpIsGood,
+        ("issues", "Issues closed", "Issues that are closed and were last closed on the day, without pull requests."),
+    ),
+    row(
+        PRS_OPENED,
+        Reading::Pulls,
+        Flow,
+        UpIsGood,
+        ("reviews", "Pull requests opened", "Pull requests created on the day."),
+    ),
+    row(
+        PRS_MERGED,
+        Reading::Pulls,
+        Flow,
+        UpIsGood,
+        ("reviews", "Pull requests merged", "Pull requests merged on the day."),
+    ),
+    row(
+        PR_MERGE_TIME,
+        Reading::Pulls,
+        Statistic,
+        DownIsGood,
+        ("reviews", "Time to merge", "Median time from creation to merge of the pull requests merged on the day."),
+    ),
+    row(
+        RELEASES,
+        Reading::Releases,
+        Flow,
+        UpIsGood,
+        ("releases", "Releases", "Releases published on the day: prereleases count, drafts do not."),
+    ),
+    row(
+        RELEASE_DOWNLOADS,
+        Reading::Releases,
+        Level,
+        UpIsGood,
+        (
+            "releases",
+            "Release downloads",
+            "Downloads of all files of all published releases so far. Source archives are not counted by GitHub.",
+        ),
+    ),
+    row(
+        WORKFLOW_RUNS,
+        Reading::Workflows,
+        Flow,
+        Neutral,
+        ("automation", "Workflow runs", "GitHub Actions runs created on the day that are completed."),
+    ),
+    row(
+        WORKFLOW_SUCCESS_RATE,
+        Reading::Workflows,
+        Ratio,
+        UpIsGood,
+        (
+            "automation",
+            "Workflow success rate",
+            "Successful runs out of those that succeeded, failed or timed out. Cancelled and skipped ones are neither.",
+        ),
+    ),
+    row(TRAFFIC_VIEWS, Reading::Views, Flow, UpIsGood, ("traffic", "Views", "Views of the repository's pages.")),
+    row(
+        TRAFFIC_UNIQUE_VIEWS,
+        Reading::Views,
+        Distinct,
+        UpIsGood,
+        ("traffic", "Unique visitors", "Different visitors on the day. Cannot be added over days or repositories."),
+    ),
+    row(TRAFFIC_CLONES, Reading::Clones, Flow, UpIsGood, ("traffic", "Clones", "Clones of the repository.")),
+    row(
+        TRAFFIC_UNIQUE_CLONES,
+        Reading::Clones,
+        Distinct,
+        UpIsGood,
+        ("traffic", "Unique cloners", "Different cloners on the day. Cannot be added over days or repositories."),
+    ),
+];
