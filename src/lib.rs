@@ -4,6 +4,7 @@
 //! one sync run from end to end.
 
 pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod connections;
@@ -18,3 +19,4 @@ pub mod series;
 pub mod store;
 pub mod sync;
 pub mod vault;
+pub mod web;
