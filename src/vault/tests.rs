@@ -131,7 +131,7 @@ fn the_first_start_makes_a_private_key_file_and_the_next_reads_it() {
     let again = Vault::load(&own_file(&path, false)).unwrap();
     assert_eq!(again.open("label", &sealed).unwrap().as_slice(), b"secret");
     let elsewhere = Vault::load(&VaultKeys::File(path)).unwrap();
-    assert_eq!(elsewhere.key_id().unwrap_or_default(), again.key_id());
+    assert_eq!(elsewhere.key_id(), again.key_id());
 }
 
 #[test]
