@@ -24,6 +24,7 @@ mod github;
 mod random;
 mod server;
 mod stripe;
+mod tour;
 
 #[cfg(test)]
 mod tests;
@@ -33,6 +34,7 @@ pub use self::{
     github::GithubToken,
     server::{Emulators, Options, Request},
     stripe::{PERMISSIONS as STRIPE_PERMISSIONS, StripeKey},
+    tour::Account,
 };
 
 /// A restricted key that may read all that Dashtray needs.
