@@ -99,7 +99,10 @@ fn pieces() -> Vec<(String, Place)> {
     ];
     let (mut pieces, mut rest) = (Vec::new(), TEMPLATE.trim_end());
     loop {
-        let nearest = PLACES.iter().filter_map(|(mark, place)| Some((rest.find(mark)?, mark, *place))).min_by_key(|found| found.0);
+        let nearest = PLACES
+            .iter()
+            .filter_map(|(mark, place)| Some((rest.find(mark)?, mark, *place)))
+            .min_by_key(|found| found.0);
         let Some((at, mark, place)) = nearest else {
             pieces.push((rest.to_owned(), Place::End));
             return pieces;
@@ -137,7 +140,10 @@ impl Account {
             }
             self.write(number, &mut page);
         }
-        page.push_str(&format!("\n  ],\n  \"has_more\": {},\n  \"url\": \"/v1/subscriptions\"\n}}\n", end < self.subscriptions));
+        page.push_str(&format!(
+            "\n  ],\n  \"has_more\": {},\n  \"url\": \"/v1/subscriptions\"\n}}\n",
+            end < self.subscriptions
+        ));
         page
     }
 }
@@ -152,7 +158,9 @@ async fn answer(State(account): State<Arc<Account>>, headers: HeaderMap, uri: Ur
             account.page(after, get("limit").and_then(|limit| limit.parse().ok()).unwrap_or(10))
         }
         "/v1/account" => include_str!("bulk_account.json").to_owned(),
-        "/v1/balance" => "{\"object\":\"balance\",\"available\":[{\"amount\":0,\"currency\":\"usd\"}],\"livemode\":false}".to_owned(),
+        "/v1/balance" => {
+            "{\"object\":\"balance\",\"available\":[{\"amount\":0,\"currency\":\"usd\"}],\"livemode\":false}".to_owned()
+        }
         path => format!("{{\"object\":\"list\",\"data\":[],\"has_more\":false,\"url\":\"{path}\"}}"),
     };
     let version = headers.get("stripe-version").cloned();

@@ -42,7 +42,8 @@ pub const STRIPE_KEY: &str = "rk_test_DemoFernwerkNotARealKey0000000000000001";
 /// A restricted key without the permission to read charges.
 pub const STRIPE_KEY_WITHOUT_CHARGES: &str = "rk_test_DemoFernwerkNoChargesNotReal00000000002";
 /// A fine-grained token that may administrate each repository of the company.
-pub const GITHUB_TOKEN: &str = "github_pat_DEMOFERNWERK0000000001_NotARealTokenNotARealTokenNotARealTokenNotARealToken001";
+pub const GITHUB_TOKEN: &str =
+    "github_pat_DEMOFERNWERK0000000001_NotARealTokenNotARealTokenNotARealTokenNotARealToken001";
 /// A fine-grained token that may read only, so that traffic is refused.
 pub const GITHUB_TOKEN_READ_ONLY: &str =
     "github_pat_DEMOFERNWERK0000000002_NotARealTokenNotARealTokenNotARealTokenNotARealToken002";

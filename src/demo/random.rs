@@ -40,15 +40,15 @@ impl Dice {
     }
 
     /// One of the choices by weight.
-    pub(super) fn weighted<'a, T>(&mut self, choices: &'a [(i64, T)]) -> &'a T {
+    pub(super) fn weighted<T: Copy>(&mut self, choices: &[(i64, T)]) -> T {
         let mut left = self.between(0, choices.iter().map(|(weight, _)| weight).sum::<i64>() - 1);
         for (weight, choice) in choices {
             if left < *weight {
-                return choice;
+                return *choice;
             }
             left -= weight;
         }
-        &choices[0].1
+        choices[0].1
     }
 
     /// Letters and digits as in the ids of providers.

@@ -100,7 +100,7 @@ impl Ledger {
     pub(super) fn decline(&mut self, at: Timestamp, bill: Bill<'_>) {
         let id = self.dice.id("ch");
         self.books.charges.push(books::ChargeEntry { at, succeeded: false });
-        let (code, message, outcome) = *self.dice.weighted(&DECLINES);
+        let (code, message, outcome) = self.dice.weighted(&DECLINES);
         let charge = json!({
             "id": id, "created": at.as_second(), "amount": bill.amount, "amount_captured": 0, "balance_transaction": null,
             "captured": false, "currency": bill.currency, "customer": bill.customer, "description": bill.description,
@@ -137,8 +137,15 @@ impl Ledger {
         }
         let id = self.dice.id("du");
         let fee = 1_500;
-        let mut balances =
-            vec![self.balance(at, ("adjustment", "dispute"), bill.currency, -bill.amount, fee, &id, "Chargeback withdrawal")];
+        let mut balances = vec![self.balance(
+            at,
+            ("adjustment", "dispute"),
+            bill.currency,
+            -bill.amount,
+            fee,
+            &id,
+            "Chargeback withdrawal",
+        )];
         let decided = at + SignedDuration::from_hours(24 * 20);
         let mut status = "needs_response";
         if decided <= self.now {

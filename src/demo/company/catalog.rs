@@ -92,7 +92,14 @@ pub(super) static STARTER_WEEKLY: Price =
     price("price_1FernStarterWeeklyUsd0", STARTER, "Starter weekly", "usd", Every::Week, Pricing::Unit(500_000));
 pub(super) static STARTER_EUR: Price = Price {
     inclusive: true,
-    ..price("price_1FernStarterMonthlyEur", STARTER, "Starter monthly EU", "eur", Every::Month, Pricing::Unit(1_900_000))
+    ..price(
+        "price_1FernStarterMonthlyEur",
+        STARTER,
+        "Starter monthly EU",
+        "eur",
+        Every::Month,
+        Pricing::Unit(1_900_000),
+    )
 };
 pub(super) static STARTER_JPY: Price =
     price("price_1FernStarterMonthlyJpy", STARTER, "Starter monthly JP", "jpy", Every::Month, Pricing::Unit(2_900_000));
@@ -106,7 +113,14 @@ pub(super) static TEAM_QUARTERLY: Price =
     price("price_1FernTeamQuarterlyUsd0", TEAM, "Team seat quarterly", "usd", Every::Quarter, Pricing::Unit(3_400_000));
 pub(super) static SCALE_MONTHLY: Price = Price {
     other: Some(("eur", Pricing::Graduated(SCALE_TIERS_EUR))),
-    ..price("price_1FernScaleMonthlyUsd00", SCALE, "Scale monthly", "usd", Every::Month, Pricing::Graduated(SCALE_TIERS))
+    ..price(
+        "price_1FernScaleMonthlyUsd00",
+        SCALE,
+        "Scale monthly",
+        "usd",
+        Every::Month,
+        Pricing::Graduated(SCALE_TIERS),
+    )
 };
 pub(super) static CONTACTS: Price =
     price("price_1FernContactsMonthly00", EXTRAS, "Contacts", "usd", Every::Month, Pricing::Unit(333));
@@ -272,12 +286,22 @@ pub(super) static FRIENDS: Coupon =
     Coupon { id: "FRIENDS20", name: "Friends", off: Off::Percent(200), lasts: Lasts::Forever, product: None };
 pub(super) static EARLY: Coupon =
     Coupon { id: "EARLYBIRD", name: "Early bird", off: Off::Percent(125), lasts: Lasts::Forever, product: None };
-pub(super) static LAUNCH: Coupon =
-    Coupon { id: "LAUNCH50", name: "Half for three months", off: Off::Percent(500), lasts: Lasts::Months(3), product: None };
+pub(super) static LAUNCH: Coupon = Coupon {
+    id: "LAUNCH50",
+    name: "Half for three months",
+    off: Off::Percent(500),
+    lasts: Lasts::Months(3),
+    product: None,
+};
 pub(super) static FIVE_OFF: Coupon =
     Coupon { id: "FIVEOFF", name: "Five off", off: Off::Amount(500, Some(450)), lasts: Lasts::Forever, product: None };
-pub(super) static SORRY: Coupon =
-    Coupon { id: "SORRY10", name: "Our apology", off: Off::Amount(1000, Some(1000)), lasts: Lasts::Once, product: None };
+pub(super) static SORRY: Coupon = Coupon {
+    id: "SORRY10",
+    name: "Our apology",
+    off: Off::Amount(1000, Some(1000)),
+    lasts: Lasts::Once,
+    product: None,
+};
 pub(super) static TEAM_ONLY: Coupon =
     Coupon { id: "TEAM15", name: "Team only", off: Off::Percent(150), lasts: Lasts::Forever, product: Some(TEAM) };
 pub(super) static PARTNER: Coupon =

@@ -10,8 +10,10 @@ use crate::metric::{Day, Exact, Zone, exact};
 /// Integers by day; a day without an entry is zero.
 pub type Days<T = i64> = BTreeMap<Day, T>;
 
-/// Money of a day in one currency, from the balance transactions of the reporting categories charge, refund, dispute,
-/// dispute_reversal and partial_capture_reversal. Minor units of the currency in which it was settled.
+/// Money of a day, in minor units of the currency in which it was settled.
+///
+/// It comes from the balance transactions of the reporting categories charge, refund, dispute, dispute_reversal and
+/// partial_capture_reversal.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Money {
     /// Σ amount of all five categories.
@@ -178,12 +180,33 @@ impl Books {
         }
         truth.paying_customers = i64::try_from(paying.len()).unwrap_or(0);
         truth.mrr = self.mrr_at(now);
-        let first = self.subscriptions.iter().filter_map(|book| book.segments.first()).map(|segment| segment.at).min();
-        let mut day = Day::of(first.unwrap_or(now), zone);
+        self.history(truth, zone, now);
+    }
+
+    /// Walks the changes once and reads the running sums at the end of each day.
+    fn history(&self, truth: &mut Truth, zone: &Zone, now: Timestamp) {
+        let mut changes: Vec<(Timestamp, &str, Exact)> = Vec::new();
+        for book in &self.subscriptions {
+            let mut before = Exact::default();
+            for segment in &book.segments {
+                let after = segment.total();
+                changes.push((segment.at, &book.currency, &after - before));
+                before = after;
+            }
+        }
+        changes.sort_by_key(|(at, ..)| *at);
+        let Some((first, ..)) = changes.first() else { return };
+        let mut sums: BTreeMap<&str, Exact> = BTreeMap::new();
+        let (mut day, mut next) = (Day::of(*first, zone), 0);
         while day < Day::of(now, zone) {
-            // The state before the first instant of the next day.
-            let end = zone.start_of(day.next()).saturating_sub(jiff::SignedDuration::from_nanos(1)).unwrap_or(now);
-            truth.mrr_history.insert(day, self.mrr_at(end));
+            let end = zone.start_of(day.next());
+            while let Some((_, currency, change)) = changes.get(next).filter(|(at, ..)| *at < end) {
+                *sums.entry(currency).or_default() += change;
+                next += 1;
+            }
+            let rounded =
+                |(currency, sum): (&&str, &Exact)| ((*currency).to_owned(), exact::round(sum).unwrap_or(i64::MAX));
+            truth.mrr_history.insert(day, sums.iter().map(rounded).collect());
             day = day.next();
         }
     }
@@ -252,7 +275,9 @@ impl Repository {
         }
         let today = Day::of(now, &zone);
         for traffic in self.traffic.iter().filter(|traffic| traffic.day > today.plus(-14) && traffic.day <= today) {
-            truth.traffic.insert(traffic.day, [traffic.views, traffic.unique_views, traffic.clones, traffic.unique_clones]);
+            truth
+                .traffic
+                .insert(traffic.day, [traffic.views, traffic.unique_views, traffic.clones, traffic.unique_clones]);
         }
         truth
     }

@@ -89,8 +89,14 @@ impl Emulator {
             reply.header("content-type", "application/json; charset=utf-8");
         }
         let star = request.header("accept").is_some_and(|accept| accept.contains("star+json"));
-        reply.header("x-github-media-type", if star { "github.v3; param=star; format=json" } else { "github.v3; format=json" });
-        reply.header("x-github-api-version-selected", request.header("x-github-api-version").unwrap_or(VERSIONS[0]).to_owned());
+        reply.header(
+            "x-github-media-type",
+            if star { "github.v3; param=star; format=json" } else { "github.v3; format=json" },
+        );
+        reply.header(
+            "x-github-api-version-selected",
+            request.header("x-github-api-version").unwrap_or(VERSIONS[0]).to_owned(),
+        );
         reply.header("x-github-request-id", format!("{}:1", Dice::new(number).hex(16).to_uppercase()));
         reply
     }
@@ -98,7 +104,8 @@ impl Emulator {
     fn judge(&self, site: &Site, request: &Incoming, company: &Company) -> (Reply, Option<Budget>) {
         let now = site.now();
         if request.header("user-agent").is_none_or(str::is_empty) {
-            let message = "Request forbidden by administrative rules. Please make sure your request has a User-Agent header";
+            let message =
+                "Request forbidden by administrative rules. Please make sure your request has a User-Agent header";
             return (Problem::new(403, message).reply(), None);
         }
         let caller = match Caller::of(&site.options.github_tokens, request) {
@@ -113,14 +120,7 @@ impl Emulator {
             return (Problem::limit_reached(caller.token().is_some()).reply(), Some(before));
         }
         let version = request.header("x-github-api-version").unwrap_or(VERSIONS[0]);
-        let ask = Ask {
-            request,
-            caller,
-            code: &company.github,
-            url: &site.url,
-            now,
-            strict: site.options.strict,
-        };
+        let ask = Ask { request, caller, code: &company.github, url: &site.url, now, strict: site.options.strict };
         let found = match () {
             () if !VERSIONS.contains(&version) => Err(Problem::version(&version.chars().take(40).collect::<String>())),
             () if request.method != "GET" => Err(Problem::not_found()),
@@ -152,7 +152,10 @@ fn conditional(found: Found, request: &Incoming, caller: Caller<'_>) -> Reply {
         reply.body.clear();
     }
     reply.header("etag", tag);
-    reply.header("cache-control", if caller.token().is_some() { "private, max-age=60, s-maxage=60" } else { "public, max-age=60" });
+    reply.header(
+        "cache-control",
+        if caller.token().is_some() { "private, max-age=60, s-maxage=60" } else { "public, max-age=60" },
+    );
     reply.header("vary", "Accept, Authorization, Cookie, Accept-Encoding");
     if let Some(link) = found.link {
         reply.header("link", link);
@@ -171,7 +174,8 @@ fn route(ask: Ask<'_>, segments: &[&str]) -> Result<Found, Problem> {
         ["search", "issues"] => search::issues(ask),
         ["repos", owner, name, rest @ ..] => {
             let same = |known: &str, asked: &str| known.eq_ignore_ascii_case(asked);
-            let mut repositories = ask.code.repositories.iter().filter(|known| same(&known.owner, owner) && ask.caller.sees(known));
+            let mut repositories =
+                ask.code.repositories.iter().filter(|known| same(&known.owner, owner) && ask.caller.sees(known));
             if let Some(found) = repositories.clone().find(|known| same(&known.name, name)) {
                 return of_repository(ask, found, rest);
             }

@@ -21,7 +21,11 @@ impl<'a> Params<'a> {
     pub(super) fn word(self, name: &str, words: &[&'static str]) -> Result<&'static str, Problem> {
         let first = words.first().copied().unwrap_or_default();
         let Some(given) = self.get(name) else { return Ok(first) };
-        words.iter().find(|word| **word == given).copied().ok_or_else(|| Problem::invalid(name, "is not one of its values"))
+        words
+            .iter()
+            .find(|word| **word == given)
+            .copied()
+            .ok_or_else(|| Problem::invalid(name, "is not one of its values"))
     }
 
     pub(super) fn time(self, name: &str) -> Result<Option<Timestamp>, Problem> {

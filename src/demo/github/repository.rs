@@ -31,7 +31,8 @@ pub(super) fn account(ask: Ask<'_>, login: &str) -> Result<Found, Problem> {
         return Err(Problem::not_found());
     }
     let mut body = show::person(ask, login);
-    let public = ask.code.repositories.iter().filter(|repository| repository.owner == login && !repository.private).count();
+    let public =
+        ask.code.repositories.iter().filter(|repository| repository.owner == login && !repository.private).count();
     show::extend(&mut body, json!({ "name": login, "public_repos": public, "created_at": "2019-05-04T10:00:00Z" }));
     Ok(body.into())
 }
@@ -59,7 +60,12 @@ pub(super) fn of_owner(ask: Ask<'_>, login: &str, by: &str) -> Result<Found, Pro
                 _ => true,
             }
     };
-    list(ask, params, &ask.code.repositories.iter().collect::<Vec<_>>().iter().filter(shown).copied().collect::<Vec<_>>(), "created")
+    list(
+        ask,
+        params,
+        &ask.code.repositories.iter().collect::<Vec<_>>().iter().filter(shown).copied().collect::<Vec<_>>(),
+        "created",
+    )
 }
 
 /// What the token's owner can reach.
@@ -87,7 +93,8 @@ pub(super) fn of_installation(ask: Ask<'_>) -> Result<Found, Problem> {
     let repositories: Vec<&Repository> = ask.code.repositories.iter().collect();
     let path = "/installation/repositories";
     let mut found = ask.page(&repositories, path, Reach::All, |repository| show::repository(ask, repository, false))?;
-    found.body = json!({ "total_count": repositories.len(), "repository_selection": "all", "repositories": found.body });
+    found.body =
+        json!({ "total_count": repositories.len(), "repository_selection": "all", "repositories": found.body });
     Ok(found)
 }
 
@@ -97,7 +104,12 @@ pub(super) fn one(ask: Ask<'_>, repository: &Repository) -> Result<Found, Proble
     Ok(show::repository(ask, repository, true).into())
 }
 
-fn list(ask: Ask<'_>, params: Params<'_>, repositories: &[&Repository], default: &'static str) -> Result<Found, Problem> {
+fn list(
+    ask: Ask<'_>,
+    params: Params<'_>,
+    repositories: &[&Repository],
+    default: &'static str,
+) -> Result<Found, Problem> {
     let sort = match params.get("sort") {
         None => default,
         Some(_) => params.word("sort", &["created", "updated", "pushed", "full_name"])?,

@@ -60,7 +60,9 @@ impl<'a> Terms<'a> {
 
     fn accepts(&self, issue: &Issue) -> bool {
         let merged = issue.pull.as_ref().and_then(|pull| pull.merged);
-        let within = |span: Option<Span>, at: Option<jiff::Timestamp>| span.is_none_or(|span| at.is_some_and(|at| span.holds(at)));
+        let within = |span: Option<Span>, at: Option<jiff::Timestamp>| {
+            span.is_none_or(|span| at.is_some_and(|at| span.holds(at)))
+        };
         self.pulls.is_none_or(|pulls| pulls == issue.pull.is_some())
             && self.closed.is_none_or(|closed| closed == issue.closed.is_some())
             && self.merged.is_none_or(|wanted| wanted == merged.is_some())
@@ -75,7 +77,8 @@ impl<'a> Terms<'a> {
 pub(super) fn issues(ask: Ask<'_>) -> Result<Found, Problem> {
     let params: Params<'_> = ask.params(&["q", "sort", "order", "per_page", "page", "advanced_search"])?;
     let text = params.get("q").filter(|text| !text.is_empty()).ok_or_else(|| Problem::invalid("q", "is missing"))?;
-    let terms = Terms::parse(text).ok_or_else(|| Problem::invalid("q", "The search contains a term that is not understood."))?;
+    let terms = Terms::parse(text)
+        .ok_or_else(|| Problem::invalid("q", "The search contains a term that is not understood."))?;
     if terms.pulls.is_none() {
         return Err(Problem::invalid("q", "Query must include 'is:issue' or 'is:pull-request'"));
     }

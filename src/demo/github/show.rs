@@ -66,14 +66,34 @@ pub(super) fn repository(ask: Ask<'_>, repository: &Repository, whole: bool) -> 
         "private": repository.private, "owner": person(ask, &repository.owner), "html_url": format!("https://github.com/{name}"),
         "description": repository.description, "fork": false, "url": url,
     });
-    for part in ["forks", "teams", "hooks", "events", "tags", "languages", "stargazers", "contributors", "subscribers",
-        "subscription", "merges", "downloads", "deployments"]
-    {
+    for part in [
+        "forks",
+        "teams",
+        "hooks",
+        "events",
+        "tags",
+        "languages",
+        "stargazers",
+        "contributors",
+        "subscribers",
+        "subscription",
+        "merges",
+        "downloads",
+        "deployments",
+    ] {
         body[format!("{part}_url")] = json!(format!("{url}/{part}"));
     }
-    for part in ["keys{/key_id}", "collaborators{/collaborator}", "branches{/branch}", "commits{/sha}", "issues{/number}",
-        "pulls{/number}", "milestones{/number}", "labels{/name}", "releases{/id}"]
-    {
+    for part in [
+        "keys{/key_id}",
+        "collaborators{/collaborator}",
+        "branches{/branch}",
+        "commits{/sha}",
+        "issues{/number}",
+        "pulls{/number}",
+        "milestones{/number}",
+        "labels{/name}",
+        "releases{/id}",
+    ] {
         let field = part.split('{').next().unwrap_or(part);
         body[format!("{field}_url")] = json!(format!("{url}/{part}"));
     }
@@ -108,7 +128,8 @@ pub(super) fn repository(ask: Ask<'_>, repository: &Repository, whole: bool) -> 
 pub(super) fn commit(ask: Ask<'_>, repository: &Repository, commit: &Commit, parent: Option<&Commit>) -> Value {
     let (login, sha) = (ask.code.people.get(commit.author).map_or("ghost", |(login, _)| login.as_str()), &commit.sha);
     let url = format!("{}/repos/{}", ask.url, repository.full_name());
-    let signed = |at: Timestamp| json!({ "name": login, "email": format!("{login}@fernwerk.example"), "date": time(at) });
+    let signed =
+        |at: Timestamp| json!({ "name": login, "email": format!("{login}@fernwerk.example"), "date": time(at) });
     let parents: Vec<Value> = parent
         .iter()
         .map(|parent| {
@@ -166,7 +187,8 @@ pub(super) fn pull(ask: Ask<'_>, repository: &Repository, issue: &Issue) -> Valu
     let Some(pull) = &issue.pull else { return Value::Null };
     let number = issue.number;
     let base = format!("{}/repos/{}", ask.url, repository.full_name());
-    let (url, page) = (format!("{base}/pulls/{number}"), format!("https://github.com/{}/pull/{number}", repository.full_name()));
+    let (url, page) =
+        (format!("{base}/pulls/{number}"), format!("https://github.com/{}/pull/{number}", repository.full_name()));
     let branch = |name: String| {
         json!({ "label": format!("{}:{name}", repository.owner), "ref": name, "sha": format!("{:040x}", pull.id),
             "user": person(ask, &repository.owner), "repo": { "id": repository.id, "full_name": repository.full_name() } })

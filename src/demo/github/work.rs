@@ -36,7 +36,11 @@ pub(super) fn commits(ask: Ask<'_>, repository: &Repository) -> Result<Found, Pr
     })
 }
 
-fn sorted<'a>(params: Params<'_>, issues: impl Iterator<Item = &'a Issue>, rises_unless_told: bool) -> Result<Vec<&'a Issue>, Problem> {
+fn sorted<'a>(
+    params: Params<'_>,
+    issues: impl Iterator<Item = &'a Issue>,
+    rises_unless_told: bool,
+) -> Result<Vec<&'a Issue>, Problem> {
     let sort = params.word("sort", &["created", "updated", "comments", "popularity", "long-running"])?;
     let rises = match params.get("direction") {
         None => rises_unless_told && sort != "created",

@@ -41,7 +41,8 @@ impl StripeKey {
 
     /// A restricted key that may read all but what is named.
     pub fn without(key: &str, missing: &[&str]) -> Self {
-        let permissions = PERMISSIONS.iter().filter(|name| !missing.contains(name)).map(|name| (*name).to_owned()).collect();
+        let permissions =
+            PERMISSIONS.iter().filter(|name| !missing.contains(name)).map(|name| (*name).to_owned()).collect();
         Self { key: key.to_owned(), permissions: Some(permissions), expired: false }
     }
 

@@ -103,7 +103,8 @@ impl Refusal {
     }
 
     pub(super) fn cannot_expand(path: &str, on_list: bool) -> Self {
-        let hint = if on_list { format!(" You may want to try expanding 'data.{path}' instead.") } else { String::new() };
+        let hint =
+            if on_list { format!(" You may want to try expanding 'data.{path}' instead.") } else { String::new() };
         let mut refusal = Self::new(400, format!("This property cannot be expanded ({path}).{hint}"));
         refusal.param = Some("expand".to_owned());
         refusal
@@ -129,7 +130,10 @@ impl Refusal {
         let mut error = Map::new();
         if let Some(code) = self.code {
             error.insert("code".to_owned(), json!(code));
-            error.insert("doc_url".to_owned(), json!(format!("https://stripe.com/docs/error-codes/{}", code.replace('_', "-"))));
+            error.insert(
+                "doc_url".to_owned(),
+                json!(format!("https://stripe.com/docs/error-codes/{}", code.replace('_', "-"))),
+            );
         }
         error.insert("message".to_owned(), json!(self.message));
         if let Some(param) = &self.param {
@@ -138,7 +142,8 @@ impl Refusal {
         let log = format!("https://dashboard.stripe.com/test/logs/{request_id}");
         error.insert("request_log_url".to_owned(), json!(log));
         error.insert("type".to_owned(), json!("invalid_request_error"));
-        let mut reply = Reply::pretty(self.status, &Value::Object(Map::from_iter([("error".to_owned(), Value::Object(error))])));
+        let mut reply =
+            Reply::pretty(self.status, &Value::Object(Map::from_iter([("error".to_owned(), Value::Object(error))])));
         match self.status {
             401 => reply.header("www-authenticate", "Bearer realm=\"Stripe\""),
             429 => reply.header("stripe-rate-limited-reason", "endpoint-rate"),

@@ -59,11 +59,18 @@ pub(super) fn field(kind: Kind, name: &str) -> Option<Field> {
     Some(match (kind, name) {
         (Kind::Subscription, "customer") => Field::Ref(Kind::Customer),
         (Kind::Subscription, "latest_invoice") => Field::Ref(Kind::Invoice),
-        (Kind::Subscription | Kind::SubscriptionItem | Kind::Invoice | Kind::Line, "discounts") => Field::Refs(Kind::Discount),
+        (Kind::Subscription | Kind::SubscriptionItem | Kind::Invoice | Kind::Line, "discounts") => {
+            Field::Refs(Kind::Discount)
+        }
         (Kind::Subscription, "items") => Field::List(Kind::SubscriptionItem),
         (
             Kind::Subscription,
-            "application" | "default_payment_method" | "default_source" | "on_behalf_of" | "pending_setup_intent" | "schedule"
+            "application"
+            | "default_payment_method"
+            | "default_source"
+            | "on_behalf_of"
+            | "pending_setup_intent"
+            | "schedule"
             | "test_clock",
         ) => Field::Ref(Kind::None),
         (Kind::SubscriptionItem, "price") => Field::Inline(Kind::Price),
@@ -89,7 +96,12 @@ pub(super) fn field(kind: Kind, name: &str) -> Option<Field> {
         (Kind::Invoice, "charge") => Field::Ref(Kind::Charge),
         (
             Kind::Invoice,
-            "application" | "default_payment_method" | "default_source" | "latest_revision" | "on_behalf_of" | "payment_intent"
+            "application"
+            | "default_payment_method"
+            | "default_source"
+            | "latest_revision"
+            | "on_behalf_of"
+            | "payment_intent"
             | "test_clock",
         ) => Field::Ref(Kind::None),
         (Kind::InvoiceParent, "subscription_details") => Field::Inline(Kind::InvoiceSubscription),
@@ -103,8 +115,14 @@ pub(super) fn field(kind: Kind, name: &str) -> Option<Field> {
         (Kind::Charge, "dispute") => Field::Ref(Kind::Dispute),
         (
             Kind::Charge,
-            "application" | "application_fee" | "failure_balance_transaction" | "on_behalf_of" | "payment_intent" | "review"
-            | "source_transfer" | "transfer",
+            "application"
+            | "application_fee"
+            | "failure_balance_transaction"
+            | "on_behalf_of"
+            | "payment_intent"
+            | "review"
+            | "source_transfer"
+            | "transfer",
         ) => Field::Ref(Kind::None),
         (Kind::Refund | Kind::Dispute, "charge") => Field::Ref(Kind::Charge),
         (Kind::Refund | Kind::Dispute, "payment_intent") => Field::Ref(Kind::None),

@@ -12,7 +12,13 @@ use super::{
 };
 
 /// A page of an endpoint's list.
-pub(super) fn endpoint(view: View<'_>, endpoint: &Endpoint, query: &Query, tree: &Tree, now: Timestamp) -> Result<Value, Refusal> {
+pub(super) fn endpoint(
+    view: View<'_>,
+    endpoint: &Endpoint,
+    query: &Query,
+    tree: &Tree,
+    now: Timestamp,
+) -> Result<Value, Refusal> {
     let url = format!("/v1/{}", endpoint.path);
     if let Some(parent) = &query.parent {
         let subscription = view.stripe.subscriptions.get(parent);

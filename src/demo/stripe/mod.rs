@@ -273,7 +273,9 @@ fn balance(stripe: &Stripe) -> Value {
     };
     let mut available = amounts(80);
     if available.is_empty() {
-        available.push(json!({ "amount": 0, "currency": stripe.account["default_currency"], "source_types": { "card": 0 } }));
+        available.push(
+            json!({ "amount": 0, "currency": stripe.account["default_currency"], "source_types": { "card": 0 } }),
+        );
     }
     json!({ "object": "balance", "available": available, "livemode": false, "pending": amounts(20),
         "refund_and_dispute_prefunding": { "available": [], "pending": [] } })

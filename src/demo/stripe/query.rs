@@ -26,7 +26,16 @@ pub(super) enum Filter {
 }
 
 const STATUSES: [&str; 10] = [
-    "active", "past_due", "unpaid", "canceled", "incomplete", "incomplete_expired", "trialing", "paused", "all", "ended",
+    "active",
+    "past_due",
+    "unpaid",
+    "canceled",
+    "incomplete",
+    "incomplete_expired",
+    "trialing",
+    "paused",
+    "all",
+    "ended",
 ];
 
 impl Filter {
@@ -100,7 +109,9 @@ impl Query {
         for filter in filters {
             match filter {
                 Filter::Parent(name) if query.parent.is_none() => return Err(Refusal::missing_parameter(name)),
-                Filter::Status if !query.conditions.iter().any(|condition| matches!(condition, Condition::Status(_))) => {
+                Filter::Status
+                    if !query.conditions.iter().any(|condition| matches!(condition, Condition::Status(_))) =>
+                {
                     query.conditions.push(Condition::Status(String::new()));
                 }
                 _ => {}

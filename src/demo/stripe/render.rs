@@ -78,7 +78,14 @@ impl<'a> View<'a> {
         Value::Object(shown)
     }
 
-    fn property(self, kind: Kind, name: &str, value: Value, asked: Option<&Tree>, object: &Map<String, Value>) -> Option<Value> {
+    fn property(
+        self,
+        kind: Kind,
+        name: &str,
+        value: Value,
+        asked: Option<&Tree>,
+        object: &Map<String, Value>,
+    ) -> Option<Value> {
         let nothing = Tree::default();
         let below = asked.unwrap_or(&nothing);
         Some(match field(kind, name) {
@@ -100,7 +107,10 @@ impl<'a> View<'a> {
                 asked?;
                 let options = value.as_object()?;
                 let shown = |(currency, option): (&String, &Value)| {
-                    (currency.clone(), self.show(Kind::CurrencyOption, option, below.below(currency).unwrap_or(&nothing)))
+                    (
+                        currency.clone(),
+                        self.show(Kind::CurrencyOption, option, below.below(currency).unwrap_or(&nothing)),
+                    )
                 };
                 Value::Object(options.iter().map(shown).collect())
             }
@@ -178,9 +188,9 @@ impl<'a> View<'a> {
             fields.insert(name.to_owned(), first[name].clone());
         }
         let discount = fields.get("discounts").and_then(|ids| ids.get(0)).and_then(Value::as_str);
-        let discount = discount.and_then(|id| self.stripe.discounts.get(id)).map_or(Value::Null, |row| {
-            self.show(Kind::Discount, row, &Tree::default())
-        });
+        let discount = discount
+            .and_then(|id| self.stripe.discounts.get(id))
+            .map_or(Value::Null, |row| self.show(Kind::Discount, row, &Tree::default()));
         fields.insert("discount".to_owned(), discount);
     }
 
@@ -209,16 +219,20 @@ impl<'a> View<'a> {
     }
 
     fn shape_invoice(self, fields: &mut Map<String, Value>) {
-        let taken = ["subscription", "charge", "payment_intent"].map(|name| fields.shift_remove(name).unwrap_or_default());
+        let taken =
+            ["subscription", "charge", "payment_intent"].map(|name| fields.shift_remove(name).unwrap_or_default());
         let [subscription, charge, intent] = taken;
-        if let Some(customer) = fields.get("customer").and_then(Value::as_str).and_then(|id| self.stripe.customers.get(id)) {
+        if let Some(customer) =
+            fields.get("customer").and_then(Value::as_str).and_then(|id| self.stripe.customers.get(id))
+        {
             fields.insert("customer_email".to_owned(), customer["email"].clone());
             fields.insert("customer_name".to_owned(), customer["name"].clone());
         }
         fields.insert("effective_at".to_owned(), fields["status_transitions"]["finalized_at"].clone());
         if self.version.since_basil() {
             let details = json!({ "metadata": {}, "subscription": subscription });
-            let parent = json!({ "quote_details": null, "subscription_details": details, "type": "subscription_details" });
+            let parent =
+                json!({ "quote_details": null, "subscription_details": details, "type": "subscription_details" });
             fields.insert("parent".to_owned(), if subscription.is_null() { Value::Null } else { parent });
             let payment = json!({ "id": "inpay_1FernDemo", "object": "invoice_payment", "amount_paid": fields["amount_paid"],
                 "invoice": fields["id"], "is_default": true, "livemode": false,
@@ -234,7 +248,8 @@ impl<'a> View<'a> {
     }
 
     fn shape_line(self, fields: &mut Map<String, Value>) {
-        let taken = ["price", "product", "proration", "subscription_item"].map(|name| fields.shift_remove(name).unwrap_or_default());
+        let taken = ["price", "product", "proration", "subscription_item"]
+            .map(|name| fields.shift_remove(name).unwrap_or_default());
         let [price, product, proration, item] = taken;
         if self.version.since_basil() {
             let details = json!({ "invoice_item": null, "proration": proration, "proration_details": { "credited_items": null },
@@ -257,7 +272,9 @@ impl<'a> View<'a> {
     }
 
     fn shape_charge(self, fields: &mut Map<String, Value>, tree: &Tree) {
-        if let Some(customer) = fields.get("customer").and_then(Value::as_str).and_then(|id| self.stripe.customers.get(id)) {
+        if let Some(customer) =
+            fields.get("customer").and_then(Value::as_str).and_then(|id| self.stripe.customers.get(id))
+        {
             let (name, email) = (customer["name"].clone(), customer["email"].clone());
             set(fields, "billing_details", "name", name);
             set(fields, "billing_details", "email", email);
@@ -291,7 +308,8 @@ impl<'a> View<'a> {
         if let Value::Object(mut previous) = previous {
             if previous.contains_key("items") {
                 // The whole list as it was, in the form it is sent in.
-                let was = self.show(Kind::Subscription, &json!({ "id": shown_id(&data), "items": previous["items"] }), &tree);
+                let was =
+                    self.show(Kind::Subscription, &json!({ "id": shown_id(&data), "items": previous["items"] }), &tree);
                 previous.insert("items".to_owned(), was["items"].clone());
             }
             data["previous_attributes"] = Value::Object(previous);

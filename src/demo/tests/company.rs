@@ -66,7 +66,9 @@ fn nothing_in_it_is_after_now() {
         moments.extend(repository.stars.iter().map(|star| star.at));
         moments.extend(repository.commits.iter().flat_map(|commit| [commit.authored, commit.committed]));
         moments.extend(repository.issues.iter().flat_map(|issue| [Some(issue.updated), issue.closed]).flatten());
-        moments.extend(repository.releases.iter().flat_map(|release| [Some(release.created), release.published]).flatten());
+        moments.extend(
+            repository.releases.iter().flat_map(|release| [Some(release.created), release.published]).flatten(),
+        );
         moments.extend(repository.runs.iter().map(|run| run.updated));
         assert!(moments.iter().all(|at| *at <= now()), "{}", repository.name);
     }
@@ -114,7 +116,10 @@ fn what_was_charged_is_what_was_billed_and_what_reached_the_balance() {
         sum(stripe.balance_transactions.iter().filter(of), "amount")
     };
     let of = |row: &&Value| row["currency"] == "eur";
-    assert_eq!(euros("charge"), sum(stripe.charges.iter().filter(of).filter(|row| row["status"] != "failed"), "amount"));
+    assert_eq!(
+        euros("charge"),
+        sum(stripe.charges.iter().filter(of).filter(|row| row["status"] != "failed"), "amount")
+    );
     assert_eq!(euros("refund"), -sum(stripe.refunds.iter().filter(of), "amount"));
     for row in stripe.balance_transactions.iter() {
         assert_eq!(row["net"].as_i64(), row["amount"].as_i64().zip(row["fee"].as_i64()).map(|(a, f)| a - f), "{row}");
@@ -143,15 +148,20 @@ fn truth_agrees_with_what_the_lists_show() {
     let stripe = &COMPANY.stripe;
     assert_eq!(truth.customers, i64::try_from(stripe.customers.len()).unwrap());
     assert_eq!(truth.new_customers.values().sum::<i64>(), truth.customers);
-    let status = |wanted: &str| i64::try_from(stripe.subscriptions.iter().filter(|row| row["status"] == wanted).count()).unwrap();
+    let status = |wanted: &str| {
+        i64::try_from(stripe.subscriptions.iter().filter(|row| row["status"] == wanted).count()).unwrap()
+    };
     assert_eq!(truth.trialing_subscriptions, status("trialing"));
     assert!(truth.active_subscriptions <= status("active") + status("past_due"));
     assert!(truth.active_subscriptions > 100);
     let failed = stripe.charges.iter().filter(|row| row["status"] == "failed").count();
     assert_eq!(truth.failed_payments.values().sum::<i64>(), i64::try_from(failed).unwrap());
     assert_eq!(truth.new_subscriptions.values().sum::<i64>() - truth.churned_subscriptions.values().sum::<i64>(), {
-        let alive = |row: &&Value| row["ended_at"].is_null() && !matches!(row["status"].as_str(), Some("trialing" | "paused" | "incomplete"));
-        let worth = |row: &&Value| row["items"][0]["price"] != "price_1FernFreeMonthlyUsd000" && !partner(&row["discounts"]);
+        let alive = |row: &&Value| {
+            row["ended_at"].is_null() && !matches!(row["status"].as_str(), Some("trialing" | "paused" | "incomplete"))
+        };
+        let worth =
+            |row: &&Value| row["items"][0]["price"] != "price_1FernFreeMonthlyUsd000" && !partner(&row["discounts"]);
         i64::try_from(stripe.subscriptions.iter().filter(alive).filter(worth).count()).unwrap()
     });
     let net: i64 = truth.money.values().flat_map(BTreeMap::values).map(|money| money.net).sum();
@@ -161,7 +171,9 @@ fn truth_agrees_with_what_the_lists_show() {
 
 /// Whether one of these discounts takes everything.
 fn partner(discounts: &Value) -> bool {
-    let takes_all = |id: &Value| id.as_str().and_then(|id| COMPANY.stripe.discounts.get(id)).is_some_and(|row| row["coupon"] == "PARTNER100");
+    let takes_all = |id: &Value| {
+        id.as_str().and_then(|id| COMPANY.stripe.discounts.get(id)).is_some_and(|row| row["coupon"] == "PARTNER100")
+    };
     discounts.as_array().unwrap().iter().any(takes_all)
 }
 
@@ -179,6 +191,8 @@ fn mrr_is_the_sum_of_its_prices_and_grew_over_time() {
     let day = |back: i32| Day::of(now(), &Zone::utc()).plus(-back);
     assert!(truth.mrr_history[&day(200)]["USD"] < truth.mrr_history[&day(1)]["USD"]);
     assert_eq!(truth.mrr_history.keys().last(), Some(&day(1)));
+    let midnight = Zone::utc().start_of(day(30)).saturating_sub(jiff::SignedDuration::from_secs(1)).unwrap();
+    assert_eq!(truth.mrr_history[&day(31)], COMPANY.mrr_at(midnight));
 }
 
 #[test]

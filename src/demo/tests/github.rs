@@ -7,9 +7,7 @@ use super::{
     now, start, unlimited,
 };
 use crate::{
-    demo::{
-        Emulators, GITHUB_APP_TOKEN, GITHUB_TOKEN, GITHUB_TOKEN_READ_ONLY, GithubToken, Options, company::Star,
-    },
+    demo::{Emulators, GITHUB_APP_TOKEN, GITHUB_TOKEN, GITHUB_TOKEN_READ_ONLY, GithubToken, Options, company::Star},
     metric::Zone,
 };
 
@@ -112,7 +110,10 @@ async fn a_token_can_lack_a_part() {
     options.github_tokens.push(GithubToken::full("github_pat_no_actions").without("actions"));
     let emulators = start(options).await;
     let refused = ask_as(&emulators, "github_pat_no_actions", "/repos/fernwerk/fern/actions/runs").await;
-    assert_eq!((refused.status, refused.json()["message"].as_str()), (403, Some("Resource not accessible by personal access token")));
+    assert_eq!(
+        (refused.status, refused.json()["message"].as_str()),
+        (403, Some("Resource not accessible by personal access token"))
+    );
     assert_eq!(ask_as(&emulators, "github_pat_no_actions", "/repos/fernwerk/fern/commits").await.status, 200);
 }
 
@@ -122,7 +123,8 @@ async fn links_lead_through_every_row_once_and_the_totals_agree() {
     let truth = emulators.company().truth(&Zone::utc()).repositories["fernwerk/fern"].clone();
     let base = "/repos/fernwerk/fern";
     let total = |days: &crate::demo::company::Days| usize::try_from(days.values().sum::<i64>()).unwrap();
-    let unique = |rows: &[Value], field: &str| rows.iter().map(|row| row[field].to_string()).collect::<HashSet<_>>().len();
+    let unique =
+        |rows: &[Value], field: &str| rows.iter().map(|row| row[field].to_string()).collect::<HashSet<_>>().len();
 
     let commits = walk(&emulators, &format!("{base}/commits?per_page=100")).await;
     assert_eq!((commits.len(), unique(&commits, "sha")), (total(&truth.commits), commits.len()));
@@ -152,7 +154,11 @@ async fn links_say_where_one_stands() {
     let middle = ask(&emulators, "/repos/fernwerk/fern/commits?per_page=5&page=3").await;
     let relations: Vec<&str> = middle.header("link").split(", ").filter_map(|link| link.split("rel=").nth(1)).collect();
     assert_eq!(relations, ["\"prev\"", "\"next\"", "\"last\"", "\"first\""]);
-    assert!(next(&middle).unwrap().starts_with(&format!("{}/repositories/800000001/commits?per_page=5&page=4", emulators.url("github"))));
+    assert!(
+        next(&middle)
+            .unwrap()
+            .starts_with(&format!("{}/repositories/800000001/commits?per_page=5&page=4", emulators.url("github")))
+    );
     let many = ask(&emulators, "/repos/fernwerk/fern/commits?per_page=500").await;
     assert_eq!(many.json().as_array().unwrap().len(), 100);
     assert_eq!(ask(&emulators, "/repos/fernwerk/fern/commits?page=9999").await.json(), serde_json::json!([]));
@@ -227,7 +233,8 @@ async fn runs_are_counted_whole_and_shown_by_the_thousand() {
     let path = "/repos/fernwerk/fern/actions/runs?per_page=100&created=*..2026-03-31&page=";
     assert_eq!(ask(&emulators, &format!("{path}10")).await.json()["workflow_runs"].as_array().unwrap().len(), 100);
     assert_eq!(ask(&emulators, &format!("{path}11")).await.json()["workflow_runs"], serde_json::json!([]));
-    let day = ask(&emulators, "/repos/fernwerk/fern/actions/runs?created=2026-03-30..2026-03-30&per_page=100").await.json();
+    let day =
+        ask(&emulators, "/repos/fernwerk/fern/actions/runs?created=2026-03-30..2026-03-30&per_page=100").await.json();
     for run in day["workflow_runs"].as_array().unwrap() {
         assert!(run["created_at"].as_str().unwrap().starts_with("2026-03-30"));
     }

@@ -9,6 +9,7 @@ use super::{
         catalog,
     },
     subscription::{Action, Life},
+    terms::Line,
 };
 use crate::metric::exact;
 
@@ -21,7 +22,7 @@ impl Life<'_> {
     /// Bills the period that has just begun.
     pub(super) fn bill(&mut self, at: Timestamp, reason: &str) {
         let mut lines = Vec::new();
-        for (index, gross, net, discounts) in self.period_amounts(at, true) {
+        for Line { item: index, gross, net, taken: discounts } in self.period_amounts(at, true) {
             let gross = exact::round(&gross).unwrap_or(0);
             let net = exact::round(&net).unwrap_or(0);
             let amounts: Vec<Value> =

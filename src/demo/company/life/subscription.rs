@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp, ToSpan, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::super::{
-    billing::{Kind, Ledger},
-    books::{Book, Segment},
-    catalog::{self, Coupon, Every, Lasts, Off, Price},
+use super::{
+    super::{
+        billing::{Kind, Ledger},
+        books::{Book, Segment},
+        catalog::{self, Every, Lasts},
+    },
+    terms::{Discount, Item, Line, apply, months_after},
 };
 use crate::{
     demo::random::Dice,
@@ -17,46 +20,6 @@ use crate::{
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 const DAY: SignedDuration = SignedDuration::from_hours(24);
-
-/// A coupon at work.
-#[derive(Debug, Clone)]
-pub(super) struct Discount {
-    pub(super) id: String,
-    pub(super) coupon: &'static Coupon,
-    pub(super) start: Timestamp,
-    pub(super) end: Option<Timestamp>,
-}
-
-impl Discount {
-    pub(super) fn new(dice: &mut Dice, coupon: &'static Coupon, start: Timestamp) -> Self {
-        let end = match coupon.lasts {
-            Lasts::Months(months) => Some(months_after(start, months)),
-            Lasts::Forever | Lasts::Once => None,
-        };
-        Self { id: dice.id("di"), coupon, start, end }
-    }
-
-    fn works(&self, at: Timestamp) -> bool {
-        self.start <= at && self.end.is_none_or(|end| at < end)
-    }
-}
-
-/// A price in a subscription.
-#[derive(Debug, Clone)]
-pub(super) struct Item {
-    pub(super) id: String,
-    pub(super) price: &'static Price,
-    /// None for metered prices.
-    pub(super) quantity: Option<i64>,
-    pub(super) discounts: Vec<Discount>,
-    pub(super) created: Timestamp,
-}
-
-impl Item {
-    pub(super) fn new(dice: &mut Dice, price: &'static Price, quantity: Option<i64>, created: Timestamp) -> Self {
-        Self { id: format!("si_Fern{}", dice.letters(10)), price, quantity, discounts: Vec::new(), created }
-    }
-}
 
 /// How a trial ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -191,22 +154,23 @@ impl<'a> Life<'a> {
     }
 
     /// Lives until now, or until it ends, and puts it all down.
-    pub(super) fn run(mut self: &mut Self) {
+    pub(super) fn run(&mut self) {
         self.begin();
         while self.ended_at.is_none() {
-            let Some(((at, _), action)) = self.queue.pop_first().filter(|((at, _), _)| *at <= self.ledger.now) else { break };
+            let Some(((at, _), action)) = self.queue.pop_first().filter(|((at, _), _)| *at <= self.ledger.now) else {
+                break;
+            };
             self.happen(at, action);
         }
         let row = self.json();
-        let this = &mut self;
-        this.ledger.put(Kind::Subscription, row);
-        for discount in std::mem::take(&mut this.seen_discounts).into_values() {
-            this.ledger.put(Kind::Discount, discount);
+        self.ledger.put(Kind::Subscription, row);
+        for discount in std::mem::take(&mut self.seen_discounts).into_values() {
+            self.ledger.put(Kind::Discount, discount);
         }
-        for invoice in std::mem::take(&mut this.invoices) {
-            this.ledger.put(Kind::Invoice, invoice);
+        for invoice in std::mem::take(&mut self.invoices) {
+            self.ledger.put(Kind::Invoice, invoice);
         }
-        this.ledger.books.subscriptions.push(this.book.clone());
+        self.ledger.books.subscriptions.push(self.book.clone());
     }
 
     fn begin(&mut self) {
@@ -350,15 +314,15 @@ impl<'a> Life<'a> {
     }
 
     /// Each licensed item with what a period costs and what is left after discounts, and what each discount took of it.
-    pub(super) fn period_amounts(&self, at: Timestamp, with_once: bool) -> Vec<(usize, Exact, Exact, Vec<(String, i64)>)> {
-        let mut lines: Vec<(usize, Exact, Exact, Vec<(String, i64)>)> = Vec::new();
+    pub(super) fn period_amounts(&self, at: Timestamp, with_once: bool) -> Vec<Line> {
+        let mut lines: Vec<Line> = Vec::new();
         for (index, item) in self.items.iter().enumerate() {
             let Some(quantity) = item.quantity else { continue };
             let gross = item.price.amount(self.currency, quantity);
-            lines.push((index, gross.clone(), gross, Vec::new()));
+            lines.push(Line { item: index, gross: gross.clone(), net: gross, taken: Vec::new() });
         }
         for line in &mut lines {
-            for discount in &self.items[line.0].discounts {
+            for discount in &self.items[line.item].discounts {
                 apply(discount, std::slice::from_mut(line), &self.items, self.currency, at, with_once);
             }
         }
@@ -372,7 +336,7 @@ impl<'a> Life<'a> {
 
     /// What a period costs after lasting discounts, rounded.
     pub(super) fn period_net(&self, at: Timestamp) -> i64 {
-        self.period_amounts(at, false).iter().filter_map(|line| exact::round(&line.2)).sum()
+        self.period_amounts(at, false).iter().filter_map(|line| exact::round(&line.net)).sum()
     }
 
     /// Writes what it is worth a month from here on into the books.
@@ -381,8 +345,8 @@ impl<'a> Life<'a> {
             && !matches!(self.pause, Some(("void" | "mark_uncollectible", _)));
         let mut monthly = BTreeMap::new();
         if counts {
-            for (index, _, net, _) in self.period_amounts(at, false) {
-                let price = self.items[index].price;
+            for Line { item, net, .. } in self.period_amounts(at, false) {
+                let price = self.items[item].price;
                 let tax = if self.inclusive { exact::fraction(100, 100 + catalog::TAX_PERCENT) } else { None };
                 let amount = net * price.every.a_month() * tax.unwrap_or_else(|| exact::from_int(1));
                 if !exact::is_zero(&amount) {
@@ -463,42 +427,12 @@ impl<'a> Life<'a> {
     }
 }
 
-type Line = (usize, Exact, Exact, Vec<(String, i64)>);
-
-/// Takes a discount from the lines it may touch.
-fn apply(discount: &Discount, lines: &mut [Line], items: &[Item], currency: &str, at: Timestamp, with_once: bool) {
-    if !discount.works(at) || (discount.coupon.lasts == Lasts::Once && !with_once) {
-        return;
-    }
-    let mut eligible: Vec<&mut Line> = lines
-        .iter_mut()
-        .filter(|line| discount.coupon.product.is_none_or(|product| items[line.0].price.product == product))
-        .collect();
-    let sum = eligible.iter().fold(Exact::default(), |sum, line| sum + &line.2);
-    if exact::is_zero(&sum) {
-        return;
-    }
-    let left = match discount.coupon.off {
-        Off::Percent(tenths) => exact::fraction(1000 - tenths, 1000).unwrap_or_default(),
-        Off::Amount(dollars, euros) => {
-            let off = exact::from_int(if currency == "eur" { euros.unwrap_or(0) } else { dollars });
-            if off > sum { Exact::default() } else { (&sum - off) / &sum }
-        }
-    };
-    for line in &mut eligible {
-        let after = &line.2 * &left;
-        let taken = exact::round(&line.2).unwrap_or(0) - exact::round(&after).unwrap_or(0);
-        line.2 = after;
-        line.3.push((discount.id.clone(), taken));
-    }
-}
-
 /// The fields of `old` that are different in `new`, as an event's `previous_attributes`.
 fn changes(old: &Value, new: &Value) -> Value {
     let Some(fields) = old.as_object() else { return json!({}) };
-    fields.iter().filter(|(field, value)| new.get(field.as_str()) != Some(value)).map(|(f, v)| (f.clone(), v.clone())).collect()
-}
-
-fn months_after(at: Timestamp, months: i32) -> Timestamp {
-    at.to_zoned(TimeZone::UTC).checked_add(months.months()).map_or(Timestamp::MAX, |zoned| zoned.timestamp())
+    fields
+        .iter()
+        .filter(|(field, value)| new.get(field.as_str()) != Some(value))
+        .map(|(f, v)| (f.clone(), v.clone()))
+        .collect()
 }

@@ -3,7 +3,10 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use self::subscription::{Action, Discount, Fate, Item, Life};
+use self::{
+    subscription::{Action, Fate, Life},
+    terms::{Discount, Item},
+};
 use super::{
     Stripe, account, before,
     billing::{Kind, Ledger},
@@ -15,6 +18,7 @@ use crate::demo::random::Dice;
 
 mod invoice;
 mod subscription;
+mod terms;
 
 const CUSTOMERS: i64 = 400;
 const DAY: i64 = 86_400;
@@ -105,19 +109,19 @@ struct Offer {
 }
 
 fn offer(dice: &mut Dice) -> Offer {
-    let currency = *dice.weighted(&[(76, "usd"), (18, "eur"), (6, "jpy")]);
+    let currency = dice.weighted(&[(76, "usd"), (18, "eur"), (6, "jpy")]);
     offer_in(dice, currency)
 }
 
 fn offer_in(dice: &mut Dice, currency: &'static str) -> Offer {
     use catalog::{
-        FREE_PRICE, SCALE_MONTHLY, STARTER_EUR, STARTER_JPY, STARTER_MONTHLY, STARTER_WEEKLY, STARTER_YEARLY, TEAM_MONTHLY,
-        TEAM_QUARTERLY, TEAM_YEARLY,
+        FREE_PRICE, SCALE_MONTHLY, STARTER_EUR, STARTER_JPY, STARTER_MONTHLY, STARTER_WEEKLY, STARTER_YEARLY,
+        TEAM_MONTHLY, TEAM_QUARTERLY, TEAM_YEARLY,
     };
     let price: &'static Price = match currency {
         "jpy" => &STARTER_JPY,
-        "eur" => *dice.weighted(&[(60, &STARTER_EUR), (30, &TEAM_MONTHLY), (10, &SCALE_MONTHLY)]),
-        _ => *dice.weighted(&[
+        "eur" => dice.weighted(&[(60, &STARTER_EUR), (30, &TEAM_MONTHLY), (10, &SCALE_MONTHLY)]),
+        _ => dice.weighted(&[
             (34, &STARTER_MONTHLY),
             (12, &STARTER_YEARLY),
             (3, &STARTER_WEEKLY),
@@ -195,11 +199,7 @@ fn fate(life: &mut Life<'_>, dice: &mut Dice, offer: Offer, start: Timestamp) {
     if offer.price.every == catalog::Every::Year && offer.currency == "usd" && dice.chance(40) {
         life.by_invoice = true;
     } else if monthly && dice.chance(45) {
-        life.trial = Some(*dice.weighted(&[
-            (78, Fate::Converts),
-            (18, Fate::CancelsInTrial),
-            (4, Fate::HasNoCard),
-        ]));
+        life.trial = Some(dice.weighted(&[(78, Fate::Converts), (18, Fate::CancelsInTrial), (4, Fate::HasNoCard)]));
     } else if dice.chance(6) {
         life.first_charge_fails = true;
     } else if dice.chance(2) {
@@ -225,7 +225,7 @@ fn fate(life: &mut Life<'_>, dice: &mut Dice, offer: Offer, start: Timestamp) {
         life.plan(start + days(dice, 20, 300), Action::MoveToTeam(dice.between(2, 9)));
     }
     if monthly && dice.chance(6) {
-        let behavior = *dice.weighted(&[(50, "void"), (30, "keep_as_draft"), (20, "mark_uncollectible")]);
+        let behavior = dice.weighted(&[(50, "void"), (30, "keep_as_draft"), (20, "mark_uncollectible")]);
         let from = start + days(dice, 20, 300);
         let until = from + days(dice, 25, 70);
         life.plan(from, Action::Pause(behavior, until));
@@ -236,7 +236,7 @@ fn fate(life: &mut Life<'_>, dice: &mut Dice, offer: Offer, start: Timestamp) {
     }
     if dice.chance(42) {
         let at = start + days(dice, 18, 390);
-        match *dice.weighted(&[(55, 0), (22, 1), (23, 2)]) {
+        match dice.weighted(&[(55, 0), (22, 1), (23, 2)]) {
             0 => life.plan(at, Action::AskToCancel),
             1 => life.plan(at, Action::CancelNow),
             _ => life.doomed = Some(at),
@@ -245,7 +245,7 @@ fn fate(life: &mut Life<'_>, dice: &mut Dice, offer: Offer, start: Timestamp) {
 }
 
 fn coupon(dice: &mut Dice, currency: &str) -> Option<&'static Coupon> {
-    let coupon = *dice.weighted(&[
+    let coupon = dice.weighted(&[
         (68, None),
         (8, Some(&catalog::FRIENDS)),
         (6, Some(&catalog::EARLY)),

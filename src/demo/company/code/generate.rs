@@ -1,195 +1,17 @@
-//! The company's repositories and what people do in them.
+//! Draws the history of the repositories.
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{before, people};
+use super::{
+    super::{before, people},
+    Asset, Code, Commit, Issue, Pull, Release, Repository, Run, Star, Traffic,
+};
 use crate::{
     demo::random::Dice,
     metric::{Day, Zone},
 };
 
 const DAY: i64 = 86_400;
-
-/// What GitHub knows of the company.
-#[derive(Debug, Clone, Default)]
-pub struct Code {
-    /// The organisation's user name.
-    pub organization: String,
-    /// The organisation's numeric id.
-    pub organization_id: u64,
-    /// The user name of the person whom the tokens belong to.
-    pub owner: String,
-    /// People who work on the code: user name and numeric id.
-    pub people: Vec<(String, u64)>,
-    /// The repositories.
-    pub repositories: Vec<Repository>,
-}
-
-/// A repository, with everything in the order in which it happened.
-#[derive(Debug, Clone)]
-pub struct Repository {
-    /// Numeric id, which survives renaming.
-    pub id: u64,
-    /// The organisation.
-    pub owner: String,
-    /// The name now.
-    pub name: String,
-    /// Names it once had; they redirect.
-    pub old_names: Vec<String>,
-    /// Only for those with access.
-    pub private: bool,
-    /// Whether issues are switched on.
-    pub has_issues: bool,
-    /// One line about it.
-    pub description: String,
-    /// The language of most of it.
-    pub language: Option<String>,
-    /// When it was made.
-    pub created: Timestamp,
-    /// Stars that still stand, oldest first.
-    pub stars: Vec<Star>,
-    /// Copies.
-    pub forks: i64,
-    /// People who are told of everything.
-    pub watchers: i64,
-    /// Commits of the default branch, oldest first by committer date.
-    pub commits: Vec<Commit>,
-    /// Issues and pull requests, oldest first; the number is the place plus one.
-    pub issues: Vec<Issue>,
-    /// Releases, oldest first.
-    pub releases: Vec<Release>,
-    /// Workflow runs, oldest first.
-    pub runs: Vec<Run>,
-    /// Visits by UTC day, oldest first; only the last 14 days are shown.
-    pub traffic: Vec<Traffic>,
-}
-
-/// A star.
-#[derive(Debug, Clone)]
-pub struct Star {
-    /// When it was given.
-    pub at: Timestamp,
-    /// Who gave it.
-    pub login: String,
-}
-
-/// A commit.
-#[derive(Debug, Clone)]
-pub struct Commit {
-    /// Its hash.
-    pub sha: String,
-    /// Place of the author among the people.
-    pub author: usize,
-    /// When it was written.
-    pub authored: Timestamp,
-    /// When it came to the branch.
-    pub committed: Timestamp,
-    /// Its message.
-    pub message: String,
-}
-
-/// An issue, or a pull request.
-#[derive(Debug, Clone)]
-pub struct Issue {
-    /// Numeric id.
-    pub id: u64,
-    /// Number in the repository.
-    pub number: u64,
-    /// First line.
-    pub title: String,
-    /// Place of the author among the people.
-    pub author: usize,
-    /// When it was opened.
-    pub created: Timestamp,
-    /// When anything about it last changed.
-    pub updated: Timestamp,
-    /// When it was closed or merged.
-    pub closed: Option<Timestamp>,
-    /// How many comments it has.
-    pub comments: i64,
-    /// What makes it a pull request.
-    pub pull: Option<Pull>,
-}
-
-/// What a pull request has beyond an issue.
-#[derive(Debug, Clone)]
-pub struct Pull {
-    /// Numeric id as a pull request.
-    pub id: u64,
-    /// When it was merged.
-    pub merged: Option<Timestamp>,
-    /// Not ready yet.
-    pub draft: bool,
-}
-
-/// A release.
-#[derive(Debug, Clone)]
-pub struct Release {
-    /// Numeric id.
-    pub id: u64,
-    /// Its tag.
-    pub tag: String,
-    /// When the tagged commit was made.
-    pub created: Timestamp,
-    /// When it was published; a draft is not.
-    pub published: Option<Timestamp>,
-    /// Not for everyone yet.
-    pub prerelease: bool,
-    /// Files.
-    pub assets: Vec<Asset>,
-}
-
-/// A file of a release.
-#[derive(Debug, Clone)]
-pub struct Asset {
-    /// Numeric id.
-    pub id: u64,
-    /// File name.
-    pub name: String,
-    /// Downloads up to now.
-    pub downloads: i64,
-}
-
-/// A workflow run.
-#[derive(Debug, Clone)]
-pub struct Run {
-    /// Numeric id.
-    pub id: u64,
-    /// Number in its workflow.
-    pub number: u64,
-    /// The workflow's name.
-    pub name: &'static str,
-    /// When it was asked for.
-    pub created: Timestamp,
-    /// When it last changed; the end of a completed one.
-    pub updated: Timestamp,
-    /// Its end, such as `success`; none while it is running.
-    pub conclusion: Option<&'static str>,
-    /// Which attempt this is.
-    pub attempt: i64,
-}
-
-/// Visits of a UTC day.
-#[derive(Debug, Clone, Copy)]
-pub struct Traffic {
-    /// The day.
-    pub day: Day,
-    /// Page views.
-    pub views: i64,
-    /// Different viewers.
-    pub unique_views: i64,
-    /// Clones.
-    pub clones: i64,
-    /// Different cloners.
-    pub unique_clones: i64,
-}
-
-impl Repository {
-    /// `owner/name`.
-    pub fn full_name(&self) -> String {
-        format!("{}/{}", self.owner, self.name)
-    }
-}
 
 /// What a repository is like before chance has its say.
 struct Plan {
@@ -299,7 +121,7 @@ const PLANS: [Plan; 5] = [
 const ORGANIZATION: &str = "fernwerk";
 
 /// Everything on GitHub, up to now.
-pub(super) fn generate(dice: &mut Dice, now: Timestamp) -> Code {
+pub(in crate::demo) fn generate(dice: &mut Dice, now: Timestamp) -> Code {
     let mut people = vec![("ada-fern".to_owned(), 9_000_001)];
     for number in 2..=9 {
         people.push((people::login(dice), 9_000_000 + number));
@@ -307,7 +129,9 @@ pub(super) fn generate(dice: &mut Dice, now: Timestamp) -> Code {
     let repositories = PLANS
         .iter()
         .zip(0..)
-        .map(|(plan, place)| Builder { dice: dice.fork(), now, next_id: 700_000_000 + place * 10_000_000 }.build(plan, place))
+        .map(|(plan, place)| {
+            Builder { dice: dice.fork(), now, next_id: 700_000_000 + place * 10_000_000 }.build(plan, place)
+        })
         .collect();
     let owner = people[0].0.clone();
     Code { organization: ORGANIZATION.to_owned(), organization_id: 9_100_001, owner, people, repositories }
@@ -382,7 +206,8 @@ impl Builder {
 
     fn commit(&mut self, committed: Timestamp) -> Commit {
         const VERBS: [&str; 8] = ["Fix", "Add", "Remove", "Rename", "Speed up", "Document", "Test", "Simplify"];
-        const THINGS: [&str; 8] = ["the importer", "invoices", "login", "the cache", "charts", "export", "retries", "settings"];
+        const THINGS: [&str; 8] =
+            ["the importer", "invoices", "login", "the cache", "charts", "export", "retries", "settings"];
         // Rebased work was written before it was committed, some of it days before.
         let earlier = if self.dice.chance(30) { self.dice.between(60, 3 * DAY) } else { 0 };
         Commit {
@@ -400,7 +225,7 @@ impl Builder {
         moments.extend(self.moments(created, plan.pulls, true).into_iter().map(|at| (at, true)));
         moments.sort();
         let mut issues = Vec::new();
-        for ((at, is_pull), number) in moments.into_iter().zip(1..) {
+        for ((at, is_pull), number) in moments.into_iter().zip(1_u64..) {
             let longest = if is_pull { 9 * DAY } else { 60 * DAY };
             let after = |dice: &mut Dice, low: i64| SignedDuration::from_secs(dice.between(low, longest));
             let ends = self.dice.chance(if is_pull { 95 } else { 80 });
@@ -411,7 +236,8 @@ impl Builder {
                 updated = (updated + after(&mut self.dice, 60)).min(self.now);
             }
             let id = self.id();
-            let pull = is_pull.then(|| Pull { id: id + 500_000, merged, draft: closed.is_none() && number % 5 == 0 });
+            let pull =
+                is_pull.then(|| Pull { id: id + 500_000, merged, draft: closed.is_none() && number.is_multiple_of(5) });
             let title = self.commit(at).message;
             let author = usize::try_from(self.dice.between(0, 8)).unwrap_or(0);
             let comments = self.dice.between(0, 12);
@@ -439,7 +265,7 @@ impl Builder {
                 })
                 .collect();
             // The newest may still be a draft.
-            let draft = at + SignedDuration::from_hours(24 * 5) > self.now && number % 2 == 0;
+            let draft = at + SignedDuration::from_hours(24 * 5) > self.now && number.is_multiple_of(2);
             let id = self.id();
             let tag = format!("v1.{number}.0");
             let published = (!draft).then_some(at);
@@ -452,9 +278,9 @@ impl Builder {
     fn runs(&mut self, plan: &Plan, created: Timestamp) -> Vec<Run> {
         let mut runs = Vec::new();
         for (at, number) in self.moments(created, plan.runs, true).into_iter().zip(1..) {
-            let name = *self.dice.weighted(&[(70, "test"), (20, "lint"), (10, "release")]);
+            let name = self.dice.weighted(&[(70, "test"), (20, "lint"), (10, "release")]);
             let ends = at + SignedDuration::from_secs(self.dice.between(40, 1_500));
-            let conclusion = *self.dice.weighted(&[
+            let conclusion = self.dice.weighted(&[
                 (82, "success"),
                 (11, "failure"),
                 (4, "cancelled"),
