@@ -3,9 +3,8 @@
 //! Start with [`integrations`]: its module documentation is the tutorial for adding a service. ARCHITECTURE.md tells
 //! one sync run from end to end.
 
-#![expect(clippy::todo, reason = "skeleton")]
-
 pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod connections;
@@ -20,3 +19,4 @@ pub mod series;
 pub mod store;
 pub mod sync;
 pub mod vault;
+pub mod web;

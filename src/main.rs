@@ -1,3 +1,7 @@
 //! The `dashtray` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    dashtray::cli::main()
+}

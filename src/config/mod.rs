@@ -177,6 +177,11 @@ impl Config {
     }
 }
 
+/// What the program was called with, its own name first.
+pub fn arguments() -> Vec<std::ffi::OsString> {
+    std::env::args_os().collect()
+}
+
 #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
 fn environment() -> Result<BTreeMap<String, String>, Error> {
     let all = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));

@@ -12,6 +12,7 @@
 //!    pure functions from answers to samples. `mod.rs` joins the two.
 
 mod batch;
+pub mod catalogue;
 mod context;
 mod credentials;
 mod descriptor;

@@ -146,7 +146,13 @@ impl RunHost {
             let definition = self.definition(&answer.metric_id)?;
             let mut book = self.book(&mut write, definition, &answer.scope, answer.period).await?;
             let changes = ledger::answer(definition, answer, &book.standing, self.frame)?;
-            self.apply(&mut write, definition, &mut book, changes, &mut written).await?;
+            let count = u64::try_from(changes.len()).unwrap_or(u64::MAX);
+            let restated = Some((self.run_id, self.clock.now()));
+            book.apply(&mut write, definition, changes, restated).await.map_err(internal)?;
+            if count > 0 {
+                written.samples_written += count;
+                written.changed.insert(definition.id.clone());
+            }
             cover(&mut written, &answer.metric_id, &answer.scope, answer.period);
         }
         for gap in &batch.gaps {
@@ -182,7 +188,7 @@ impl RunHost {
         let definition = self.definition(&gap.metric_id)?;
         let mut book = self.book(write, definition, &gap.scope, gap.period).await?;
         let changes = ledger::gap(definition, gap, &book.standing, self.frame);
-        self.apply(write, definition, &mut book, changes, written).await?;
+        book.apply(write, definition, changes, None).await.map_err(internal)?;
         cover(written, &gap.metric_id, &gap.scope, gap.period);
         Ok(())
     }
@@ -197,24 +203,6 @@ impl RunHost {
         let carrier = ledger::carrier(definition, self.frame);
         let concerned = |series: &SeriesKey| ledger::covers(scope, series) || (*series == carrier && is_state(scope));
         Book::load(write, definition, period, concerned).await.map_err(internal)
-    }
-
-    async fn apply(
-        &self,
-        write: &mut Write,
-        definition: &Definition,
-        book: &mut Book,
-        changes: Vec<Change>,
-        written: &mut Tally,
-    ) -> Result<(), Error> {
-        let restated = Some((self.run_id, self.clock.now()));
-        let values = changes.iter().filter(|change| change.cell.mark.state != State::Pending).count();
-        book.apply(write, definition, changes, restated).await.map_err(internal)?;
-        if values > 0 {
-            written.samples_written += u64::try_from(values).unwrap_or(u64::MAX);
-            written.changed.insert(definition.id.clone());
-        }
-        Ok(())
     }
 }
 

@@ -105,7 +105,8 @@ async fn a_paused_connection_is_left_alone(db: Database) {
     assert_eq!(process.run("main").await.status, RunStatus::Ok, "by hand it runs all the same");
     assert_eq!(process.connections.list("default").await.unwrap()[0].state, "paused");
     process.connections.resume("default", "main").await.unwrap();
-    assert_eq!(process.store.claim_due("someone", now(), Duration::from_secs(1), 10).await.unwrap().len(), 1);
+    let soon = now() + jiff::SignedDuration::from_mins(1);
+    assert_eq!(process.store.claim_due("someone", soon, Duration::from_secs(1), 10).await.unwrap().len(), 1);
 }
 
 /// Two workers of their own on one PostgreSQL, 50 connections: no two runs of one connection overlap.

@@ -1,9 +1,10 @@
 //! What the simulated company promises: it is the same every time, it adds up, and its services refuse what the real
 //! ones refuse.
 
+mod bulk;
 mod client;
 mod company;
-//mod github;
+mod github;
 mod stripe;
 
 use std::sync::{Arc, LazyLock};

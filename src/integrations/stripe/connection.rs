@@ -93,11 +93,11 @@ pub(super) async fn test(http: &Http, now: Timestamp) -> Result<AccountInfo, Err
     }
     let mut currency: Option<Currency> =
         account.as_ref().ok().and_then(|account| account.default_currency.as_deref()?.parse().ok());
-    if livemode.is_none() || currency.is_none() {
-        if let Ok(balance) = allowed(api::balance(http).await)? {
-            livemode = livemode.or(balance.livemode);
-            currency = currency.or_else(|| balance.available.first()?.currency.parse().ok());
-        }
+    if (livemode.is_none() || currency.is_none())
+        && let Ok(balance) = allowed(api::balance(http).await)?
+    {
+        livemode = livemode.or(balance.livemode);
+        currency = currency.or_else(|| balance.available.first()?.currency.parse().ok());
     }
     let mut info = Map::new();
     if let Some(livemode) = livemode {

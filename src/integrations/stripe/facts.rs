@@ -1,5 +1,7 @@
 //! Fetches the prices and coupons that a list does not tell enough of, each once a run.
 
+use std::collections::btree_map::Entry;
+
 use super::{
     answers::Subscription,
     api,
@@ -11,15 +13,15 @@ impl Facts {
     /// Fetches what is needed and not known yet. What may not be read, or is gone, is remembered as such.
     pub(super) async fn learn(&mut self, http: &Http, needs: Needs) -> Result<(), Error> {
         for key in needs.prices {
-            if !self.prices.contains_key(&key) {
-                let price = api::if_readable(api::price(http, &key)).await?;
-                self.prices.insert(key, price);
+            if let Entry::Vacant(unknown) = self.prices.entry(key) {
+                let price = api::if_readable(api::price(http, unknown.key())).await?;
+                unknown.insert(price);
             }
         }
         for id in needs.coupons {
-            if !self.coupons.contains_key(&id) {
-                let coupon = api::if_readable(api::coupon(http, &id)).await?;
-                self.coupons.insert(id, coupon);
+            if let Entry::Vacant(unknown) = self.coupons.entry(id) {
+                let coupon = api::if_readable(api::coupon(http, unknown.key())).await?;
+                unknown.insert(coupon);
             }
         }
         Ok(())

@@ -13,30 +13,8 @@ use crate::{
     },
 };
 
-/// One line of the table.
-struct Row {
-    id: &'static str,
-    name: &'static str,
-    stream: &'static str,
-    category: &'static str,
-    unit: Unit,
-    kind: Kind,
-    polarity: Polarity,
-    description: &'static str,
-}
-
-const fn row(
-    id: &'static str,
-    name: &'static str,
-    stream: &'static str,
-    category: &'static str,
-    unit: Unit,
-    kind: Kind,
-    polarity: Polarity,
-    description: &'static str,
-) -> Row {
-    Row { id, name, stream, category, unit, kind, polarity, description }
-}
+/// One line of the table: id, name, stream, category, unit, kind, which way is good, description.
+struct Row(&'static str, &'static str, &'static str, &'static str, Unit, Kind, Polarity, &'static str);
 
 use Kind::{Flow, Level, Ratio};
 use Polarity::{DownIsGood, UpIsGood};
@@ -45,39 +23,39 @@ const MONEY: Unit = Unit::Currency;
 
 #[rustfmt::skip]
 const ROWS: [Row; 17] = [
-    row("stripe_mrr", "MRR", "subscriptions", "revenue", MONEY, Level, UpIsGood,
+    Row("stripe_mrr", "MRR", "subscriptions", "revenue", MONEY, Level, UpIsGood,
         "Monthly recurring revenue: what the paying subscriptions come to in a month, after discounts and without tax. Trials, usage and one-off items do not count."),
-    row("stripe_arr", "ARR", "subscriptions", "revenue", MONEY, Level, UpIsGood,
+    Row("stripe_arr", "ARR", "subscriptions", "revenue", MONEY, Level, UpIsGood,
         "Annual recurring revenue: twelve times MRR before rounding."),
-    row("stripe_mrr_by_plan", "MRR by plan", "subscriptions", "revenue", MONEY, Level, UpIsGood,
+    Row("stripe_mrr_by_plan", "MRR by plan", "subscriptions", "revenue", MONEY, Level, UpIsGood,
         "MRR split by price. Each part is rounded for itself."),
-    row("stripe_arpu", "ARPU", "subscriptions", "revenue", MONEY, Ratio, UpIsGood,
+    Row("stripe_arpu", "ARPU", "subscriptions", "revenue", MONEY, Ratio, UpIsGood,
         "Average revenue per user: MRR divided by the customers that pay it."),
-    row("stripe_active_subscriptions", "Active subscriptions", "subscriptions", "subscriptions", Count, Level, UpIsGood,
+    Row("stripe_active_subscriptions", "Active subscriptions", "subscriptions", "subscriptions", Count, Level, UpIsGood,
         "Subscriptions that add to MRR. Free ones and trials do not count."),
-    row("stripe_trialing_subscriptions", "Trials", "subscriptions", "subscriptions", Count, Level, UpIsGood,
+    Row("stripe_trialing_subscriptions", "Trials", "subscriptions", "subscriptions", Count, Level, UpIsGood,
         "Subscriptions in their trial."),
-    row("stripe_new_subscriptions", "New subscriptions", "subscriptions", "subscriptions", Count, Flow, UpIsGood,
+    Row("stripe_new_subscriptions", "New subscriptions", "subscriptions", "subscriptions", Count, Flow, UpIsGood,
         "Subscriptions that began to pay on the day: at the end of their trial, else at their start."),
-    row("stripe_churned_subscriptions", "Churned subscriptions", "subscriptions", "subscriptions", Count, Flow, DownIsGood,
+    Row("stripe_churned_subscriptions", "Churned subscriptions", "subscriptions", "subscriptions", Count, Flow, DownIsGood,
         "Paying subscriptions that ended on the day."),
-    row("stripe_customers", "Customers", "customers", "customers", Count, Level, UpIsGood,
+    Row("stripe_customers", "Customers", "customers", "customers", Count, Level, UpIsGood,
         "Customers in the account, paying or not. Deleted ones do not count."),
-    row("stripe_new_customers", "New customers", "customers", "customers", Count, Flow, UpIsGood,
+    Row("stripe_new_customers", "New customers", "customers", "customers", Count, Flow, UpIsGood,
         "Customers created on the day. Those deleted since are not known."),
-    row("stripe_revenue", "Revenue", "balance", "revenue", MONEY, Flow, UpIsGood,
+    Row("stripe_revenue", "Revenue", "balance", "revenue", MONEY, Flow, UpIsGood,
         "Charges less refunds and lost disputes, before fees, in the currency of the payout."),
-    row("stripe_gross_volume", "Gross volume", "balance", "revenue", MONEY, Flow, UpIsGood,
+    Row("stripe_gross_volume", "Gross volume", "balance", "revenue", MONEY, Flow, UpIsGood,
         "Charges before refunds, disputes and fees."),
-    row("stripe_refunds", "Refunds", "balance", "revenue", MONEY, Flow, DownIsGood,
+    Row("stripe_refunds", "Refunds", "balance", "revenue", MONEY, Flow, DownIsGood,
         "What was refunded, as a positive amount."),
-    row("stripe_fees", "Fees", "balance", "revenue", MONEY, Flow, DownIsGood,
+    Row("stripe_fees", "Fees", "balance", "revenue", MONEY, Flow, DownIsGood,
         "What Stripe kept of the transactions that make up revenue, as a positive amount."),
-    row("stripe_net", "Net revenue", "balance", "revenue", MONEY, Flow, UpIsGood,
+    Row("stripe_net", "Net revenue", "balance", "revenue", MONEY, Flow, UpIsGood,
         "Revenue less fees."),
-    row("stripe_failed_payments", "Failed payments", "charges", "payments", Count, Flow, DownIsGood,
+    Row("stripe_failed_payments", "Failed payments", "charges", "payments", Count, Flow, DownIsGood,
         "Attempts to charge that failed; one invoice may have several."),
-    row("stripe_payment_success_rate", "Payment success rate", "charges", "payments", Percent, Ratio, UpIsGood,
+    Row("stripe_payment_success_rate", "Payment success rate", "charges", "payments", Percent, Ratio, UpIsGood,
         "Share of the attempts to charge that succeeded, retries counted one by one."),
 ];
 
@@ -86,23 +64,23 @@ pub(super) fn definitions() -> Vec<Definition> {
     ROWS.iter().map(definition).collect()
 }
 
-fn definition(row: &Row) -> Definition {
-    let is_by_plan = row.id == "stripe_mrr_by_plan";
-    let is_of_today = row.kind == Level || row.id == "stripe_arpu";
+fn definition(&Row(id, name, stream, category, unit, kind, polarity, description): &Row) -> Definition {
+    let is_by_plan = id == "stripe_mrr_by_plan";
+    let is_of_today = kind == Level || id == "stripe_arpu";
     Definition {
-        id: row.id.to_owned(),
-        name: row.name.to_owned(),
-        description: row.description.to_owned(),
-        unit: row.unit,
-        category: row.category.to_owned(),
-        widget_type: match row.kind {
+        id: id.to_owned(),
+        name: name.to_owned(),
+        description: description.to_owned(),
+        unit,
+        category: category.to_owned(),
+        widget_type: match kind {
             _ if is_by_plan => WidgetType::Table,
             Flow => WidgetType::Chart,
             _ => WidgetType::Metric,
         },
-        kind: row.kind,
-        polarity: row.polarity,
-        valid: match (row.unit, row.kind) {
+        kind,
+        polarity,
+        valid: match (unit, kind) {
             (Percent, _) => ValidRange::Share,
             (Unit::Currency, Flow) => ValidRange::Any,
             _ => ValidRange::NotNegative,
@@ -112,8 +90,8 @@ fn definition(row: &Row) -> Definition {
         retention_days: is_of_today.then_some(1),
         definition: 1,
         dimension: is_by_plan.then_some(Dimension::Plan),
-        stream: row.stream.to_owned(),
-        explained: is_by_plan || row.id == "stripe_mrr",
+        stream: stream.to_owned(),
+        explained: is_by_plan || id == "stripe_mrr",
     }
 }
 

@@ -22,6 +22,8 @@ mod past_due;
 mod price;
 mod receipt;
 #[cfg(test)]
+mod rule_tests;
+#[cfg(test)]
 mod scripted;
 mod settings;
 mod subscriptions;

@@ -1,0 +1,229 @@
+//! `dashtray demo`
+
+use std::{path::Path, sync::Arc};
+
+use serde_json::json;
+
+use super::{
+    Invocation,
+    dates::Dates,
+    failure::{Done, Failure},
+    output::{number, table, text},
+    serve, sync,
+};
+use crate::{
+    app::{App, DEFAULT_PROJECT},
+    clock::Clock,
+    config::Config,
+    connections::ConnectRequest,
+    demo::{Company, Emulators, Options, Truth},
+    metric::{Definition, Exact, Interval, Kind, Period, Unit, Zone, exact},
+    secret::Secret,
+    series::{self, GetRequest, Number, PointView, SeriesView},
+};
+
+/// Try everything with a simulated company
+///
+/// Starts stand-ins of the services on this machine, with 400 days of a company that does not exist, connects them through
+/// the real integrations, reads them, compares the numbers with what the generator knows, and serves until it is stopped.
+/// All of it is in a directory of its own that is removed at the end.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  dashtray demo --listen 127.0.0.1:9000")]
+pub(super) struct Args {
+    /// Address and port
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    listen: std::net::SocketAddr,
+}
+
+/// Any would do; always the same one, so that two people see the same company.
+const SEED: u64 = 7;
+
+pub(super) async fn run(invocation: &Invocation, args: Args) -> Result<Done, Failure> {
+    let listener = serve::bind(args.listen).await?;
+    let directory = tempfile::Builder::new().prefix("dashtray-demo-").tempdir()?;
+    let company = Arc::new(Company::generate(SEED, Clock::System.now()));
+    let emulators = Emulators::start(company.clone(), Options::default()).await?;
+    let app = invocation.open_with(config(invocation, &company, &emulators, directory.path())?).await?;
+
+    let ended = tokio::select! {
+        ended = show(invocation, &app, &company) => ended,
+        () = serve::asked_to_stop() => return Ok(Done::All),
+    };
+    ended?;
+    if !invocation.out.json {
+        invocation.out.print(&instructions(&app, &listener.local_addr()?.to_string()))?;
+    }
+    serve::serve(invocation, app, listener).await
+}
+
+/// The operator's configuration with all that is the demo's own put in its place.
+fn config(
+    invocation: &Invocation,
+    company: &Company,
+    emulators: &Emulators,
+    directory: &Path,
+) -> Result<Config, Failure> {
+    let mut config = invocation.config().clone();
+    config.data_dir = directory.to_owned();
+    config.database_url = Config::sqlite_url(directory);
+    (config.master_key, config.master_key_file) = (None, None);
+    (config.public_url, config.now) = (None, None);
+    config.provider_urls.clear();
+    for account in company.accounts() {
+        let id = account.integration_id;
+        let url =
+            emulators.url(id).parse().map_err(|_| Failure::failed("internal", format!("no stand-in for {id}")))?;
+        config.provider_urls.insert(id.to_owned(), url);
+    }
+    Ok(config)
+}
+
+/// Connects, reads and shows what came of it.
+async fn show(invocation: &Invocation, app: &App, company: &Company) -> Result<(), Failure> {
+    for account in company.accounts() {
+        let credentials = account.credentials.into_iter().map(|(key, value)| (key.to_owned(), Secret::new(value)));
+        let connected = app
+            .connections
+            .connect(ConnectRequest {
+                project: DEFAULT_PROJECT.to_owned(),
+                integration_id: account.integration_id.to_owned(),
+                name: None,
+                credentials: credentials.collect(),
+                settings: account.settings.as_object().cloned().unwrap_or_default(),
+            })
+            .await?;
+        invocation.out.note(&format!("connected {} ({})", connected.account.label, connected.integration_id));
+    }
+    let runs = sync::sync(app, DEFAULT_PROJECT, &[], Dates::default()).await?;
+    let rows = compare(app, company).await?;
+    let view = json!({"data_dir": app.config.data_dir, "runs": runs, "metrics": rows.iter().map(Row::to_json).collect::<Vec<_>>()});
+    invocation.out.show(&view, |_| human(&rows))
+}
+
+/// One series of the last 30 days, and what the generator says of it.
+struct Row {
+    metric_id: String,
+    currency: String,
+    newest: String,
+    days: usize,
+    total: String,
+    agrees: Option<bool>,
+}
+
+async fn compare(app: &App, company: &Company) -> Result<Vec<Row>, Failure> {
+    let mut rows = Vec::new();
+    for descriptor in app.registry.descriptors() {
+        for definition in &descriptor.metrics {
+            let request = GetRequest {
+                project: DEFAULT_PROJECT.to_owned(),
+                metric_id: definition.id.clone(),
+                connection: None,
+                from: None,
+                to: None,
+                interval: Interval::Day,
+                by_dimension: false,
+                now: Clock::System.now(),
+            };
+            for series in series::get(&app.store, &app.registry, &request).await? {
+                let zone = series.zone.parse().unwrap_or_else(|_| Zone::utc());
+                rows.push(row(definition, &series, &company.truth(&zone)));
+            }
+        }
+    }
+    Ok(rows)
+}
+
+fn row(definition: &Definition, series: &SeriesView, truth: &Truth) -> Row {
+    let known: Vec<&PointView> = series.points.iter().filter(|point| point.value.is_some()).collect();
+    let newest = known.last().and_then(|point| point.value.as_ref());
+    let period = known.first().zip(series.points.last()).map(|(first, last)| Period::inclusive(first.date, last.date));
+    let got = match definition.kind {
+        Kind::Flow => known.iter().filter_map(|point| exact_of(point.value.as_ref()?)).sum::<Exact>().into(),
+        Kind::Level => newest.and_then(exact_of),
+        _ => None,
+    };
+    let expected = period
+        .and_then(|period| truth.total(&definition.id, series.currency, period))
+        .and_then(|total| exact::fraction(total, 10_i64.pow(u32::from(digits(definition.unit, series)))));
+    Row {
+        metric_id: definition.id.clone(),
+        currency: series.currency.map(|code| code.to_string()).unwrap_or_default(),
+        newest: newest.map_or_else(|| "-".to_owned(), ToString::to_string),
+        days: known.len(),
+        total: match (definition.kind, &got) {
+            (Kind::Flow, Some(got)) => exact::to_decimal(got, digits(definition.unit, series)).unwrap_or_default(),
+            _ => String::new(),
+        },
+        agrees: got.zip(expected).map(|(got, expected)| got == expected),
+    }
+}
+
+fn exact_of(number: &Number) -> Option<Exact> {
+    match number {
+        Number::Integer(number) => Some(exact::from_int(*number)),
+        Number::Decimal(text) => exact::parse_decimal(text),
+    }
+}
+
+fn digits(unit: Unit, series: &SeriesView) -> u8 {
+    match (unit, series.currency) {
+        (Unit::Currency, Some(currency)) => currency.digits(),
+        _ => 0,
+    }
+}
+
+impl Row {
+    fn to_json(&self) -> serde_json::Value {
+        json!({"metric_id": self.metric_id, "currency": self.currency, "newest": self.newest, "days": self.days,
+            "total": self.total, "agrees": self.agrees})
+    }
+}
+
+fn human(rows: &[Row]) -> String {
+    let mut shown = table(&["metric", "currency", "newest", "days", "sum of 30 days", "as generated"]);
+    for row in rows {
+        let agrees = match row.agrees {
+            Some(true) => "✓",
+            Some(false) => "✗ differs",
+            None => "",
+        };
+        shown.add_row([
+            row.metric_id.as_str().into(),
+            row.currency.as_str().into(),
+            number(&row.newest),
+            number(row.days),
+            number(&row.total),
+            agrees.into(),
+        ]);
+    }
+    let judged = rows.iter().filter(|row| row.agrees.is_some()).count();
+    let agreeing = rows.iter().filter(|row| row.agrees == Some(true)).count();
+    format!("{}\n{agreeing} of {judged} totals that the generator knows agree with what was read.\n", text(&shown))
+}
+
+/// How to look at it from another terminal, to be copied.
+fn instructions(app: &App, address: &str) -> String {
+    let config = &app.config;
+    let directory = config.data_dir.display();
+    let descriptors: Vec<_> = app.registry.descriptors().collect();
+    let metrics = || descriptors.iter().flat_map(|descriptor| &descriptor.metrics);
+    let explained = metrics().find(|metric| metric.explained).map_or("METRIC", |metric| metric.id.as_str());
+    let divided = metrics().find(|metric| metric.dimension.is_some()).map_or("METRIC", |metric| metric.id.as_str());
+    let mut out = format!("\nDashtray is at http://{address}\n\nIn another terminal:\n");
+    let commands = [
+        "connections".to_owned(),
+        format!("get {explained}"),
+        format!("explain {explained}"),
+        format!("get {divided} --by-dimension --interval week"),
+    ];
+    for command in commands {
+        out.push_str(&format!("  dashtray --data-dir {directory} {command}\n"));
+    }
+    out.push_str("\nTo sync from there as well, say where the stand-ins are:\n");
+    for (id, url) in &config.provider_urls {
+        let variable = id.to_uppercase().replace('-', "_");
+        out.push_str(&format!("  export DASHTRAY_PROVIDER_URL_{variable}={}\n", url.as_str().trim_end_matches('/')));
+    }
+    out.push_str("\nCtrl-C stops it and removes everything.\n");
+    out
+}

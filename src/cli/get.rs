@@ -1,0 +1,227 @@
+//! `dashtray get`
+
+use serde_json::json;
+
+use super::{
+    Invocation, ProjectArg,
+    dates::Dates,
+    failure::{Done, Failure},
+    output::{number, table, text},
+    sparkline::sparkline,
+};
+use crate::{
+    metric::{Interval, Quality},
+    series::{self, GetRequest, Number, PointView, SeriesView},
+};
+
+/// Show a metric over time
+///
+/// One series for each connection and currency. Both dates are inclusive; weeks are ISO weeks. A day that is not known is
+/// shown as such, never as zero.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    dashtray get stripe_mrr\n  \
+    dashtray get stripe_revenue --from 2026-01-01 --to 2026-03-31 --interval month\n  \
+    dashtray get github_commits --by-dimension --csv > commits.csv")]
+pub(super) struct Args {
+    /// The metric, as in `dashtray integrations ID`
+    #[arg(value_name = "METRIC")]
+    metric: String,
+    /// Only this connection, by name or id
+    #[arg(long, value_name = "C")]
+    connection: Option<String>,
+    #[command(flatten)]
+    dates: Dates,
+    /// day, week or month
+    #[arg(long, value_name = "INTERVAL", default_value = "day")]
+    interval: Interval,
+    /// One series for each plan, repository, … instead of the total
+    #[arg(long)]
+    by_dimension: bool,
+    /// Print CSV
+    #[arg(long, conflicts_with = "json")]
+    csv: bool,
+    #[command(flatten)]
+    project: ProjectArg,
+}
+
+pub(super) async fn run(invocation: &Invocation, args: Args) -> Result<Done, Failure> {
+    let now = invocation.config().clock().now();
+    args.dates.check(now)?;
+    let app = invocation.open().await?;
+    let request = GetRequest {
+        project: args.project.project,
+        metric_id: args.metric,
+        connection: args.connection,
+        from: args.dates.from,
+        to: args.dates.to,
+        interval: args.interval,
+        by_dimension: args.by_dimension,
+        now,
+    };
+    let series = series::get(&app.store, &app.registry, &request).await?;
+    if args.csv {
+        invocation.out.print(&csv(&series))?;
+        return Ok(Done::All);
+    }
+    if series.is_empty() && !invocation.out.json {
+        invocation.out.note("nothing is known of it yet; `dashtray sync` reads it");
+    }
+    let view = json!({"series": series});
+    invocation.out.show(&view, |_| series.iter().map(human).collect::<Vec<_>>().join("\n"))?;
+    Ok(Done::All)
+}
+
+fn human(series: &SeriesView) -> String {
+    let mut facts = vec![series.currency.map_or_else(|| series.unit.name().to_owned(), |code| code.to_string())];
+    facts.extend(series.dimension.clone());
+    if series.converted {
+        facts.push("converted".to_owned());
+    }
+    facts.push(format!("days end in {}", series.zone));
+    let mut out = format!("{} ({}), {}\n", series.name, series.metric_id, facts.join(", "));
+    let heights: Vec<Option<f64>> = series.points.iter().map(|point| point.value.as_ref().and_then(height)).collect();
+    if heights.iter().any(Option::is_some) {
+        out.push_str(&format!("{}\n", sparkline(&heights)));
+    }
+    let mut rows = table(&["date", "value", "state", "note"]);
+    for point in &series.points {
+        let value = point.value.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
+        rows.add_row([point.date.to_string().into(), number(value), point.state.name().into(), note(point).into()]);
+    }
+    out + &text(&rows)
+}
+
+/// How high a bar is. For the eye alone: nothing is computed with it.
+fn height(value: &Number) -> Option<f64> {
+    value.to_string().parse().ok()
+}
+
+fn note(point: &PointView) -> String {
+    let mut notes: Vec<&str> = point.reason.iter().map(String::as_str).collect();
+    if point.provisional {
+        notes.push("provisional");
+    }
+    if point.stale {
+        notes.push("stale");
+    }
+    if point.quality != Quality::Exact {
+        notes.push(quality(point.quality));
+    }
+    notes.join(", ")
+}
+
+fn quality(quality: Quality) -> &'static str {
+    match quality {
+        Quality::Exact => "exact",
+        Quality::Reconstructed => "reconstructed",
+        Quality::Estimated => "estimated",
+    }
+}
+
+fn csv(series: &[SeriesView]) -> String {
+    let mut out =
+        "date,metric_id,connection_id,dimension,currency,value,state,reason,provisional,stale,quality\n".to_owned();
+    for series in series {
+        for point in &series.points {
+            let fields = [
+                point.date.to_string(),
+                series.metric_id.clone(),
+                series.connection_id.to_string(),
+                series.dimension.clone().unwrap_or_default(),
+                series.currency.map(|code| code.to_string()).unwrap_or_default(),
+                point.value.as_ref().map(ToString::to_string).unwrap_or_default(),
+                point.state.name().to_owned(),
+                point.reason.clone().unwrap_or_default(),
+                point.provisional.to_string(),
+                point.stale.to_string(),
+                quality(point.quality).to_owned(),
+            ];
+            out.push_str(&fields.map(|field| quoted(&field)).join(","));
+            out.push('\n');
+        }
+    }
+    out
+}
+
+/// A field as RFC 4180 has it.
+fn quoted(field: &str) -> String {
+    if field.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", field.replace('"', "\"\""))
+    } else {
+        field.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metric::{Currency, FailureKind, Kind, State, Unit};
+
+    fn point(date: &str, value: Option<Number>, state: State) -> PointView {
+        PointView {
+            date: date.parse().unwrap(),
+            value,
+            state,
+            reason: None,
+            provisional: false,
+            stale: false,
+            quality: Quality::Exact,
+            metadata: None,
+        }
+    }
+
+    fn series() -> SeriesView {
+        let decimal = |text: &str| Some(Number::Decimal(text.to_owned()));
+        let failed = point("2026-03-02", None, State::Failed(FailureKind::Unavailable));
+        let today = point("2026-03-03", decimal("124.80"), State::Value);
+        SeriesView {
+            metric_id: "stripe_mrr".to_owned(),
+            name: "MRR".to_owned(),
+            unit: Unit::Currency,
+            currency: Some(Currency::USD),
+            kind: Kind::Level,
+            zone: "UTC".to_owned(),
+            connection_id: uuid::Uuid::nil(),
+            dimension: Some("Basic, \"old\"".to_owned()),
+            converted: false,
+            points: vec![
+                point("2026-03-01", decimal("62.40"), State::Value),
+                PointView { reason: Some("no answer".to_owned()), ..failed },
+                PointView { provisional: true, quality: Quality::Estimated, ..today },
+            ],
+        }
+    }
+
+    #[test]
+    fn a_series_is_a_line_and_a_table_in_which_gaps_are_seen() {
+        insta::assert_snapshot!(human(&series()), @r#"
+        MRR (stripe_mrr), USD, Basic, "old", days end in UTC
+        ▅ █
+        DATE        VALUE   STATE   NOTE
+        2026-03-01   62.40  value
+        2026-03-02       -  failed  no answer
+        2026-03-03  124.80  value   provisional, estimated
+        "#);
+    }
+
+    #[test]
+    fn csv_quotes_what_needs_it_and_leaves_unknown_values_empty() {
+        insta::assert_snapshot!(csv(&[series()]), @r#"
+        date,metric_id,connection_id,dimension,currency,value,state,reason,provisional,stale,quality
+        2026-03-01,stripe_mrr,00000000-0000-0000-0000-000000000000,"Basic, ""old""",USD,62.40,value,,false,false,exact
+        2026-03-02,stripe_mrr,00000000-0000-0000-0000-000000000000,"Basic, ""old""",USD,,failed,no answer,false,false,exact
+        2026-03-03,stripe_mrr,00000000-0000-0000-0000-000000000000,"Basic, ""old""",USD,124.80,value,,true,false,estimated
+        "#);
+    }
+
+    #[test]
+    fn json_has_decimal_strings_and_integers_for_counts() {
+        let mut view = series();
+        view.points = vec![point("2026-03-01", Some(Number::Integer(7)), State::Value)];
+        let json = serde_json::to_value(&view).unwrap();
+        assert_eq!(json["points"][0]["value"], json!(7));
+        assert_eq!(serde_json::to_value(series()).unwrap()["points"][0]["value"], json!("62.40"));
+        assert_eq!(serde_json::to_value(series()).unwrap()["points"][1]["value"], json!(null));
+    }
+}

@@ -1,0 +1,80 @@
+//! `dashtray integrations`
+
+use serde_json::json;
+
+use super::{
+    Invocation,
+    failure::{Done, Failure},
+    output::{number, table, text},
+};
+use crate::integrations::{Descriptor, Registry, catalogue};
+
+/// What can be connected
+///
+/// Lists the integrations, or shows one whole: what it needs, what it measures, how to get the key.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  dashtray integrations\n  dashtray integrations stripe\n  dashtray integrations github --json"
+)]
+pub(super) struct Args {
+    /// Show this integration whole
+    #[arg(value_name = "ID")]
+    id: Option<String>,
+}
+
+pub(super) fn run(invocation: &Invocation, args: Args) -> Result<Done, Failure> {
+    let registry = Registry::builtin();
+    match args.id {
+        None => {
+            let descriptors: Vec<_> = registry.descriptors().collect();
+            let entries: Vec<_> = descriptors.iter().map(|descriptor| catalogue::entry(descriptor)).collect();
+            let list = || descriptors.iter().map(AsRef::as_ref);
+            invocation.out.show(&json!({"integrations": entries}), |_| list_human(list()))?;
+        }
+        Some(id) => {
+            let descriptor = registry.get(&id)?.descriptor();
+            invocation.out.show(&catalogue::entry(&descriptor), |_| entry_human(&descriptor))?;
+        }
+    }
+    Ok(Done::All)
+}
+
+fn list_human<'a>(descriptors: impl Iterator<Item = &'a Descriptor>) -> String {
+    let mut rows = table(&["id", "name", "category", "metrics", "what it measures"]);
+    for descriptor in descriptors {
+        rows.add_row([
+            descriptor.id.as_str().into(),
+            descriptor.name.as_str().into(),
+            catalogue::word(&descriptor.category).into(),
+            number(descriptor.metrics.len()),
+            descriptor.summary.as_str().into(),
+        ]);
+    }
+    text(&rows)
+}
+
+fn entry_human(descriptor: &Descriptor) -> String {
+    let mut out = format!("{} ({})\n{}\n", descriptor.name, descriptor.id, descriptor.summary);
+    out.push_str(&format!(
+        "\nSynced every {} minutes; the first sync reads {} days.\n",
+        descriptor.sync_interval_minutes, descriptor.history_days
+    ));
+    let mut credentials = table(&["credential", "required", "what it is"]);
+    for field in &descriptor.credentials {
+        let required = if field.required { "yes" } else { "no" };
+        credentials.add_row([field.key.as_str(), required, &field.help_text]);
+    }
+    let mut settings = table(&["setting", "default", "what it does"]);
+    for field in &descriptor.settings {
+        settings.add_row([field.key.as_str(), field.default.as_deref().unwrap_or("-"), &field.help_text]);
+    }
+    let mut metrics = table(&["metric", "name", "unit", "kind", "by"]);
+    for metric in &descriptor.metrics {
+        let by = metric.dimension.as_ref().map_or_else(|| "-".to_owned(), catalogue::word);
+        metrics.add_row([metric.id.as_str(), &metric.name, metric.unit.name(), &catalogue::word(&metric.kind), &by]);
+    }
+    for part in [credentials, settings, metrics].iter().filter(|part| part.row_count() > 0) {
+        out.push_str(&format!("\n{}", text(part)));
+    }
+    format!("{out}\n{}\n", descriptor.guide.trim())
+}

@@ -1,0 +1,102 @@
+//! What `dashtray demo` needs to know: how to connect the simulated company, and what its totals should come to.
+
+use serde_json::{Value as Json, json};
+
+use super::{
+    Company, GITHUB_TOKEN, STRIPE_KEY, Truth,
+    company::{Days, Money, RepositoryTruth},
+};
+use crate::metric::{Currency, Period};
+
+/// One account of the company.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// Which integration connects it, and the name that [`super::Emulators::url`] takes.
+    pub integration_id: &'static str,
+    /// The credential fields.
+    pub credentials: Vec<(&'static str, &'static str)>,
+    /// The settings.
+    pub settings: Json,
+}
+
+impl Company {
+    /// Its accounts, one for each emulator.
+    pub fn accounts(&self) -> Vec<Account> {
+        let repositories: Vec<String> =
+            self.github.repositories.iter().map(super::company::Repository::full_name).collect();
+        vec![
+            Account {
+                integration_id: "github",
+                credentials: vec![("token", GITHUB_TOKEN)],
+                settings: json!({"repositories": repositories}),
+            },
+            Account { integration_id: "stripe", credentials: vec![("api_key", STRIPE_KEY)], settings: json!({}) },
+        ]
+    }
+}
+
+impl Truth {
+    /// What a metric comes to by the generator's books, in its stored unit: of a flow the sum over the period, of a level
+    /// what stands now. `None` where the books do not say.
+    pub fn total(&self, metric_id: &str, currency: Option<Currency>, period: Period) -> Option<i64> {
+        match metric_id.split_once('_')? {
+            ("stripe", metric) => self.billing(metric, currency, period),
+            ("github", metric) => self.repositories.values().map(|repository| code(repository, metric, period)).sum(),
+            _ => None,
+        }
+    }
+
+    fn billing(&self, metric: &str, currency: Option<Currency>, period: Period) -> Option<i64> {
+        let money = |part: fn(&Money) -> i64| {
+            let code = currency?.to_string();
+            let days = self.money.iter().filter(|(day, _)| period.contains(**day));
+            Some(days.filter_map(|(_, day)| day.get(&code)).map(part).sum())
+        };
+        let sum = |days| Some(sum(days, period));
+        match metric {
+            "mrr" => Some(self.mrr.get(&currency?.to_string()).copied().unwrap_or(0)),
+            "active_subscriptions" => Some(self.active_subscriptions),
+            "trialing_subscriptions" => Some(self.trialing_subscriptions),
+            "customers" => Some(self.customers),
+            "revenue" => money(|money| money.revenue),
+            "gross_volume" => money(|money| money.gross),
+            "refunds" => money(|money| money.refunds.abs()),
+            "fees" => money(|money| money.fees),
+            "net" => money(|money| money.net),
+            "new_customers" => sum(&self.new_customers),
+            "new_subscriptions" => sum(&self.new_subscriptions),
+            "failed_payments" => sum(&self.failed_payments),
+            _ => None,
+        }
+    }
+}
+
+fn code(truth: &RepositoryTruth, metric: &str, period: Period) -> Option<i64> {
+    let traffic = |which: usize| {
+        let days = truth.traffic.iter().filter(|(day, _)| period.contains(**day));
+        days.map(|(_, counts)| counts.get(which).copied().unwrap_or(0)).sum()
+    };
+    Some(match metric {
+        "stars" => truth.stars,
+        "forks" => truth.forks,
+        "watchers" => truth.watchers,
+        "open_issues" => truth.open_issues,
+        "open_prs" => truth.open_prs,
+        "release_downloads" => truth.release_downloads,
+        "new_stars" => sum(&truth.new_stars, period),
+        "commits" => sum(&truth.commits, period),
+        "issues_opened" => sum(&truth.issues_opened, period),
+        "issues_closed" => sum(&truth.issues_closed, period),
+        "prs_opened" => sum(&truth.prs_opened, period),
+        "prs_merged" => sum(&truth.prs_merged, period),
+        "releases" => sum(&truth.releases, period),
+        "workflow_runs" => sum(&truth.workflow_runs, period),
+        "traffic_views" => traffic(0),
+        "traffic_clones" => traffic(2),
+        _ => return None,
+    })
+}
+
+fn sum(days: &Days, period: Period) -> i64 {
+    days.iter().filter(|(day, _)| period.contains(**day)).map(|(_, count)| count).sum()
+}

@@ -1,0 +1,76 @@
+//! What Dashtray answers over HTTP: for now whether it is well.
+
+mod error;
+mod health;
+
+use std::io;
+
+use axum::{Router, routing::get};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+pub use error::Error;
+
+/// All routes.
+pub fn router(app: App) -> Router {
+    Router::new()
+        .route("/healthz", get(health::process))
+        .route("/readyz", get(health::database))
+        .route("/api/v1/health", get(health::api))
+        .fallback(async || Error::NotFound)
+        .method_not_allowed_fallback(async || Error::MethodNotAllowed)
+        .with_state(app)
+}
+
+/// Serves until `stop` is cancelled and the answers under way are sent.
+pub async fn serve(listener: TcpListener, app: App, stop: CancellationToken) -> io::Result<()> {
+    axum::serve(listener, router(app)).with_graceful_shutdown(async move { stop.cancelled().await }).await
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+    use crate::{
+        config::{Config, Flags},
+        integrations::Registry,
+    };
+
+    /// Status and body of an answer.
+    async fn ask(address: std::net::SocketAddr, request: &str) -> (String, String) {
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        stream.write_all(format!("{request} HTTP/1.0\r\n\r\n").as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().to_owned(), body.to_owned())
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn answers_how_it_is_and_stops_when_asked() {
+        let directory = tempfile::tempdir().unwrap();
+        let flags = Flags { data_dir: Some(directory.path().to_owned()), ..Flags::default() };
+        let config = Config::load(&flags).unwrap().config;
+        let app = App::open(config, Registry::new(Vec::new())).await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let server = tokio::spawn(serve(listener, app.clone(), stop.clone()));
+
+        assert_eq!(ask(address, "GET /healthz").await, ("200".to_owned(), r#"{"status":"ok"}"#.to_owned()));
+        assert_eq!(ask(address, "GET /readyz").await.0, "200");
+        let (_, api) = ask(address, "GET /api/v1/health").await;
+        assert!(api.starts_with(r#"{"data":{"status":"ok","version":"#), "{api}");
+        let (status, body) = ask(address, "GET /nowhere").await;
+        assert_eq!(status, "404");
+        assert!(body.contains(r#""code":"not_found""#), "{body}");
+        assert_eq!(ask(address, "POST /healthz").await.0, "405");
+
+        app.store.close().await;
+        assert_eq!(ask(address, "GET /readyz").await.0, "503");
+        stop.cancel();
+        server.await.unwrap().unwrap();
+    }
+}
