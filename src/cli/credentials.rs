@@ -1,11 +1,7 @@
 //! Reading credentials and settings: from a file, from stdin, or field by field at a terminal. Never from arguments,
 //! which other users of the machine can see.
 
-use std::{
-    collections::BTreeMap,
-    io::Read,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, io::Read, path::Path};
 
 use inquire::{InquireError, Password, PasswordDisplayMode, Select, Text};
 use serde_json::{Map, Value as Json};
@@ -43,7 +39,7 @@ pub(super) fn read(file: Option<&Path>, descriptor: &Descriptor, ask_settings: b
 
 fn read_file(path: &Path) -> Result<Zeroizing<String>, Failure> {
     let mut text = Zeroizing::new(String::new());
-    let read = if path == PathBuf::from("-") {
+    let read = if path == "-" {
         std::io::stdin().lock().take(LARGEST_FILE + 1).read_to_string(&mut text)
     } else {
         std::fs::File::open(path).and_then(|file| file.take(LARGEST_FILE + 1).read_to_string(&mut text))

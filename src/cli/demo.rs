@@ -103,6 +103,7 @@ async fn show(invocation: &Invocation, app: &App, company: &Company) -> Result<(
 /// One series of the last 30 days, and what the generator says of it.
 struct Row {
     metric_id: String,
+    dimension: String,
     currency: String,
     newest: String,
     days: usize,
@@ -143,10 +144,12 @@ fn row(definition: &Definition, series: &SeriesView, truth: &Truth) -> Row {
         _ => None,
     };
     let expected = period
+        .filter(|_| series.dimension.is_none())
         .and_then(|period| truth.total(&definition.id, series.currency, period))
         .and_then(|total| exact::fraction(total, 10_i64.pow(u32::from(digits(definition.unit, series)))));
     Row {
         metric_id: definition.id.clone(),
+        dimension: series.dimension.clone().unwrap_or_default(),
         currency: series.currency.map(|code| code.to_string()).unwrap_or_default(),
         newest: newest.map_or_else(|| "-".to_owned(), ToString::to_string),
         days: known.len(),
@@ -174,7 +177,7 @@ fn digits(unit: Unit, series: &SeriesView) -> u8 {
 
 impl Row {
     fn to_json(&self) -> serde_json::Value {
-        json!({"metric_id": self.metric_id, "currency": self.currency, "newest": self.newest, "days": self.days,
+        json!({"metric_id": self.metric_id, "dimension": self.dimension, "currency": self.currency, "newest": self.newest, "days": self.days,
             "total": self.total, "agrees": self.agrees})
     }
 }
@@ -188,7 +191,7 @@ fn human(rows: &[Row]) -> String {
             None => "",
         };
         shown.add_row([
-            row.metric_id.as_str().into(),
+            format!("{} {}", row.metric_id, row.dimension).trim_end().into(),
             row.currency.as_str().into(),
             number(&row.newest),
             number(row.days),
