@@ -38,7 +38,11 @@ async fn table() {
         first_sync(subscriptions).await;
     }
     let points = repeated(&["points", "1000000"]).await;
-    println!("points: {} upserted a second, {} bytes a point", median(&points, "per_second"), median(&points, "bytes_each"));
+    println!(
+        "points: {} upserted a second, {} bytes a point",
+        median(&points, "per_second"),
+        median(&points, "bytes_each")
+    );
     let serve = repeated(&["serve"]).await;
     println!(
         "serve: {} KiB when idle, first answer {} ms after start, binary {} KiB",

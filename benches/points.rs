@@ -56,10 +56,7 @@ pub(crate) async fn upsert(count: usize) -> Figures {
     let days = count / SERIES;
     let started = Instant::now();
     for some in series.chunks(BATCH) {
-        let rows: Vec<PointRow> = some
-            .iter()
-            .flat_map(|id| (0..days).map(move |day| point(*id, day)))
-            .collect();
+        let rows: Vec<PointRow> = some.iter().flat_map(|id| (0..days).map(move |day| point(*id, day))).collect();
         let mut write = store.write(&claim).await.unwrap();
         write.upsert_points(&rows).await.unwrap();
         write.commit().await.unwrap();

@@ -110,7 +110,7 @@ pub(super) fn answer(
         let note = sample.metadata.clone().map(Json::Object);
         cells.insert((series.clone(), *day), (cell_of(definition, *day, sample.value, sample.quality, frame), note));
     }
-    for ((series, day), _) in standing {
+    for (series, day) in standing.keys() {
         let forgotten = covers(&answer.scope, series) && period.contains(*day);
         if forgotten && !cells.contains_key(&(series.clone(), *day)) {
             cells.insert((series.clone(), *day), (unsaid(definition, *day, frame), None));

@@ -42,6 +42,16 @@ pub(super) struct Findings {
     pub(super) interrupted: bool,
 }
 
+/// One run, and where it notes what it finds: both are looked at after it ended, or was ended.
+struct Job<'a> {
+    claim: &'a Claim,
+    connection: &'a Connection,
+    run_id: Uuid,
+    range: Range,
+    findings: &'a Mutex<Findings>,
+    tally: &'a Arc<Mutex<Tally>>,
+}
+
 impl Syncer {
     /// Runs a claimed connection and releases it, whatever happens on the way.
     pub(super) async fn run(
@@ -62,7 +72,8 @@ impl Syncer {
         let findings = Mutex::new(Findings::default());
         let tally = Arc::new(Mutex::new(Tally::default()));
         let done = {
-            let reading = self.read(&claim, &connection, run_id, range, &findings, &tally, &watcher);
+            let job = Job { claim: &claim, connection: &connection, run_id, range, findings: &findings, tally: &tally };
+            let reading = self.read(&job, &watcher);
             tokio::select! {
                 done = reading => Some(done),
                 () = interrupted.cancelled() => None,
@@ -119,16 +130,8 @@ impl Syncer {
         integration.map_or(30, |integration| i64::from(integration.descriptor().sync_interval_minutes))
     }
 
-    async fn read(
-        &self,
-        claim: &Claim,
-        connection: &Connection,
-        run_id: Uuid,
-        range: Range,
-        findings: &Mutex<Findings>,
-        tally: &Arc<Mutex<Tally>>,
-        watcher: &Watcher,
-    ) -> Result<(), connections::Error> {
+    async fn read(&self, job: &Job<'_>, watcher: &Watcher) -> Result<(), connections::Error> {
+        let Job { claim, connection, run_id, range, findings, tally } = *job;
         let integration = self.connections.registry.get(&connection.integration_id)?;
         let descriptor = integration.descriptor();
         let today = self.today(connection);

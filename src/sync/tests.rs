@@ -56,7 +56,10 @@ fn apply(standing: &mut Standing, changes: Vec<Change>) {
 }
 
 fn state_of(standing: &Standing, date: &str) -> Option<State> {
-    standing.iter().find(|((series, of), _)| series.dimension.is_empty() && *of == day(date)).map(|(_, cell)| cell.mark.state)
+    standing
+        .iter()
+        .find(|((series, of), _)| series.dimension.is_empty() && *of == day(date))
+        .map(|(_, cell)| cell.mark.state)
 }
 
 #[test]
@@ -144,7 +147,11 @@ fn a_finished_day_is_restated_and_an_unfinished_one_completed() {
 fn a_failure_keeps_the_last_good_value_and_says_that_it_is_stale() {
     let asked = period("2026-03-01", "2026-03-02");
     let mut standing = Standing::new();
-    let known = Answer::total("fake_thing", Period::single(day("2026-03-01")), vec![Sample::new(day("2026-03-01"), Value::Count(3))]);
+    let known = Answer::total(
+        "fake_thing",
+        Period::single(day("2026-03-01")),
+        vec![Sample::new(day("2026-03-01"), Value::Count(3))],
+    );
     let changes = ledger::answer(&counts(), &known, &standing, frame("2026-03-02")).unwrap();
     apply(&mut standing, changes);
     let gap = Gap {
@@ -187,9 +194,14 @@ fn impossible_values_are_refused_whole() {
         ledger::answer(&counts(), &answer, &Standing::new(), frame("2026-03-09")).unwrap_err().to_string()
     };
     let sample = |date: &str, value: Value| Sample::new(day(date), value);
-    assert!(refused(vec![sample("2026-03-01", Value::Count(-1))]).contains("-1 on 2026-03-01 is out of the valid range"));
+    assert!(
+        refused(vec![sample("2026-03-01", Value::Count(-1))]).contains("-1 on 2026-03-01 is out of the valid range")
+    );
     assert!(refused(vec![sample("2026-03-03", Value::Count(1))]).contains("lies outside"));
-    assert!(refused(vec![sample("2026-03-01", Value::Count(1)), sample("2026-03-01", Value::Count(1))]).contains("two values"));
+    assert!(
+        refused(vec![sample("2026-03-01", Value::Count(1)), sample("2026-03-01", Value::Count(1))])
+            .contains("two values")
+    );
     assert!(refused(vec![sample("2026-03-01", Value::Bytes(1))]).contains("does not fit"));
     assert!(refused(vec![sample("2026-03-01", Value::Count(1)).of("pro")]).contains("dimension"));
 }

@@ -139,8 +139,11 @@ fn processes_that_start_together_end_with_one_key() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("master.key");
     let ids: Vec<String> = std::thread::scope(|scope| {
-        let starts: Vec<_> =
-            (0..8).map(|_| scope.spawn(|| Vault::load(&own_file(&path, true)).unwrap().key_id().unwrap_or_default().to_owned())).collect();
+        let starts: Vec<_> = (0..8)
+            .map(|_| {
+                scope.spawn(|| Vault::load(&own_file(&path, true)).unwrap().key_id().unwrap_or_default().to_owned())
+            })
+            .collect();
         starts.into_iter().map(|start| start.join().unwrap()).collect()
     });
     assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");

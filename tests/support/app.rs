@@ -74,8 +74,7 @@ impl Process {
 
     pub(crate) async fn run_range(&self, name: &str, range: Range) -> RunView {
         let stop = CancellationToken::new();
-        let mut runs =
-            self.sync.sync_now("default", &[name.to_owned()], range, &stop, Arc::new(|_| {})).await.unwrap();
+        let mut runs = self.sync.sync_now("default", &[name.to_owned()], range, &stop, Arc::new(|_| {})).await.unwrap();
         runs.remove(0)
     }
 

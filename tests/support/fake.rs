@@ -13,9 +13,7 @@ use dashtray::{
         AccountInfo, BaseUrl, Batch, Category, Context, CredentialField, Descriptor, Error, FetchReport, FieldKind,
         Integration, Order, Outcome, Record, SettingField, SettingKind, Shape, Stream, ZonePolicy,
     },
-    metric::{
-        Answer, Currency, Day, Definition, Kind, Period, Polarity, Sample, Unit, ValidRange, Value, WidgetType,
-    },
+    metric::{Answer, Currency, Day, Definition, Kind, Period, Polarity, Sample, Unit, ValidRange, Value, WidgetType},
 };
 use tokio::sync::Notify;
 

@@ -39,8 +39,12 @@ async fn a_first_run_reads_newest_days_first_and_leaves_no_day_open(db: Database
     let process = connected(&db, &script).await;
     let run = process.run("main").await;
     assert_eq!(run.status, RunStatus::Ok, "{run:?}");
-    let starts: Vec<String> =
-        script.take_calls().iter().filter(|(ids, _)| ids[0] == "fake_events").map(|(_, period)| period.to_string()).collect();
+    let starts: Vec<String> = script
+        .take_calls()
+        .iter()
+        .filter(|(ids, _)| ids[0] == "fake_events")
+        .map(|(_, period)| period.to_string())
+        .collect();
     assert_eq!(starts, ["[2026-03-22, 2026-04-01)", "[2026-03-12, 2026-03-22)", "[2026-03-02, 2026-03-12)"]);
     for metric in ["fake_events", "fake_users"] {
         let points = points(&process, metric).await;
@@ -170,7 +174,8 @@ async fn what_the_plan_lacks_does_not_degrade(db: Database) {
     assert_eq!(users[0].reason.as_deref(), Some("the plan does not include it"));
     script.take_calls();
     process.run("main").await;
-    let asked: Vec<_> = script.take_calls().into_iter().filter(|(ids, _)| ids.contains(&"fake_users".to_owned())).collect();
+    let asked: Vec<_> =
+        script.take_calls().into_iter().filter(|(ids, _)| ids.contains(&"fake_users".to_owned())).collect();
     assert!(asked.iter().all(|(_, period)| period.len() <= 2), "only the newest days are tried again");
 }
 
@@ -219,11 +224,7 @@ async fn a_named_range_is_read_again(db: Database) {
     assert_eq!(calls, ["[2026-03-05, 2026-03-07)"]);
     let backwards = Range { from: day("2026-03-06"), to: day("2026-03-05") };
     let stop = tokio_util::sync::CancellationToken::new();
-    let error = process
-        .sync
-        .sync_now("default", &[], backwards, &stop, std::sync::Arc::new(|_| {}))
-        .await
-        .unwrap_err();
+    let error = process.sync.sync_now("default", &[], backwards, &stop, std::sync::Arc::new(|_| {})).await.unwrap_err();
     assert!(error.is_usage() && error.to_string().contains("runs backwards"), "{error}");
 }
 
