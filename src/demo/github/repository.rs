@@ -77,8 +77,12 @@ pub(super) fn own(ask: Ask<'_>) -> Result<Found, Problem> {
         return Err(Problem::not_accessible(true));
     }
     let visibility = params.word("visibility", &["all", "public", "private"])?;
+    // All of them are the organisation's.
+    let member = params.get("affiliation").is_none_or(|known| known.contains("organization_member"));
     let shown = |repository: &&Repository| {
-        ask.caller.sees(repository) && (visibility == "all" || (visibility == "private") == repository.private)
+        member
+            && ask.caller.sees(repository)
+            && (visibility == "all" || (visibility == "private") == repository.private)
     };
     list(ask, params, &ask.code.repositories.iter().filter(shown).collect::<Vec<_>>(), "full_name")
 }

@@ -89,6 +89,7 @@ async fn private_repositories_do_not_exist_for_strangers() {
     assert_eq!(names(ask_with(&emulators, "/orgs/fernwerk/repos", &[]).await), 3);
     assert_eq!(names(ask(&emulators, "/orgs/fernwerk/repos").await), 5);
     assert_eq!(names(ask(&emulators, "/user/repos?sort=pushed").await), 5);
+    assert_eq!(names(ask(&emulators, "/user/repos?affiliation=owner").await), 0);
 }
 
 #[tokio::test]

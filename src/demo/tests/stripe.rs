@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::{client::Answer, start, unlimited};
-use crate::demo::{Emulators, Options, STRIPE_KEY, STRIPE_KEY_WITHOUT_CHARGES, StripeKey};
+use crate::demo::{Company, Emulators, Options, STRIPE_KEY, STRIPE_KEY_WITHOUT_CHARGES, StripeKey};
 
 const VERSION: &str = "2026-07-29.dahlia";
 
@@ -185,6 +185,26 @@ async fn references_are_ids_until_they_are_expanded() {
     assert_eq!(one["customer"]["object"], "customer");
     let shallow = ask(&emulators, &format!("/v1/subscriptions/{id}?expand[]=discounts")).await.json();
     assert!(shallow["discounts"][0]["source"]["coupon"].is_string());
+}
+
+#[tokio::test]
+async fn four_levels_can_be_expanded_on_a_list() {
+    let emulators = unlimited().await;
+    let path = "/v1/subscriptions?status=all&limit=100&expand%5B%5D=data.discounts.source.coupon\
+                &expand[]=data.items.data.discounts";
+    let rows = walk(&emulators, path).await;
+    assert!(rows.iter().any(|row| row["discounts"][0]["source"]["coupon"]["duration"] == "repeating"));
+    assert!(rows.iter().any(|row| row["items"]["data"][0]["discounts"][0]["source"]["coupon"] == "EARLYBIRD"));
+}
+
+#[tokio::test]
+async fn an_account_without_history_answers_with_empty_lists() {
+    let company = std::sync::Arc::new(Company::empty(super::now()));
+    let emulators = Emulators::start(company, Options::default()).await.unwrap();
+    let page = ask(&emulators, "/v1/subscriptions?status=all").await.json();
+    assert_eq!((&page["data"], &page["has_more"]), (&serde_json::json!([]), &Value::Bool(false)));
+    assert_eq!(ask(&emulators, "/v1/balance").await.json()["available"][0]["currency"], "usd");
+    assert_eq!(ask(&emulators, "/v1/account").await.json()["settings"]["dashboard"]["timezone"], "Etc/UTC");
 }
 
 #[tokio::test]

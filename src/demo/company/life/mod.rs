@@ -30,11 +30,10 @@ pub(super) fn simulate(dice: &mut Dice, now: Timestamp) -> (Stripe, Books) {
     let length = now.as_second() - opened.as_second();
     for number in 0..CUSTOMERS {
         let mut own = dice.fork();
-        // A company that grows: more arrive later. One arrives in each of `CUSTOMERS` equal steps of the square root.
-        let step = own.between(0, 999) + number * 1000;
-        let share = (f64::from(i32::try_from(step).unwrap_or(0)) / 1000.0 / 400.0).powf(0.7);
-        #[expect(clippy::cast_possible_truncation, reason = "a share of 400 days in seconds")]
-        let offset = (share * f64::from(i32::try_from(length).unwrap_or(i32::MAX))) as i64;
+        // A company that grows: more arrive later, each in a step of its own. In integers, to be the same everywhere.
+        let step = (own.between(0, 999) + number * 1000).unsigned_abs();
+        let all = CUSTOMERS.unsigned_abs() * 1000;
+        let offset = length * i64::try_from((step * all).isqrt()).unwrap_or(0) / (CUSTOMERS * 1000);
         let arrived = opened + SignedDuration::from_secs(offset.clamp(60, length - 1));
         customer(&mut ledger, &mut own, number, arrived);
     }
