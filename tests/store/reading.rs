@@ -1,7 +1,7 @@
 //! Order and paging of what is read.
 
 use dashtray::{
-    metric::{Currency, Period},
+    metric::Period,
     store::{KeptRow, Rate, RecordRow},
 };
 
