@@ -82,7 +82,7 @@ impl Redactor {
     fn is_masked_echo(&self, word: &str) -> bool {
         let is_mask = |c: char| matches!(c, '*' | '•' | '…' | '.' | 'x' | 'X' | '#');
         let Some(start) = mask_start(word) else { return false };
-        if word.contains("***") || word.contains('•') {
+        if word.contains("**") || word.contains('•') {
             return true;
         }
         let (head, masked) = word.split_at(start);
@@ -95,7 +95,7 @@ impl Redactor {
 
 /// Where the first run of masking characters begins.
 fn mask_start(word: &str) -> Option<usize> {
-    ["***", "•", "…", "...", "xxxx", "XXXX", "####"].iter().filter_map(|mask| word.find(mask)).min()
+    ["**", "•", "…", "...", "xxxx", "XXXX", "####"].iter().filter_map(|mask| word.find(mask)).min()
 }
 
 fn percent_encoded(value: &str) -> String {

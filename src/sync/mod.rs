@@ -25,7 +25,7 @@ use uuid::Uuid;
 use crate::{
     connections::{self, Connections},
     metric::{Day, Period},
-    store::{self, ClaimOutcome, Connection, Project},
+    store::{self, ClaimOutcome, Connection, ConnectionSettings, Project},
 };
 
 pub use view::{MetricOutcomeView, OutcomeWord, RunStatus, RunView};
@@ -34,6 +34,8 @@ pub use view::{MetricOutcomeView, OutcomeWord, RunStatus, RunView};
 const LEASE: Duration = Duration::from_secs(25);
 /// How often a running claim is renewed.
 const RENEWAL: Duration = Duration::from_secs(8);
+/// Ten years: each day of each metric has a row of its own.
+const LONGEST_HISTORY_DAYS: i32 = 3653;
 /// How often a run that is under way elsewhere is looked at.
 const WATCH: Duration = Duration::from_millis(250);
 
@@ -140,6 +142,7 @@ impl Syncer {
         let chosen = self.chosen(&project, names).await?;
         for connection in &chosen {
             self.check_range(connection, range)?;
+            self.reach_back(connection, range).await?;
         }
         let mut views = Vec::with_capacity(chosen.len());
         let width = usize::try_from(self.workers).unwrap_or(1);
@@ -171,6 +174,10 @@ impl Syncer {
 
     fn check_range(&self, connection: &Connection, range: Range) -> Result<(), Error> {
         let today = self.today(connection);
+        let earliest = today.plus(-LONGEST_HISTORY_DAYS);
+        if let Some(from) = range.from.filter(|from| *from < earliest) {
+            return Err(Error::InvalidRange(format!("{from} is too far back; give a day from {earliest} on")));
+        }
         if let Some(from) = range.from.filter(|from| *from > today) {
             return Err(Error::InvalidRange(format!("{from} is in the future; give a day up to {today}")));
         }
@@ -180,6 +187,13 @@ impl Syncer {
             }
             _ => Ok(()),
         }
+    }
+
+    /// A day before a connection's history becomes its first day, so that what is read there is also shown and kept up.
+    async fn reach_back(&self, connection: &Connection, range: Range) -> Result<(), Error> {
+        let Some(from) = range.from.filter(|from| *from < connection.settings.history_start) else { return Ok(()) };
+        let settings = ConnectionSettings { history_start: from, ..connection.settings.clone() };
+        Ok(self.connections.store.set_settings(connection.key, &settings).await?)
     }
 
     fn today(&self, connection: &Connection) -> Day {
