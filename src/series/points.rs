@@ -85,7 +85,8 @@ impl Reading<'_> {
             Some(row) => self.stored(row).await?,
             None => Days::new(),
         };
-        let pending = DayPoint { value: None, mark: Mark::new(State::Pending), reason: None, metadata: None };
+        let mark = Mark::new(State::Pending);
+        let pending = DayPoint { value: None, mark, reason: reason_of(mark), metadata: None };
         for day in self.period.days() {
             days.entry(day).or_insert_with(|| pending.clone());
         }
