@@ -14,7 +14,7 @@ use super::{
 use crate::{
     http::Credentials,
     integrations::{AccountInfo, Context, Descriptor, Settings, ZonePolicy, check_credentials},
-    metric::{Day, FailureKind, Zone},
+    metric::{Day, Zone},
     secret::Secret,
     store::{Connection, ConnectionSettings, ConnectionState, NewConnection, Project},
 };
@@ -238,9 +238,4 @@ fn connected(connection: &Connection, account: &AccountInfo) -> ConnectedView {
         checks: account.checks.clone(),
         choices: account.choices.clone(),
     }
-}
-
-/// Whether a failed call means that the user has to reconnect.
-pub(crate) fn needs_reconnect(kind: FailureKind) -> bool {
-    kind == FailureKind::Unauthorized
 }

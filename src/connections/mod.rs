@@ -23,7 +23,6 @@ use crate::{
 };
 
 pub use connect::ConnectRequest;
-pub(crate) use connect::needs_reconnect;
 pub use error::Error;
 pub use memory::SealedMemory;
 pub(crate) use memory::pack;

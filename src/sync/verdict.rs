@@ -10,7 +10,7 @@ use super::{
     view::{MetricOutcomeView, OutcomeWord, RunStatus},
 };
 use crate::{
-    connections::{ErrorView, needs_reconnect},
+    connections::ErrorView,
     http::Error,
     integrations::Why,
     metric::FailureKind,
@@ -149,7 +149,7 @@ impl Verdict {
                 due_at: later(interval),
             };
         }
-        if failed.is_some_and(|error| needs_reconnect(error.kind())) {
+        if failed.is_some_and(|error| error.kind() == FailureKind::Unauthorized) {
             return Plan {
                 state: "needs_reconnect",
                 reason,
