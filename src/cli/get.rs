@@ -46,9 +46,10 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(invocation: &Invocation, args: Args) -> Result<Done, Failure> {
-    let now = invocation.config().clock().now();
-    args.dates.check(now)?;
+    args.dates.check(invocation.config().clock().now())?;
     let app = invocation.open().await?;
+    let owner = app.registry.descriptors().find(|descriptor| descriptor.metric(&args.metric).is_some());
+    let now = app.connections.now_for(owner.as_ref().map_or("", |descriptor| descriptor.id.as_str()));
     let request = GetRequest {
         project: args.project.project,
         metric_id: args.metric,

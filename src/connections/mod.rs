@@ -24,6 +24,7 @@ use crate::{
 
 pub use connect::ConnectRequest;
 pub use error::Error;
+pub use manage::Rotation;
 pub use memory::SealedMemory;
 pub(crate) use memory::pack;
 pub use session::{Guarded, guarded};

@@ -113,6 +113,8 @@ pub type Guarded<T> = Result<T, http::Error>;
 /// it could hold an answer of the provider.
 pub async fn guarded<T>(call: impl Future<Output = Guarded<T>>) -> Guarded<T> {
     AssertUnwindSafe(call).catch_unwind().await.unwrap_or_else(|_| {
-        Err(http::Error::internal("the integration panicked; the log says where; this is a bug in it, please report it"))
+        Err(http::Error::internal(
+            "the integration panicked; the log says where; this is a bug in it, please report it",
+        ))
     })
 }

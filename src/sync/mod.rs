@@ -152,10 +152,11 @@ impl Syncer {
             ),
             width,
         );
+        // All of them end by themselves before an error of one is told.
         while let Some(view) = futures_util::StreamExt::next(&mut runs).await {
-            views.push(view?);
+            views.push(view);
         }
-        Ok(views)
+        views.into_iter().collect()
     }
 
     async fn chosen(&self, project: &Project, names: &[String]) -> Result<Vec<Connection>, Error> {
@@ -180,6 +181,15 @@ impl Syncer {
         }
         if let Some(from) = range.from.filter(|from| *from > today) {
             return Err(Error::InvalidRange(format!("{from} is in the future; give a day up to {today}")));
+        }
+        if let Some(to) = range.to.filter(|to| *to > today) {
+            return Err(Error::InvalidRange(format!("{to} is in the future; give a day up to {today}")));
+        }
+        let start = connection.settings.history_start;
+        if let (None, Some(to)) = (range.from, range.to.filter(|to| *to < start)) {
+            return Err(Error::InvalidRange(format!(
+                "{to} is before the history, which begins {start}; give --from too"
+            )));
         }
         match (range.from, range.to) {
             (Some(from), Some(to)) if to < from => {
@@ -213,12 +223,16 @@ impl Syncer {
         loop {
             if let Some(run_id) = joined {
                 let run = self.connections.store.run(key, run_id).await?;
-                if let Some(ended) = run.filter(|run| run.ended_at.is_some()) {
+                // A run that died is no answer, and neither is one that was not asked for these days.
+                let ended = run.filter(|run| run.ended_at.is_some() && !run.was_interrupted());
+                if let Some(ended) = ended.filter(|_| range == Range::default()) {
                     return Ok(view::of_row(&connection, &ended));
                 }
             }
             match self.connections.store.claim(key, &self.owner, self.now(), LEASE).await? {
                 ClaimOutcome::Claimed(claim) => {
+                    // It may have changed while this one waited.
+                    let connection = self.connections.store.connection(key).await?;
                     return self.run(claim, connection, range, stop, watcher).await;
                 }
                 ClaimOutcome::Busy { run_id, .. } => {

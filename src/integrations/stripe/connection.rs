@@ -104,7 +104,13 @@ pub(super) async fn test(http: &Http, now: Timestamp) -> Result<AccountInfo, Err
         info.insert("livemode".to_owned(), json!(livemode));
     }
     let Ok(account) = account else {
-        let id = oldest(http, now).await?.unwrap_or_else(|| "unknown".to_owned());
+        // Without anything to tell accounts apart, two of them would pass for one.
+        let id = oldest(http, now).await?.ok_or_else(|| {
+            Error::new(
+                FailureKind::Forbidden,
+                "nothing tells which account this is; give the key the permission Account: Read",
+            )
+        })?;
         let label = if livemode == Some(false) { "Stripe (test)" } else { "Stripe" };
         return Ok(AccountInfo {
             id,
