@@ -75,7 +75,7 @@ impl Verdict {
         let fared = findings.metrics.clone();
         let read_something = fared.values().any(|fared| *fared == Fared::Ok);
         let all_failed = !fared.is_empty() && fared.values().all(|fared| matches!(fared, Fared::Failed(_)));
-        let some_failed = fared.values().any(|fared| matches!(fared, Fared::Failed(_)));
+        let some_missing = fared.values().any(|fared| matches!(fared, Fared::Failed(_) | Fared::Unsupported(_)));
         let got_something = read_something || tally.samples_written > 0;
         let error = match (&findings.fatal, findings.interrupted) {
             (Some(error), _) => Some(error.clone()),
@@ -87,7 +87,7 @@ impl Verdict {
             Some(_) if got_something => RunStatus::Partial,
             Some(_) => RunStatus::Failed,
             None if all_failed => RunStatus::Failed,
-            None if some_failed => RunStatus::Partial,
+            None if some_missing => RunStatus::Partial,
             None => RunStatus::Ok,
         };
         let retry_at = error.as_ref().and_then(Error::retry_at);
@@ -122,6 +122,15 @@ impl Verdict {
         self.fared.iter().find_map(|(id, fared)| match fared {
             Fared::Failed(error) => Some((id.as_str(), error)),
             _ => None,
+        })
+    }
+
+    /// Metrics that were not read, each with the reason.
+    fn missing(&self) -> impl Iterator<Item = (&str, String)> {
+        self.fared.iter().filter_map(|(id, fared)| match fared {
+            Fared::Failed(error) => Some((id.as_str(), error.to_string())),
+            Fared::Unsupported(reason) => Some((id.as_str(), reason.clone())),
+            Fared::Ok | Fared::Unknown => None,
         })
     }
 
@@ -176,9 +185,9 @@ impl Verdict {
                 Plan { state: "failing", reason, until: None, failures, due_at: later(backoff) }
             }
             RunStatus::Partial => {
-                let count = self.fared.values().filter(|fared| matches!(fared, Fared::Failed(_))).count();
-                let first =
-                    self.first_failure().map(|(id, error)| format!("{count} metrics failed, first {id}: {error}"));
+                let missing: Vec<(&str, String)> = self.missing().collect();
+                let count = missing.len();
+                let first = missing.first().map(|(id, why)| format!("{count} metrics failed, first {id}: {why}"));
                 Plan { state: "degraded", reason: first.or(reason), until: None, failures: 0, due_at: later(interval) }
             }
             RunStatus::Ok | RunStatus::Running => {
