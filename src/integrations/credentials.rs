@@ -47,7 +47,7 @@ pub fn check_credentials(
 }
 
 /// The sentence for a key that no field has.
-pub(super) fn unknown_key<'a>(key: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
+pub(crate) fn unknown_key<'a>(key: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
     let shown: String = key.chars().take(60).collect();
     match nearest(key, known.clone()) {
         Some(nearest) => format!("there is no field \"{shown}\"; did you mean \"{nearest}\"?"),
