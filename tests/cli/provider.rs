@@ -173,7 +173,7 @@ async fn an_unreachable_host_is_said() {
 async fn html_in_place_of_json_is_said() {
     let page = "<!DOCTYPE html><html><body>Please log in, C4n4ryNotARealSecret4711</body></html>";
     let provider = Scripted::new(move |_, _| answer(200, "text/html; charset=utf-8", page)).await;
-    let words = ["not JSON"];
+    let words = ["web page instead of JSON"];
     tokio::join!(
         is_not_connected(&provider.url, "invalid_response", &words),
         fails_and_recovers(&provider.url, "invalid_response", &words)
@@ -203,8 +203,8 @@ async fn half_an_answer_is_no_answer() {
     })
     .await;
     tokio::join!(
-        is_not_connected(&provider.url, "unavailable", &["answer"]),
-        fails_and_recovers(&provider.url, "unavailable", &["answer"])
+        is_not_connected(&provider.url, "unavailable", &["it was closed"]),
+        fails_and_recovers(&provider.url, "unavailable", &["it was closed"])
     );
 }
 

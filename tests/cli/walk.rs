@@ -136,7 +136,9 @@ async fn syncing(sandbox: &Sandbox, stripe: &Json) {
             assert_eq!((&metric["outcome"], &metric["error"]), (&json!("ok"), &Json::Null), "{metric}");
         }
     }
+    let receipt = sandbox.json("explain stripe_mrr").await;
     let again = sandbox.sync("stripe", 0).await;
+    assert_eq!(sandbox.json("explain stripe_mrr").await, receipt, "nothing changed, so nothing reads otherwise");
     assert_eq!(outcome(&again, "stripe_mrr").0, "unchanged");
     assert_eq!(again["samples_written"], 0, "what stands is not written again");
     let told = sandbox.json("runs stripe").await;
