@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that unwraps nothing fails")]
 
 mod architecture;
+mod cli;
 mod conformance;
 mod series;
 mod store;

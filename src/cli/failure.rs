@@ -144,8 +144,10 @@ pub(super) fn usage(error: &clap::Error, json: bool) -> ExitCode {
         return if asked_for { ExitCode::SUCCESS } else { ExitCode::from(2) };
     }
     let text = error.to_string();
-    let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-    let mut failure = Failure::usage("usage", message);
+    // What is missing stands in lines of its own below the sentence; then comes an empty line, and usage.
+    let sentence: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+    let message = sentence.join(" ").trim_start_matches("error: ").to_owned();
+    let mut failure = Failure::usage("usage", message.clone());
     let suggestions = [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg, ContextKind::SuggestedValue];
     // The likeliest stands last.
     let meant = suggestions.into_iter().find_map(|kind| match error.get(kind)? {

@@ -144,7 +144,8 @@ fn quality(quality: Quality) -> &'static str {
 
 fn csv(series: &[SeriesView]) -> String {
     let mut out =
-        "date,metric_id,connection_id,dimension,currency,value,state,reason,provisional,stale,quality\n".to_owned();
+        "date,metric_id,connection_id,dimension,currency,converted,value,state,reason,provisional,stale,quality\n"
+            .to_owned();
     for series in series {
         for point in &series.points {
             let fields = [
@@ -153,6 +154,7 @@ fn csv(series: &[SeriesView]) -> String {
                 series.connection_id.to_string(),
                 series.dimension.clone().unwrap_or_default(),
                 series.currency.map(|code| code.to_string()).unwrap_or_default(),
+                series.converted.to_string(),
                 point.value.as_ref().map(ToString::to_string).unwrap_or_default(),
                 point.state.name().to_owned(),
                 point.reason.clone().unwrap_or_default(),
@@ -248,10 +250,10 @@ mod tests {
     #[test]
     fn csv_quotes_what_needs_it_and_leaves_unknown_values_empty() {
         insta::assert_snapshot!(csv(&[series()]), @r#"
-        date,metric_id,connection_id,dimension,currency,value,state,reason,provisional,stale,quality
-        2026-03-01,stripe_mrr,00000000-0000-0000-0000-000000000000,"Basic, ""old""",USD,62.40,value,,false,false,exact
-        2026-03-02,stripe_mrr,00000000-0000-0000-0000-000000000000,"Basic, ""old""",USD,,failed,no answer,false,false,exact
-        2026-03-03,stripe_mrr,00000000-0000-0000-0000-000000000000,"Basic, ""old""",USD,124.80,value,,true,false,estimated
+        date,metric_id,connection_id,dimension,currency,converted,value,state,reason,provisional,stale,quality
+        2026-03-01,stripe_mrr,00000000-0000-0000-0000-000000000000,"Basic, ""old""",USD,false,62.40,value,,false,false,exact
+        2026-03-02,stripe_mrr,00000000-0000-0000-0000-000000000000,"Basic, ""old""",USD,false,,failed,no answer,false,false,exact
+        2026-03-03,stripe_mrr,00000000-0000-0000-0000-000000000000,"Basic, ""old""",USD,false,124.80,value,,true,false,estimated
         "#);
     }
 

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    io::ErrorKind,
     path::{Path, PathBuf},
 };
 
@@ -76,7 +77,8 @@ pub(super) fn find_file(
     for path in candidates {
         match std::fs::read_to_string(&path) {
             Ok(text) => return Ok(Some((path, text))),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !must_exist => {}
+            // A data directory that is a file is not the business of this.
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) && !must_exist => {}
             Err(error) => return Err(Error(format!("the configuration {} cannot be read: {error}", path.display()))),
         }
     }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json};
 
 use crate::{
-    integrations::{Descriptor, FieldError, Settings, ZonePolicy},
+    integrations::{Descriptor, FieldError, Settings, ZonePolicy, unknown_key},
     metric::{Zone, exact},
 };
 
@@ -53,6 +53,14 @@ pub(super) fn parse(
     let share = share.map_or(Some(1000), |text| permille(&text));
     if share.is_none() {
         note(MAX_QUOTA_SHARE, "give a share above 0 and up to 1, such as 0.5".to_owned());
+    }
+    // What is nobody's key is refused here, where the host's own keys are known as well.
+    let known =
+        descriptor.settings.iter().map(|field| field.key.as_str()).chain([ZONE, SYNC_INTERVAL, MAX_QUOTA_SHARE]);
+    let strange: Vec<String> = rest.keys().filter(|key| known.clone().all(|known| known != *key)).cloned().collect();
+    for key in &strange {
+        rest.shift_remove(key);
+        errors.push(unknown_key(key, known.clone()));
     }
     let settings = Settings::parse(&descriptor.settings, &rest).map_err(|more| errors.extend(more)).ok();
     match (settings, share, errors.is_empty()) {

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::clock::Clock;
 
-/// A chunk is this part of a window.
+/// A chunk is at most this part of a window.
 const CHUNKS: i64 = 10;
 /// Slept at least where a window says no, so that a memory that names the present instant is not asked in a circle.
 const SHORTEST_WAIT: Duration = Duration::from_millis(20);
@@ -57,6 +57,9 @@ pub(super) struct Claim {
 struct Held {
     /// Taken out of the memory and not used yet.
     left: i64,
+    /// What this process took so far. A chunk is no larger, so that a command that makes three calls and ends does not
+    /// take hundreds with it.
+    used: i64,
     /// When `left` and `expected` lapse.
     resets_at: Timestamp,
     /// What the provider should report as remaining if nobody but us calls; `None` before it said anything.
@@ -170,7 +173,7 @@ impl Budget {
                 window: claim.name.clone(),
                 window_ms: i64::try_from(claim.per.as_millis()).unwrap_or(i64::MAX),
                 capacity,
-                wanted: (capacity / CHUNKS).max(1),
+                wanted: held.used.min(capacity / CHUNKS).max(1),
                 now,
             };
             let grant = self.memory.reserve(&reservation).await.map_err(|error| forgot(&error))?;
@@ -180,6 +183,7 @@ impl Budget {
             (held.left, held.resets_at) = (grant.granted, grant.resets_at);
         }
         held.left -= 1;
+        held.used += 1;
         held.expected = held.expected.map(|expected| expected - 1);
         Ok(None)
     }
@@ -242,6 +246,7 @@ impl Budget {
 impl Held {
     fn put_back(&mut self) {
         self.left += 1;
+        self.used -= 1;
         self.expected = self.expected.map(|expected| expected + 1);
     }
 }

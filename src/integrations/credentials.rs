@@ -48,7 +48,7 @@ pub fn check_credentials(
 
 /// An unknown key of the form, with its sentence. Keys are short words in small letters; anything else may be a
 /// credential in the wrong place and is not repeated.
-pub(super) fn unknown_key<'a>(key: &str, known: impl Iterator<Item = &'a str> + Clone) -> FieldError {
+pub(crate) fn unknown_key<'a>(key: &str, known: impl Iterator<Item = &'a str> + Clone) -> FieldError {
     let is_word = key.len() <= 40 && key.chars().all(|c| c.is_ascii_lowercase() || matches!(c, '_' | '-'));
     let (field, shown) = if is_word { (key, format!("field \"{key}\"")) } else { ("unknown", "such field".to_owned()) };
     let message = match nearest(key, known.clone()) {

@@ -60,6 +60,7 @@ pub use crate::http::Error;
 use crate::metric::{Currency, Period};
 pub use batch::{Batch, Gap, Record, RecordChange, Why};
 pub use context::{Context, Host, Order, Position};
+pub(crate) use credentials::unknown_key;
 pub use credentials::{FieldError, check_credentials};
 pub use descriptor::{
     BaseUrl, Category, Choice, CredentialField, Descriptor, FieldKind, SettingField, SettingKind, Shape, Stream,

@@ -65,7 +65,15 @@ async fn open_sqlite(path: &Path) -> Result<Db, Error> {
             .max_lifetime(None)
             .test_before_acquire(false)
     };
-    let writer = pool(1).connect_with(options.clone()).await?;
+    // Where the disk is full SQLite rolls back by itself, the driver's own rollback then fails, and it thinks that it is
+    // in a transaction for ever: such a connection is not used again.
+    let writer = pool(1).after_release(move |connection, _| {
+        Box::pin(async move {
+            connection.ping().await?;
+            Ok(!connection.is_in_transaction())
+        })
+    });
+    let writer = writer.connect_with(options.clone()).await?;
     if existed {
         copy_before_migrating(&writer, path).await?;
     }

@@ -251,7 +251,9 @@ impl Syncer {
         Ok(rows.iter().map(|row| view::of_row(&connection, row)).collect())
     }
 
+    /// Whole milliseconds, as the database keeps them: a run shows the same times when it ends and ever after.
     fn now(&self) -> Timestamp {
-        self.connections.clock.now()
+        let now = self.connections.clock.now();
+        Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
     }
 }

@@ -132,6 +132,15 @@ impl Verdict {
         })
     }
 
+    /// Metrics that were not read, each with the reason.
+    fn missing(&self) -> impl Iterator<Item = (&str, String)> {
+        self.fared.iter().filter_map(|(id, fared)| match fared {
+            Fared::Failed(error) => Some((id.as_str(), error.to_string())),
+            Fared::Unsupported(reason) => Some((id.as_str(), reason.clone())),
+            Fared::Ok | Fared::Unknown => None,
+        })
+    }
+
     /// What becomes of the connection. Rate limiting counts no failure; a stopped run changes nothing but the time.
     pub(super) fn plan(&self, connection: &Connection, interval_minutes: i64, now: Timestamp) -> Plan {
         let interval = SignedDuration::from_mins(interval_minutes.clamp(1, 100_000));
@@ -187,9 +196,9 @@ impl Verdict {
                 Plan { state: "failing", reason, until: None, failures, due_at: later(backoff) }
             }
             RunStatus::Partial => {
-                let count = self.fared.values().filter(|fared| matches!(fared, Fared::Failed(_))).count();
-                let first =
-                    self.first_failure().map(|(id, error)| format!("{count} metrics failed, first {id}: {error}"));
+                let missing: Vec<(&str, String)> = self.missing().collect();
+                let count = missing.len();
+                let first = missing.first().map(|(id, why)| format!("{count} metrics failed, first {id}: {why}"));
                 Plan { state: "degraded", reason: first.or(reason), until: None, failures: 0, due_at: later(interval) }
             }
             RunStatus::Ok | RunStatus::Running => {

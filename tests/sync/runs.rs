@@ -27,7 +27,7 @@ on_both! {
     refused_credentials_ask_to_reconnect_and_reconnecting_keeps_history,
     a_panic_is_that_runs_failure_and_no_secret_is_told,
     an_integration_that_leaves_days_out_is_found_out,
-    what_the_plan_lacks_does_not_degrade,
+    what_is_not_included_is_said_and_the_rest_is_read,
     changed_settings_read_their_stream_again,
     a_wrong_master_key_locks_credentials_and_destroys_nothing,
     a_named_range_is_read_again,
@@ -163,12 +163,16 @@ async fn an_integration_that_leaves_days_out_is_found_out(db: Database) {
     assert!(events.iter().all(|point| point.state == State::Failed(FailureKind::Internal)));
 }
 
-async fn what_the_plan_lacks_does_not_degrade(db: Database) {
+async fn what_is_not_included_is_said_and_the_rest_is_read(db: Database) {
     let script = Script::new();
     let process = connected(&db, &script).await;
     script.behave(Behaviour::Unsupported("fake_users"));
     let run = process.run("main").await;
-    assert_eq!((run.status, outcome(&run, "fake_users")), (RunStatus::Ok, OutcomeWord::Unsupported));
+    assert_eq!((run.status, outcome(&run, "fake_users")), (RunStatus::Partial, OutcomeWord::Unsupported));
+    assert_eq!(outcome(&run, "fake_events"), OutcomeWord::Ok);
+    let view = process.connections.list("default").await.unwrap().remove(0);
+    assert_eq!(view.state, "degraded");
+    assert_eq!(view.reason.as_deref(), Some("1 metrics failed, first fake_users: the plan does not include it"));
     let users = points(&process, "fake_users").await;
     assert!(users.iter().all(|point| point.state == State::Unsupported));
     assert_eq!(users[0].reason.as_deref(), Some("the plan does not include it"));

@@ -5,7 +5,7 @@ use super::{
     api, customers,
     facts::complete_items,
     figures,
-    kept::Kept,
+    kept::{Amount, Kept},
     mrr::{self, Around, Facts},
     past_due,
     settings::Rules,
@@ -104,7 +104,13 @@ impl Reader<'_> {
             };
             self.learn(&mut sub, &mut around).await?;
             let valuation = mrr::value(&sub, &self.facts, &around, &self.rules, self.at);
-            let bytes = walk::encode(&Kept::new(&sub, valuation, generation, self.at))?;
+            let mut kept = Kept::new(&sub, valuation, generation, self.at);
+            if sub.ended_at.is_some() {
+                // The receipt shows of it what its own answer tells. What was looked up beside hangs on the days that are
+                // asked for and on where a walk was taken up again, and the next run would show another amount.
+                kept.worth = Amount(mrr::value(&sub, &Facts::default(), &around, &self.rules, self.at).worth);
+            }
+            let bytes = walk::encode(&kept)?;
             batch = batch.upsert(STREAM, Record { key: sub.id, group: sub.customer.0, bytes });
         }
         Ok(batch)
