@@ -74,12 +74,13 @@ impl Connections {
         connection: &Connection,
         settings: &Settings,
     ) -> Result<(), Error> {
+        use FailureKind::{Internal, RateLimited, Unavailable};
         let integration = self.registry.get(&connection.integration_id)?;
         let credentials = self.credentials(connection).await?;
         let context = self.trial(project, &integration.descriptor(), settings, credentials)?;
         match guarded(integration.test_connection(&context)).await {
             Ok(account) => self.keep_account(connection, &account).await,
-            Err(error) if matches!(error.kind(), FailureKind::Unavailable | FailureKind::RateLimited) => Ok(()),
+            Err(error) if matches!(error.kind(), Unavailable | RateLimited | Internal) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }

@@ -316,14 +316,10 @@ pub(super) fn answerable(definition: &Definition, frame: Frame) -> Period {
     }
 }
 
-/// The days of a metric that have to be read: never read, failed, stale, or still provisional. What is not included in
-/// the plan or permissions is tried for today alone, and for all its days once today or yesterday could be read.
+/// The days of a metric that have to be read: never read, failed, not included so far, stale, or still provisional.
 pub(super) fn due(definition: &Definition, standing: &Standing, asked: Period, frame: Frame) -> BTreeSet<Day> {
     let series = carrier(definition, frame);
     let reach = asked.intersect(answerable(definition, frame));
-    let is_included = [frame.today, frame.today.plus(-1)]
-        .into_iter()
-        .any(|day| standing.get(&(series.clone(), day)).is_some_and(|cell| cell.mark.state.is_answered()));
     reach
         .days()
         .filter(|day| match standing.get(&(series.clone(), *day)) {
@@ -331,7 +327,8 @@ pub(super) fn due(definition: &Definition, standing: &Standing, asked: Period, f
             Some(cell) => match cell.mark.state {
                 State::Pending | State::Failed(_) => true,
                 State::Value | State::Zero | State::Empty => cell.mark.provisional || cell.mark.stale,
-                State::Unsupported => is_included || *day == frame.today,
+                // A plan or permission may have been added; where not, the newest window tells at once.
+                State::Unsupported => true,
                 State::BeyondRetention => false,
             },
         })

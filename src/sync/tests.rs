@@ -158,13 +158,13 @@ fn a_failure_keeps_the_last_good_value_and_says_that_it_is_stale() {
         metric_id: "fake_thing".to_owned(),
         scope: Scope::Total,
         period: asked,
-        why: Why::Failed(Error::new(FailureKind::Forbidden, "no")),
+        why: Why::Failed(Error::new(FailureKind::NotFound, "no")),
     };
     let changes = ledger::gap(&counts(), &gap, &standing, frame("2026-03-02"));
     apply(&mut standing, changes);
     assert_eq!(state_of(&standing, "2026-03-01"), Some(State::Value));
     assert!(standing.values().any(|cell| cell.mark.stale && cell.value == Some(3)));
-    assert_eq!(state_of(&standing, "2026-03-02"), Some(State::Failed(FailureKind::Forbidden)));
+    assert_eq!(state_of(&standing, "2026-03-02"), Some(State::Failed(FailureKind::NotFound)));
     assert!(ledger::gap(&counts(), &gap, &standing, frame("2026-03-02")).is_empty(), "the same failure writes nothing");
     assert_eq!(ledger::due(&counts(), &standing, asked, frame("2026-03-09")).len(), 2, "both are asked for again");
 }

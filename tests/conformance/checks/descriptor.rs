@@ -197,7 +197,6 @@ pub(crate) async fn covers_the_error_table(stand: &Stand) -> Checked {
     let descriptor = stand.integration.descriptor();
     check_exceptions(&descriptor)?;
     let front = Front::alone().await.map_err(|error| error.to_string())?;
-    let direct = Direct::open(&Stand::bare(stand.integration.clone()), &front.url, &stand.valid)?;
     let empty = |status| Reply::json(status, "{}");
     let table: [(Reply, &[FailureKind]); 15] = [
         (empty(400), &[Rejected]),
@@ -219,6 +218,8 @@ pub(crate) async fn covers_the_error_table(stand: &Stand) -> Checked {
     for (reply, expected) in table {
         let (status, form) = (reply.status, reply.form);
         front.rule(move |_| Act::Reply(reply.clone()));
+        // Each with a client of its own, or a limit that one answer set would hold the next request back.
+        let direct = Direct::open(&Stand::bare(stand.integration.clone()), &front.url, &stand.valid)?;
         let found = direct.http().get("/anything").json::<Vec<u8>>().await.err().map(|error| error.kind());
         let is_expected = found.is_some_and(|kind| expected.contains(&kind));
         ensure!(is_expected, "{status} ({form:?}) is taken for {found:?}, not for {expected:?}");
