@@ -159,11 +159,18 @@ async fn a_key_that_was_revoked_asks_to_reconnect_and_keeps_the_numbers() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_unreachable_host_is_said() {
+async fn an_unreachable_host_and_half_an_answer_are_said() {
     // Bound and let go: nobody listens there.
     let url = format!("http://{}", TcpListener::bind(("127.0.0.1", 0)).await.unwrap().local_addr().unwrap());
     let url = url.as_str();
+    let cut_off = Scripted::new(|_, _| {
+        let half = stream::iter([Ok(r#"{"object":"list","has_more":false,"data":[{"id":"#), Err("cut off")]);
+        answer(200, "application/json", Body::from_stream(half))
+    })
+    .await;
     tokio::join!(
+        is_not_connected(&cut_off.url, "unavailable", &["it was closed"]),
+        fails_and_recovers(&cut_off.url, "unavailable", &["it was closed"]),
         is_not_connected(url, "unavailable", &["no connection"]),
         fails_and_recovers(url, "unavailable", &["no connection"])
     );
@@ -193,19 +200,6 @@ async fn a_list_that_never_ends_is_noticed() {
     assert!(text(&error["message"]).contains("page"), "{error}");
     assert!(provider.asked() < 20, "{} requests", provider.asked());
     assert_eq!(values(&sandbox).await, before);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn half_an_answer_is_no_answer() {
-    let provider = Scripted::new(|_, _| {
-        let half = stream::iter([Ok(r#"{"object":"list","has_more":false,"data":[{"id":"#), Err("cut off")]);
-        answer(200, "application/json", Body::from_stream(half))
-    })
-    .await;
-    tokio::join!(
-        is_not_connected(&provider.url, "unavailable", &["it was closed"]),
-        fails_and_recovers(&provider.url, "unavailable", &["it was closed"])
-    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
