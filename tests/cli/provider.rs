@@ -14,7 +14,7 @@ use axum::{
     extract::Request,
     http::{Response, StatusCode},
 };
-use dashtray::demo::STRIPE_KEY;
+use dashtray::{clock::Clock, demo::STRIPE_KEY};
 use futures_util::{StreamExt, stream};
 use serde_json::{Value as Json, json};
 use tokio::net::TcpListener;
@@ -237,8 +237,7 @@ async fn a_provider_that_asks_to_wait_is_obeyed() {
     let run = sandbox.sync("stripe", 1).await;
     assert!(begun.elapsed() < Duration::from_secs(20), "no worker sleeps on it");
     assert_eq!((&run["status"], &run["samples_written"]), (&json!("rate_limited"), &json!(0)), "{run}");
-    let wait =
-        text(&run["retry_at"]).parse::<jiff::Timestamp>().unwrap().as_second() - jiff::Timestamp::now().as_second();
+    let wait = text(&run["retry_at"]).parse::<jiff::Timestamp>().unwrap().as_second() - Clock::System.now().as_second();
     assert!((7000..=7200).contains(&wait), "{wait}");
     let view = sandbox.json("connections").await["connections"][0].clone();
     assert_eq!((&view["state"], &view["until"]), (&json!("rate_limited"), &view["next_sync_at"]), "{view}");
