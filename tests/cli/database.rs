@@ -13,7 +13,7 @@ use sqlx::{Connection, SqliteConnection};
 
 use super::{
     list,
-    sandbox::{Ended, NEW_KEY, OLD_KEY, Sandbox, github_file, stripe_file},
+    sandbox::{Ended, NEW_KEY, OLD_KEY, Sandbox, stripe_file},
     text,
 };
 
@@ -26,10 +26,15 @@ async fn read_before() -> (Sandbox, Json) {
     (sandbox, before)
 }
 
+/// A second connection, small.
+fn one_repository() -> Json {
+    json!({"credentials": {"token": GITHUB_TOKEN}, "settings": {"repositories": ["fernwerk/ideas"]}})
+}
+
 /// Each command ends with 1 and these words.
 async fn each_says(sandbox: &Sandbox, commands: &[&str], words: &[&str]) {
     for command in commands {
-        let sentence = sandbox.refused(command, 1).await;
+        let sentence = sandbox.failed(command, 1).await;
         assert!(sentence.starts_with("database: "), "{command}: {sentence}");
         for word in words {
             assert!(sentence.contains(word), "{command}: {sentence} says {word}");
@@ -63,7 +68,7 @@ const KEEP: &str = r#"keep() { name=$1; shift; status=0; "$DASHTRAY" "$@" >"$nam
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_is_said_and_what_was_read_before_stays() {
     let sandbox = Sandbox::new().await;
-    sandbox.connect("github", &github_file(GITHUB_TOKEN)).await;
+    sandbox.connect("github", &one_repository()).await;
     sandbox.sync("github", 0).await;
     sandbox.connect("stripe", &stripe_file(STRIPE_KEY)).await;
     let before = sandbox.json("get github_commits").await;
@@ -107,7 +112,7 @@ fn values(view: &Json) -> Vec<&Json> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_read_only_file_system_is_said() {
     let (sandbox, before) = read_before().await;
-    sandbox.file("github.json", github_file(GITHUB_TOKEN).to_string());
+    sandbox.file("github.json", one_repository().to_string());
     let script = format!(
         "{KEEP}\n mount --bind data data; mount -o remount,bind,ro data\n keep sync sync --json; keep set set stripe \
          past_due=exclude --json; keep connect connect github --credentials github.json --json"
@@ -212,7 +217,7 @@ async fn a_wrong_master_key_locks_its_credentials_and_nothing_else() {
     for word in ["\"Stripe\"", "the key it was sealed with", "nothing was changed"] {
         assert!(sentence.contains(word), "{sentence} says {word}");
     }
-    sandbox.connect("github", &github_file(GITHUB_TOKEN)).await;
+    sandbox.connect("github", &one_repository()).await;
     let all = sandbox.run("sync --json").await.json(1);
     let statuses: Vec<&str> = list(&all["runs"]).iter().map(|run| text(&run["status"])).collect();
     assert_eq!(statuses, ["failed", "ok"], "the other connection goes on: {all}");

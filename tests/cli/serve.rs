@@ -182,7 +182,7 @@ async fn the_demo_agrees_with_its_company_can_be_asked_and_leaves_nothing() {
     assert!(list(&mrr["series"]).len() >= 2, "{mrr}");
     let receipt = sandbox.json(&format!("explain stripe_mrr --data-dir {directory}")).await;
     assert!(!text(&receipt["value"]).is_empty());
-    let runs = sandbox.json(&format!("sync --data-dir {directory}")).await;
+    let runs = sandbox.json(&format!("sync stripe --data-dir {directory}")).await;
     assert!(list(&runs["runs"]).iter().all(|run| run["status"] == "ok"), "{runs}");
 
     assert!(std::path::Path::new(directory).exists());

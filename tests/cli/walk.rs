@@ -82,6 +82,19 @@ async fn a_walk_through_every_command() {
     assert_ne!(again["connection_id"], github["connection_id"]);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn short_commands_do_not_use_up_the_limit_of_a_provider() {
+    let sandbox = Sandbox::new().await;
+    // Without a token GitHub answers 60 requests an hour.
+    let one = json!({"credentials": {}, "settings": {"repositories": ["fernwerk/website"]}});
+    sandbox.connect("github", &one).await;
+    let for_each = sandbox.emulators.count("github");
+    for _ in 0..(40 / for_each) {
+        assert_eq!(sandbox.json("test github").await["success"], true);
+    }
+    assert!(sandbox.emulators.count("github") >= 40);
+}
+
 async fn projects(sandbox: &Sandbox) {
     let default = json!({"slug": "default", "zone": "UTC", "currency": "USD"});
     assert_eq!(sandbox.json("project default").await, default);
