@@ -32,7 +32,7 @@ mod sync;
 mod test;
 mod worker;
 
-use std::{ffi::OsString, panic::AssertUnwindSafe, path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, panic::AssertUnwindSafe, path::PathBuf, process::ExitCode, sync::OnceLock, time::Duration};
 
 use clap::{Parser, Subcommand};
 
@@ -41,6 +41,7 @@ use crate::{
     config::{Config, Flags, Loaded},
     integrations::Registry,
     secret::Secret,
+    store::Store,
 };
 use failure::{Done, Failure};
 use output::Output;
@@ -128,6 +129,8 @@ struct ProjectArg {
 struct Invocation {
     loaded: Loaded,
     out: Output,
+    /// The database, once it is open, so that it is closed in the end: SQLite then leaves one file behind, not three.
+    opened: OnceLock<Store>,
 }
 
 impl Invocation {
@@ -146,9 +149,14 @@ impl Invocation {
                 self.out.note(&format!("warning: a provider URL is set for an unknown integration. {unknown}"));
             }
         }
-        Ok(App::open(config, registry).await?)
+        let app = App::open(config, registry).await?;
+        let _ = self.opened.set(app.store.clone());
+        Ok(app)
     }
 }
+
+/// How long a command waits for its database to close.
+const CLOSING: Duration = Duration::from_secs(2);
 
 /// Runs the program: parses the arguments, does what they say, prints what came of it.
 pub fn main() -> ExitCode {
@@ -186,7 +194,13 @@ impl Cli {
             out.note(&format!("warning: {warning}"));
         }
         log::start(&loaded.config, self.command.is_long_running())?;
-        self.command.run(&Invocation { loaded, out }).await
+        let invocation = Invocation { loaded, out, opened: OnceLock::new() };
+        let done = self.command.run(&invocation).await;
+        if let Some(store) = invocation.opened.get() {
+            // Whoever was interrupted may still hold a connection; what is committed is safe either way.
+            let _ = tokio::time::timeout(CLOSING, store.close()).await;
+        }
+        done
     }
 }
 
