@@ -28,6 +28,8 @@ pub struct SealedMemory {
 
 /// Kept answers are a cache: one older than this is dropped and asked for anew.
 const KEPT_DAYS: i64 = 14;
+/// What runs did is of interest for this long.
+const RUN_DAYS: i64 = 90;
 
 /// Largest body that is unpacked again.
 const MAX_KEPT_BYTES: u64 = 64 << 20;
@@ -60,11 +62,13 @@ impl Memory for SealedMemory {
 }
 
 impl SealedMemory {
-    /// Drops kept answers that are too old to be of use.
+    /// Drops kept answers and records of runs that are too old to be of use; says how many.
     pub async fn prune(&self) -> Result<u64, store::Error> {
-        let age = jiff::SignedDuration::from_hours(24 * KEPT_DAYS);
-        let before = self.clock.now().checked_sub(age).unwrap_or(jiff::Timestamp::MIN);
-        self.store.prune_kept(before).await
+        let before = |days: i64| {
+            let age = jiff::SignedDuration::from_hours(24 * days);
+            self.clock.now().checked_sub(age).unwrap_or(jiff::Timestamp::MIN)
+        };
+        Ok(self.store.prune_kept(before(KEPT_DAYS)).await? + self.store.prune_runs(before(RUN_DAYS)).await?)
     }
 }
 

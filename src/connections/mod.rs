@@ -78,7 +78,7 @@ impl Connections {
         self.overrides.now.filter(|_| sandboxed).unwrap_or_else(|| self.clock.now())
     }
 
-    /// Drops kept answers that are too old to be of use.
+    /// Drops kept answers and records of runs that are too old to be of use.
     pub(crate) async fn sweep(&self) -> Result<u64, crate::store::Error> {
         SealedMemory::new(self.store.clone(), self.vault.clone(), self.clock).prune().await
     }

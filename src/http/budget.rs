@@ -85,7 +85,7 @@ impl Budgets {
 
     /// The budget of a service and its credentials.
     pub(super) fn of(&self, service: &Service, credentials: &Credentials) -> Arc<Budget> {
-        let key = key(&service.id, credentials);
+        let key = key(&service.id, service.base_url.as_str(), credentials);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let budget = known.entry(key.clone()).or_insert_with(|| {
             let concurrent = service.limits.concurrent.max(1) as usize;
@@ -102,10 +102,10 @@ impl Budgets {
     }
 }
 
-/// Names provider and credential without telling the credential.
-fn key(id: &str, credentials: &Credentials) -> String {
+/// Names provider, its address and the credential, without telling the credential.
+fn key(id: &str, base_url: &str, credentials: &Credentials) -> String {
     let mut hash = Sha256::new();
-    for text in std::iter::once(id).chain(credentials.iter().flat_map(|(key, value)| [key, value.expose()])) {
+    for text in [id, base_url].into_iter().chain(credentials.iter().flat_map(|(key, value)| [key, value.expose()])) {
         hash.update((text.len() as u64).to_be_bytes());
         hash.update(text.as_bytes());
     }

@@ -74,6 +74,11 @@ pub struct RunEnd {
 }
 
 impl Store {
+    /// Forgets runs that ended before an instant; says how many.
+    pub async fn prune_runs(&self, before: Timestamp) -> Result<u64, Error> {
+        self.db.execute("DELETE FROM runs WHERE ended_at < $1", args![before]).await
+    }
+
     /// Notes that a run begins. A run of that connection that never ended was interrupted, and is closed as such.
     pub async fn start_run(&self, claim: &Claim, run_id: Uuid, now: Timestamp) -> Result<(), Error> {
         let key = claim.key;

@@ -152,6 +152,9 @@ impl Syncer {
             ),
             width,
         );
+        if let Err(error) = self.connections.sweep().await {
+            tracing::debug!(%error, "old answers and runs could not be dropped");
+        }
         // All of them end by themselves before an error of one is told.
         while let Some(view) = futures_util::StreamExt::next(&mut runs).await {
             views.push(view);

@@ -11,7 +11,7 @@ use super::{Error, LEASE, Range, Syncer};
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 /// How long runs may take to hand back when the process stops.
 const GRACE: Duration = Duration::from_secs(9);
-/// How often the cache of kept answers is swept.
+/// How often old kept answers and records of runs are swept.
 const SWEEP: Duration = Duration::from_secs(6 * 3600);
 
 impl Syncer {
@@ -42,7 +42,7 @@ impl Syncer {
             if swept.elapsed() > SWEEP {
                 swept = tokio::time::Instant::now();
                 if let Err(error) = self.connections.sweep().await {
-                    tracing::warn!(%error, "old kept answers could not be dropped");
+                    tracing::warn!(%error, "old answers and runs could not be dropped");
                 }
             }
         }

@@ -198,6 +198,9 @@ async fn runs_are_paged_newest_first(db: Database) {
     assert_eq!(seen.len(), 5);
     assert!(seen.is_sorted_by(|a, b| a > b), "{seen:?}");
     assert_eq!(store.run(connection.key, new_id(at(9))).await.unwrap(), None);
+    assert_eq!(store.prune_runs(at(2)).await.unwrap(), 3, "those that ended before");
+    let left: Vec<_> = store.runs(connection.key, 9, None).await.unwrap().iter().map(|run| run.run_id).collect();
+    assert_eq!(left, [ids[4], ids[3]], "what runs, and what ended since, stays");
 }
 
 async fn the_next_due_time_counts_leases_and_skips_paused_connections(db: Database) {
