@@ -69,6 +69,7 @@ pub(crate) async fn read(url: &str, expected: u64) -> Figures {
         .execute(&mut db)
         .await
         .unwrap();
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let client = reqwest::Client::new();
     let (mut after, mut count, mut total) = (None::<String>, 0_u64, 0_i64);
     loop {

@@ -4,6 +4,8 @@
 
 mod architecture;
 mod cli;
+mod conformance;
+mod series;
 mod store;
 mod support;
 mod sync;

@@ -161,15 +161,12 @@ pub(super) fn usage(error: &clap::Error, json: bool) -> ExitCode {
     Output::new(true).fail(&failure)
 }
 
-/// A panic is a fault of Dashtray. Says so in a sentence, with the place, in place of a trace.
+/// A panic is a fault of Dashtray. Says so in a sentence with the place, and not what it says of itself: that could hold
+/// an answer of a provider.
 pub(super) fn report_panics() {
     std::panic::set_hook(Box::new(|panic| {
-        let payload = panic.payload();
-        let text =
-            payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
         let place = panic.location().map(|at| format!(" at {}:{}", at.file(), at.line())).unwrap_or_default();
-        let text = text.unwrap_or("no message");
-        Output::new(false).note(&format!("error: a fault in Dashtray, please report it: {text}{place}"));
+        Output::new(false).note(&format!("error: a fault in Dashtray{place}; please report it"));
     }));
 }
 

@@ -46,9 +46,10 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(invocation: &Invocation, args: Args) -> Result<Done, Failure> {
-    let now = invocation.config().clock().now();
-    args.dates.check(now)?;
+    args.dates.check(invocation.config().clock().now())?;
     let app = invocation.open().await?;
+    let owner = app.registry.descriptors().find(|descriptor| descriptor.metric(&args.metric).is_some());
+    let now = app.connections.now_for(owner.as_ref().map_or("", |descriptor| descriptor.id.as_str()));
     let request = GetRequest {
         project: args.project.project,
         metric_id: args.metric,
@@ -75,6 +76,7 @@ pub(super) async fn run(invocation: &Invocation, args: Args) -> Result<Done, Fai
 fn human(series: &SeriesView) -> String {
     let mut facts = vec![series.currency.map_or_else(|| series.unit.name().to_owned(), |code| code.to_string())];
     facts.extend(series.dimension.clone());
+    facts.extend(label(series).map(str::to_owned));
     if series.converted {
         facts.push("converted".to_owned());
     }
@@ -85,11 +87,32 @@ fn human(series: &SeriesView) -> String {
         out.push_str(&format!("{}\n", sparkline(&heights)));
     }
     let mut rows = table(&["date", "value", "state", "note"]);
-    for point in &series.points {
-        let value = point.value.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
-        rows.add_row([point.date.to_string().into(), number(value), point.state.name().into(), note(point).into()]);
+    for run in series.points.chunk_by(is_same_gap) {
+        match run {
+            [first, .., last] if run.len() > 2 => {
+                let dates = format!("{} … {}", first.date, last.date);
+                let note = format!("{} times: {}", run.len(), note(first));
+                rows.add_row([dates.into(), number("-".to_owned()), first.state.name().into(), note.into()]);
+            }
+            few => few.iter().for_each(|point| {
+                let value = point.value.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
+                let (date, state) = (point.date.to_string(), point.state.name());
+                rows.add_row([date.into(), number(value), state.into(), note(point).into()]);
+            }),
+        }
     }
     out + &text(&rows)
+}
+
+/// Whether two points are unknown for one reason, so that one line tells of both.
+fn is_same_gap(one: &PointView, other: &PointView) -> bool {
+    one.value.is_none() && other.value.is_none() && one.state == other.state && note(one) == note(other)
+}
+
+/// What people call a value of the dimension, where that is not the value itself.
+fn label(series: &SeriesView) -> Option<&str> {
+    let newest = series.points.iter().rev().find_map(|point| point.metadata.as_ref()?.get("label")?.as_str())?;
+    (series.dimension.as_deref() != Some(newest)).then_some(newest)
 }
 
 /// How high a bar is. For the eye alone: nothing is computed with it.
@@ -193,6 +216,23 @@ mod tests {
                 PointView { provisional: true, quality: Quality::Estimated, ..today },
             ],
         }
+    }
+
+    #[test]
+    fn a_long_gap_is_one_line_that_says_how_long() {
+        let mut series = series();
+        series.points = ["2026-03-01", "2026-03-02", "2026-03-03", "2026-03-04"]
+            .map(|date| point(date, None, State::Pending))
+            .to_vec();
+        series.points.iter_mut().for_each(|point| point.reason = Some("not read yet".to_owned()));
+        series.points.push(point("2026-03-05", Some(Number::Integer(3)), State::Value));
+        insta::assert_snapshot!(human(&series), @r#"
+        MRR (stripe_mrr), USD, Basic, "old", days end in UTC
+            █
+        DATE                     VALUE  STATE    NOTE
+        2026-03-01 … 2026-03-04      -  pending  4 times: not read yet
+        2026-03-05                   3  value
+        "#);
     }
 
     #[test]

@@ -25,9 +25,13 @@ enum Command {
 pub(super) async fn run(invocation: &Invocation, args: Args) -> Result<Done, Failure> {
     let Command::Rotate = args.command;
     let app = invocation.open().await?;
-    let rotated = app.connections.rotate_keys().await?;
-    invocation
-        .out
-        .show(&json!({"rotated": rotated}), |_| format!("Sealed {rotated} credential sets with the newest key."))?;
-    Ok(Done::All)
+    let rotation = app.connections.rotate_keys().await?;
+    invocation.out.show(&json!(rotation), |_| {
+        let unreadable = match rotation.unreadable.as_slice() {
+            [] => String::new(),
+            names => format!(" No known key opens those of {}; they stay as they are.", names.join(", ")),
+        };
+        format!("Sealed {} credential sets with the newest key.{unreadable}", rotation.rotated)
+    })?;
+    Ok(if rotation.unreadable.is_empty() { Done::All } else { Done::Part })
 }

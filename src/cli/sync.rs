@@ -137,6 +137,7 @@ mod tests {
             retry_at: None,
             error: None,
             metrics: vec![],
+            progress: None,
         }
     }
 

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     http::Credentials,
     integrations::{AccountInfo, Context, Descriptor, Settings, ZonePolicy, check_credentials},
-    metric::{Day, FailureKind, Zone},
+    metric::{Day, Zone},
     secret::Secret,
     store::{Connection, ConnectionSettings, ConnectionState, NewConnection, Project},
 };
@@ -102,6 +102,9 @@ impl Connections {
         };
         if let Ok(account) = result {
             self.keep_account(&connection, &account).await?;
+            if matches!(connection.state.state.as_str(), "needs_reconnect" | "credentials_unreadable") {
+                self.store.set_due(connection.key, self.clock.now()).await?;
+            }
             view.account = Some((&account).into());
             view.checks = account.checks;
         }
@@ -141,10 +144,12 @@ impl Connections {
             last_synced_at: None,
         };
         self.store.set_state(connection.key, &state).await?;
+        // A run under way still uses the old ones.
+        self.store.revoke(connection.key, self.clock.now()).await?;
         Ok(connected(&connection, &account))
     }
 
-    async fn keep_account(&self, connection: &Connection, account: &AccountInfo) -> Result<(), Error> {
+    pub(super) async fn keep_account(&self, connection: &Connection, account: &AccountInfo) -> Result<(), Error> {
         let json = serde_json::to_value(account).unwrap_or_default();
         match self.store.update_account(connection.key, &account.id, &json).await {
             Err(crate::store::Error::Conflict(message)) => Err(Error::Conflict(message)),
@@ -153,7 +158,7 @@ impl Connections {
     }
 
     /// Tests credentials and settings that are not saved.
-    fn trial(
+    pub(super) fn trial(
         &self,
         project: &Project,
         descriptor: &Descriptor,
@@ -238,9 +243,4 @@ fn connected(connection: &Connection, account: &AccountInfo) -> ConnectedView {
         checks: account.checks.clone(),
         choices: account.choices.clone(),
     }
-}
-
-/// Whether a failed call means that the user has to reconnect.
-pub(crate) fn needs_reconnect(kind: FailureKind) -> bool {
-    kind == FailureKind::Unauthorized
 }

@@ -30,7 +30,9 @@ pub enum Error {
         fields: Vec<FieldError>,
     },
     /// The account is connected already.
-    #[error("this account is connected already as \"{name}\"; use `dashtray reconnect {name}` to give it another key")]
+    #[error(
+        "this account is connected already as \"{name}\"; use `dashtray reconnect \"{name}\"` to give it another key"
+    )]
     AlreadyConnected {
         /// The other connection.
         name: String,

@@ -2,14 +2,24 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::{ConnectionView, Connections, Error, memory, options, settings_of};
+use super::{ConnectionView, Connections, Error, guarded, memory, options, settings_of};
 use crate::{
-    integrations::FieldError,
-    store::{Connection, ConnectionKey, ConnectionSettings},
+    integrations::{FieldError, Settings},
+    metric::FailureKind,
+    store::{Connection, ConnectionKey, ConnectionSettings, Project},
 };
 
 /// Sealed credentials that are re-wrapped in one go of a key rotation.
 const ROTATION_PAGE: u32 = 100;
+
+/// What a key rotation did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Rotation {
+    /// Credential sets that were wrapped anew.
+    pub rotated: u64,
+    /// Names of connections whose credentials no known key opens; they stay as they are.
+    pub unreadable: Vec<String>,
+}
 
 impl Connections {
     /// The project's connections by name.
@@ -38,7 +48,12 @@ impl Connections {
         for (key, value) in changes {
             settings.insert(key.clone(), Json::from(value.as_str()));
         }
-        let (host, _) = options::parse(&descriptor, &settings).map_err(|fields| Error::InvalidFields { fields })?;
+        let (host, of_integration) =
+            options::parse(&descriptor, &settings).map_err(|fields| Error::InvalidFields { fields })?;
+        let concerns_account = changes.iter().any(|(key, _)| descriptor.settings.iter().any(|field| field.key == *key));
+        if concerns_account {
+            self.check_account(&project, &connection, &of_integration).await?;
+        }
         let changed = ConnectionSettings {
             values: Json::Object(settings),
             sync_interval_minutes: host.sync_interval,
@@ -46,8 +61,27 @@ impl Connections {
             ..connection.settings
         };
         self.store.set_settings(connection.key, &changed).await?;
-        self.store.set_due(connection.key, self.clock.now()).await?;
+        // A run under way still uses the old ones.
+        self.store.revoke(connection.key, self.clock.now()).await?;
         self.reload(connection.key).await
+    }
+
+    /// Tries changed settings before they are kept: they may change what is measured, and so whose account it is. When
+    /// the provider does not answer now, the next run finds out.
+    async fn check_account(
+        &self,
+        project: &Project,
+        connection: &Connection,
+        settings: &Settings,
+    ) -> Result<(), Error> {
+        let integration = self.registry.get(&connection.integration_id)?;
+        let credentials = self.credentials(connection).await?;
+        let context = self.trial(project, &integration.descriptor(), settings, credentials)?;
+        match guarded(integration.test_connection(&context)).await {
+            Ok(account) => self.keep_account(connection, &account).await,
+            Err(error) if matches!(error.kind(), FailureKind::Unavailable | FailureKind::RateLimited) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Stops scheduled runs until [`Connections::resume`].
@@ -74,10 +108,10 @@ impl Connections {
         Ok(self.store.delete_connection(connection.key).await?)
     }
 
-    /// Re-wraps all sealed credentials with the newest key; returns how many were. May be interrupted and run again.
-    /// Kept answers are a cache and are dropped.
-    pub async fn rotate_keys(&self) -> Result<u64, Error> {
-        let mut rotated = 0;
+    /// Re-wraps all sealed credentials with the newest key. May be interrupted and run again. Kept answers are a cache
+    /// and are dropped.
+    pub async fn rotate_keys(&self) -> Result<Rotation, Error> {
+        let mut rotation = Rotation::default();
         let mut after: Option<ConnectionKey> = None;
         loop {
             let page = self.store.all_sealed(after, ROTATION_PAGE).await?;
@@ -85,14 +119,18 @@ impl Connections {
             after = Some(*last);
             for (key, public_id, sealed) in page {
                 let label = memory::credentials_label(public_id);
-                if let Some(newer) = self.vault.rewrap(&label, &memory::from_row(sealed.clone()))? {
-                    let swapped = self.store.swap_credentials(key, &sealed, &memory::to_row(newer)).await?;
-                    rotated += u64::from(swapped);
+                match self.vault.rewrap(&label, &memory::from_row(sealed.clone())) {
+                    Ok(None) => {}
+                    Ok(Some(newer)) => {
+                        let swapped = self.store.swap_credentials(key, &sealed, &memory::to_row(newer)).await?;
+                        rotation.rotated += u64::from(swapped);
+                    }
+                    Err(_) => rotation.unreadable.push(self.store.connection(key).await?.name),
                 }
             }
         }
         self.store.drop_all_kept().await?;
-        Ok(rotated)
+        Ok(rotation)
     }
 
     async fn reload(&self, key: ConnectionKey) -> Result<ConnectionView, Error> {

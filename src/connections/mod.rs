@@ -23,8 +23,8 @@ use crate::{
 };
 
 pub use connect::ConnectRequest;
-pub(crate) use connect::needs_reconnect;
 pub use error::Error;
+pub use manage::Rotation;
 pub use memory::SealedMemory;
 pub(crate) use memory::pack;
 pub use session::{Guarded, guarded};

@@ -60,7 +60,7 @@ pub(super) fn parse(
     let strange: Vec<String> = rest.keys().filter(|key| known.clone().all(|known| known != *key)).cloned().collect();
     for key in &strange {
         rest.shift_remove(key);
-        note(key, unknown_key(key, known.clone()));
+        errors.push(unknown_key(key, known.clone()));
     }
     let settings = Settings::parse(&descriptor.settings, &rest).map_err(|more| errors.extend(more)).ok();
     match (settings, share, errors.is_empty()) {

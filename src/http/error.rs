@@ -171,6 +171,11 @@ impl fmt::Display for Error {
         if let Some(status) = self.0.status {
             write!(f, " (HTTP {status})")?;
         }
+        if let Retry::At(at) = self.0.retry {
+            // Whole seconds are enough for people; programs read `retry_at`.
+            let at = at.round(jiff::Unit::Second).unwrap_or(at);
+            write!(f, ", not before {at}")?;
+        }
         for (key, value) in &self.0.context {
             write!(f, ", {key}: {value}")?;
         }

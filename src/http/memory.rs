@@ -21,7 +21,7 @@ pub trait Memory: Send + Sync + 'static {
 /// A wish for calls out of one window.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reservation {
-    /// Provider and credential: `<integration id>:<hex of a keyed hash>`; never the credential itself.
+    /// Provider and credential: `<integration id>:<hex of a hash>`; never the credential itself.
     pub budget: String,
     /// Which window of it: its scope and length.
     pub window: String,

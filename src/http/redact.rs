@@ -45,6 +45,7 @@ impl Redactor {
             forms.insert(value.trim().to_owned());
             forms.insert(form_urlencoded::byte_serialize(value.as_bytes()).collect());
             forms.insert(percent_encoded(value));
+            forms.insert(wholly_percent_encoded(value));
             for engine in [BASE64_STANDARD, BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE, BASE64_URL_SAFE_NO_PAD] {
                 forms.insert(engine.encode(value));
             }
@@ -82,7 +83,7 @@ impl Redactor {
     fn is_masked_echo(&self, word: &str) -> bool {
         let is_mask = |c: char| matches!(c, '*' | '•' | '…' | '.' | 'x' | 'X' | '#');
         let Some(start) = mask_start(word) else { return false };
-        if word.contains("***") || word.contains('•') {
+        if word.contains("**") || word.contains('•') {
             return true;
         }
         let (head, masked) = word.split_at(start);
@@ -95,13 +96,18 @@ impl Redactor {
 
 /// Where the first run of masking characters begins.
 fn mask_start(word: &str) -> Option<usize> {
-    ["***", "•", "…", "...", "xxxx", "XXXX", "####"].iter().filter_map(|mask| word.find(mask)).min()
+    ["**", "•", "…", "...", "xxxx", "XXXX", "####"].iter().filter_map(|mask| word.find(mask)).min()
 }
 
 fn percent_encoded(value: &str) -> String {
     let mut encoded = String::with_capacity(value.len() * 3);
     super::request::encode_segment(value, &mut encoded);
     encoded
+}
+
+/// As those write it who encode every byte.
+fn wholly_percent_encoded(value: &str) -> String {
+    value.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
 /// Replaces a credential, also where percent-encoding or the provider changed its case.
@@ -150,6 +156,7 @@ mod tests {
             ("Invalid key: SK_LIVE_51H+S/ECRETABCD", "Invalid key: [redacted]"),
             ("?key=sk_live_51H%2Bs%2FecretAbCd&x", "?key=[redacted]&x"),
             ("?key=sk_live_51H%2bs%2fecretAbCd&x", "?key=[redacted]&x"),
+            ("got %73%6b%5f%6c%69%76%65%5f%35%31%48%2b%73%2f%65%63%72%65%74%41%62%43%64", "got [redacted]"),
             ("got Basic c2tfbGl2ZV81MUgrcy9lY3JldEFiQ2Q6", "got Basic [redacted]"),
             ("got c2tfbGl2ZV81MUgrcy9lY3JldEFiQ2Q", "got [redacted]"),
             ("Invalid API Key provided: sk_live_*********AbCd", "Invalid API Key provided: [redacted]"),

@@ -73,7 +73,7 @@ pub(super) fn decide(outcome: &Outcome<'_>, attempt: u32, rules: &Rules<'_>) -> 
         Some(Meaning::Failure(kind)) => return fail(kind),
         Some(Meaning::RateLimited) => {
             let at = said_by_provider(true, headers, rules);
-            let wait = at.map_or(rules.limits.wait_unless_said, |at| until(at, rules.now));
+            let wait = at.map_or_else(|| growing(attempt, rules), |at| until(at, rules.now));
             return again(attempt, wait, true, error(FailureKind::RateLimited, status, head, rules), rules);
         }
         Some(Meaning::Transient) => return transient(status, headers, head, attempt, rules),
@@ -90,8 +90,7 @@ pub(super) fn decide(outcome: &Outcome<'_>, attempt: u32, rules: &Rules<'_>) -> 
         404 | 410 | 451 => fail(FailureKind::NotFound),
         429 => {
             let at = said_by_provider(true, headers, rules);
-            let wait =
-                at.map_or_else(|| rules.limits.wait_unless_said.max(backoff(attempt)), |at| until(at, rules.now));
+            let wait = at.map_or_else(|| growing(attempt, rules).max(backoff(attempt)), |at| until(at, rules.now));
             again(attempt, wait, true, error(FailureKind::RateLimited, status, head, rules), rules)
         }
         408 | 425 | 500 | 502 | 503 | 504 => transient(status, headers, head, attempt, rules),
@@ -122,6 +121,11 @@ fn decide_trouble(trouble: Trouble, attempt: u32, rules: &Rules<'_>) -> Verdict 
         Trouble::Cut => unavailable("the answer ended before its end".to_owned()),
     };
     again(attempt, backoff(attempt), false, error.context("attempts", attempt), rules)
+}
+
+/// The wait for a limit of which the provider does not say how long it lasts: twice as long after each try.
+fn growing(attempt: u32, rules: &Rules<'_>) -> Duration {
+    rules.limits.wait_unless_said.saturating_mul(1 << attempt.saturating_sub(1).min(16))
 }
 
 fn transient(status: u16, headers: &HeaderMap, head: &[u8], attempt: u32, rules: &Rules<'_>) -> Verdict {

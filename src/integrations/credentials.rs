@@ -30,7 +30,7 @@ pub fn check_credentials(
     let mut errors: Vec<FieldError> = given
         .keys()
         .filter(|key| fields.iter().all(|field| field.key != **key))
-        .map(|key| FieldError::new(key, unknown_key(key, fields.iter().map(|field| field.key.as_str()))))
+        .map(|key| unknown_key(key, fields.iter().map(|field| field.key.as_str())))
         .collect();
     let mut checked = BTreeMap::new();
     for field in fields {
@@ -46,16 +46,16 @@ pub fn check_credentials(
     if errors.is_empty() { Ok(Credentials::new(checked)) } else { Err(errors) }
 }
 
-/// The sentence for a key that no field has.
-pub(crate) fn unknown_key<'a>(key: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
-    let shown: String = key.chars().take(60).collect();
-    match nearest(key, known.clone()) {
-        Some(nearest) => format!("there is no field \"{shown}\"; did you mean \"{nearest}\"?"),
-        None => {
-            let list: Vec<&str> = known.collect();
-            format!("there is no field \"{shown}\"; the fields are: {}", list.join(", "))
-        }
-    }
+/// An unknown key of the form, with its sentence. Keys are short words in small letters; anything else may be a
+/// credential in the wrong place and is not repeated.
+pub(crate) fn unknown_key<'a>(key: &str, known: impl Iterator<Item = &'a str> + Clone) -> FieldError {
+    let is_word = key.len() <= 40 && key.chars().all(|c| c.is_ascii_lowercase() || matches!(c, '_' | '-'));
+    let (field, shown) = if is_word { (key, format!("field \"{key}\"")) } else { ("unknown", "such field".to_owned()) };
+    let message = match nearest(key, known.clone()) {
+        Some(nearest) => format!("there is no {shown}; did you mean \"{nearest}\"?"),
+        None => format!("there is no {shown}; the fields are: {}", known.collect::<Vec<_>>().join(", ")),
+    };
+    FieldError::new(field, message)
 }
 
 fn check(field: &CredentialField, value: &str) -> Result<(), String> {

@@ -1,8 +1,9 @@
 //! The integration contract: what a service must say and do to be measured.
 //!
-//! An integration is a folder with one unit struct that implements [`Integration`], and one line in [`registry`].
-//! It says what it is ([`Descriptor`]), proves that credentials work, and turns answers into samples. Everything else
-//! is the host's: sockets, signing, retries, waiting, paging, storage, time.
+//! An integration is a folder with one unit struct that implements [`Integration`], and two lines that register it
+//! (`scripts/new-integration ID` writes all of it). It says what it is ([`Descriptor`]), proves that credentials work,
+//! and turns answers into samples. Everything else is the host's: sockets, signing, retries, waiting, paging, storage,
+//! time.
 //!
 //! # Three rules
 //!
@@ -10,6 +11,31 @@
 //! 2. **No secrets.** [`Descriptor::auth`] names the field that signs a request; the value never gets here.
 //! 3. **Network apart from arithmetic.** `api.rs` has one function an endpoint with typed answers; `metrics.rs` has
 //!    pure functions from answers to samples. `mod.rs` joins the two.
+//!
+//! # How a fetch goes
+//!
+//! The host asks for some metrics over a [`Period`] of civil days in [`Context::zone`]. The integration
+//!
+//! 1. begins a [`FetchReport::new`], in which ids that it does not know are `Unknown` already;
+//! 2. calls each endpoint once for all metrics that it feeds: `ctx.http.get("/v1/charges").query("limit", 100).json()`,
+//!    or `.pages(…)` for lists, `.conditional()` where the provider sends an `ETag`;
+//! 3. makes an [`Answer`](crate::metric::Answer) of what came. An answer covers *every* day of its period: days without
+//!    a sample are zero, or empty for ratios and statistics. Days that the provider did not speak of are left out of the
+//!    period, or handed in as a [`Gap`] with the reason;
+//! 4. hands it in with [`Context::commit`]. A [`Batch`] is one transaction; for long lists commit each page with a
+//!    checkpoint and [`Record`]s, so that memory stays flat and a killed run goes on where it stopped;
+//! 5. notes with [`FetchReport::record`] how the metrics of that call have fared. Exactly they fail if it failed; an
+//!    error that concerns the whole connection (refused credentials, a limit) ends the fetch by `?`.
+//!
+//! A day that was asked for and neither answered nor handed in as a gap becomes `failed` by the outcome, so a hole
+//! cannot come about by omission.
+//!
+//! # Numbers
+//!
+//! Values are integers in their smallest unit ([`Value`](crate::metric::Value)); arithmetic in between is
+//! [`Exact`](crate::metric::Exact) and is rounded once. A metric's [`Kind`](crate::metric::Kind) decides what may be
+//! done with several days of it, so choose it with care: what is asked per day and counts people is `Distinct`, never a
+//! flow.
 
 mod batch;
 pub mod catalogue;

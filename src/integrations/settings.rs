@@ -34,7 +34,7 @@ impl Settings {
         let mut errors: Vec<FieldError> = given
             .keys()
             .filter(|key| fields.iter().all(|field| field.key != **key))
-            .map(|key| FieldError::new(key, unknown_key(key, fields.iter().map(|field| field.key.as_str()))))
+            .map(|key| unknown_key(key, fields.iter().map(|field| field.key.as_str())))
             .collect();
         let mut values = BTreeMap::new();
         for field in fields {

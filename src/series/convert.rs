@@ -109,8 +109,9 @@ impl Converter {
             return Some((exact::from_int(1), day));
         }
         self.direct(from, self.target, day).or_else(|| {
-            let bases = self.rates.keys().map(|(base, _)| *base).collect::<std::collections::BTreeSet<_>>();
-            bases.into_iter().find_map(|middle| {
+            let known = self.rates.keys().flat_map(|(base, quote)| [*base, *quote]);
+            let known: std::collections::BTreeSet<Currency> = known.collect();
+            known.into_iter().find_map(|middle| {
                 let (first, first_day) = self.direct(from, middle, day)?;
                 let (second, second_day) = self.direct(middle, self.target, day)?;
                 Some((first * second, first_day.min(second_day)))

@@ -106,12 +106,16 @@ pub async fn get(store: &Store, registry: &Registry, request: &GetRequest) -> Re
             return Err(Error::InvalidRange(format!("{from} is in the future; give a day up to {today}")));
         }
         let last = request.to.unwrap_or(today).min(today);
-        let first = request.from.unwrap_or_else(|| last.plus(1 - DEFAULT_DAYS)).max(connection.settings.history_start);
+        // Whole weeks and months, unless somebody asks for another first day.
+        let default_first = || request.interval.bucket(last.plus(1 - DEFAULT_DAYS)).start();
+        let asked_from = request.from.unwrap_or_else(default_first);
+        let first = asked_from.max(connection.settings.history_start);
         let reading = points::Reading {
             store,
             connection: &connection,
             definition: &definition,
             period: Period::inclusive(first, last),
+            asked_from,
             interval: request.interval,
         };
         all.extend(reading.series(request.by_dimension).await?);
@@ -138,8 +142,13 @@ pub async fn explain(
         let receipts: Vec<crate::metric::Receipt> =
             bodies.into_iter().filter_map(|body| serde_json::from_value(body).ok()).collect();
         let wanted = currency.unwrap_or(connection.settings.currency);
-        let chosen = receipts.iter().find(|receipt| receipt.currency == Some(wanted));
-        let chosen = chosen.or_else(|| receipts.first().filter(|_| currency.is_none()));
+        let named = receipts.iter().find(|receipt| receipt.currency == Some(wanted));
+        // Unless a currency is named, one that something is counted in.
+        let spoken = || receipts.iter().find(|receipt| !receipt.terms.is_empty());
+        let chosen = match currency {
+            Some(_) => named,
+            None => named.filter(|receipt| !receipt.terms.is_empty()).or_else(spoken).or(named).or(receipts.first()),
+        };
         if let Some(receipt) = chosen {
             return Ok(ReceiptView { connection_id: connection.public_id, receipt: receipt.clone() });
         }
@@ -149,6 +158,12 @@ pub async fn explain(
 }
 
 fn check_range(request: &GetRequest) -> Result<(), Error> {
+    // The day in the zone that is furthest ahead of all.
+    let ahead = request.now.checked_add(jiff::SignedDuration::from_hours(14)).unwrap_or(request.now);
+    let newest = Day::of(ahead, &Zone::utc());
+    if let Some(to) = request.to.filter(|to| *to > newest) {
+        return Err(Error::InvalidRange(format!("{to} is in the future; give a day up to {newest}")));
+    }
     match (request.from, request.to) {
         (Some(from), Some(to)) if to < from => {
             Err(Error::InvalidRange(format!("the range runs backwards: {from} is after {to}; swap them")))

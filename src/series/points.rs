@@ -17,7 +17,10 @@ pub(super) struct Reading<'a> {
     pub(super) store: &'a Store,
     pub(super) connection: &'a Connection,
     pub(super) definition: &'a Definition,
+    /// The days that are read: none before the connection's history.
     pub(super) period: Period,
+    /// The first day that was asked for, which may lie before the history.
+    pub(super) asked_from: Day,
     pub(super) interval: Interval,
 }
 
@@ -43,7 +46,9 @@ impl Reading<'_> {
         let chosen: Vec<&SeriesRow> = rows.iter().filter(|row| row.dimension.is_empty() != by_dimension).collect();
         let mut read = Vec::new();
         for row in chosen {
-            read.push((row.dimension.clone(), row.currency, self.days(row, &states).await?));
+            if let Some(days) = self.days(row, &states).await? {
+                read.push((row.dimension.clone(), row.currency, days));
+            }
         }
         let money = self.definition.unit == Unit::Currency;
         if read.is_empty() && !by_dimension {
@@ -85,7 +90,8 @@ impl Reading<'_> {
             Some(row) => self.stored(row).await?,
             None => Days::new(),
         };
-        let pending = DayPoint { value: None, mark: Mark::new(State::Pending), reason: None, metadata: None };
+        let mark = Mark::new(State::Pending);
+        let pending = DayPoint { value: None, mark, reason: reason_of(mark), metadata: None };
         for day in self.period.days() {
             days.entry(day).or_insert_with(|| pending.clone());
         }
@@ -125,9 +131,14 @@ impl Reading<'_> {
     }
 
     /// The days of a series. Where it has no row, nothing was said of it: zero if the metric was read that day, else
-    /// whatever kept the metric from being read.
-    async fn days(&self, row: &SeriesRow, states: &Days) -> Result<Days, store::Error> {
+    /// whatever kept the metric from being read. Parts that are read one by one (repositories) have a row for each day
+    /// on which they were measured; where they have none they were not, and one without any is left out.
+    async fn days(&self, row: &SeriesRow, states: &Days) -> Result<Option<Days>, store::Error> {
         let mut days = self.stored(row).await?;
+        let one_by_one = !row.dimension.is_empty() && self.definition.widget_type != WidgetType::Table;
+        if one_by_one && days.is_empty() {
+            return Ok(None);
+        }
         let (state, zero) = match self.definition.kind {
             Kind::Flow | Kind::Level | Kind::Distinct => {
                 (State::Zero, Value::from_parts(self.definition.unit, self.definition.kind, row.currency, 0, None))
@@ -136,6 +147,12 @@ impl Reading<'_> {
         };
         for (day, point) in states {
             let answered = point.mark.state.is_answered();
+            if one_by_one && answered {
+                let mark = Mark::new(State::Unsupported);
+                let reason = Some("was not among what this connection measured that day".to_owned());
+                days.entry(*day).or_insert(DayPoint { value: None, mark, reason, metadata: None });
+                continue;
+            }
             let unsaid = || DayPoint {
                 value: zero.filter(|_| answered),
                 mark: if answered { Mark { state, ..point.mark } } else { point.mark },
@@ -144,7 +161,7 @@ impl Reading<'_> {
             };
             days.entry(*day).or_insert_with(unsaid);
         }
-        Ok(days)
+        Ok(Some(days))
     }
 
     fn view(&self, dimension: &str, currency: Option<Currency>, days: &Days, converted: bool) -> SeriesView {
@@ -190,6 +207,12 @@ impl Reading<'_> {
             .map(|(start, of_bucket)| {
                 let whole = interval.bucket(start).len();
                 let mut point = joined(self.definition.kind, &of_bucket);
+                let before = Period::new(start.max(self.asked_from), self.period.start()).len();
+                if before > 0 {
+                    let reason = format!("{before} of {whole} days lie before what this connection was asked to read");
+                    point =
+                        DayPoint { value: None, mark: Mark::new(State::Pending), reason: Some(reason), metadata: None };
+                }
                 if of_bucket.len() < whole {
                     let metadata = point.metadata.get_or_insert_with(Map::new);
                     metadata.insert("days".to_owned(), json!(of_bucket.len()));
@@ -201,13 +224,11 @@ impl Reading<'_> {
     }
 }
 
-/// Joins the days of a bucket as far as the metric's kind allows. Of a level the last day decides; of everything else
-/// one unknown day makes the bucket unknown.
+/// Joins the days of a bucket as far as the metric's kind allows. One unknown day makes the bucket unknown.
 fn joined(kind: Kind, days: &[(Day, &DayPoint)]) -> DayPoint {
-    let deciding = if kind == Kind::Level { &days[days.len().saturating_sub(1)..] } else { days };
     let provisional = days.iter().any(|(_, point)| point.mark.provisional);
-    let stale = deciding.iter().any(|(_, point)| point.mark.stale);
-    let quality = deciding.iter().map(|(_, point)| point.mark.quality).max().unwrap_or(Quality::Exact);
+    let stale = days.iter().any(|(_, point)| point.mark.stale);
+    let quality = days.iter().map(|(_, point)| point.mark.quality).max().unwrap_or(Quality::Exact);
     let mark = |state: State| Mark { state, provisional, stale, partial: false, quality };
     let none = |state: State, reason: String| DayPoint {
         value: None,
@@ -217,17 +238,20 @@ fn joined(kind: Kind, days: &[(Day, &DayPoint)]) -> DayPoint {
     };
 
     let unknown: Vec<&(Day, &DayPoint)> =
-        deciding.iter().filter(|(_, point)| !point.mark.state.is_answered()).collect();
+        days.iter().filter(|(_, point)| point.value.is_none() && point.mark.state != State::Empty).collect();
     if let Some((day, point)) = unknown.first() {
         let why = point.reason.clone().unwrap_or_else(|| point.mark.state.name().to_owned());
         let reason = format!("{} of {} days unknown, first {day}: {why}", unknown.len(), days.len());
         return none(point.mark.state, reason);
     }
-    let values: Vec<Value> = deciding.iter().filter_map(|(_, point)| point.value).collect();
+    // Of a converted series: the newest rates that were used.
+    let metadata = days.iter().rev().find_map(|(_, point)| point.metadata.as_ref()?.get("rates").cloned());
+    let metadata = metadata.map(|rates| Map::from_iter([("rates".to_owned(), rates)]));
+    let values: Vec<Value> = days.iter().filter_map(|(_, point)| point.value).collect();
     match combine(kind, &values) {
         Ok(Some(value)) => {
             let state = if value.is_zero() { State::Zero } else { State::Value };
-            DayPoint { value: Some(value), mark: mark(state), reason: None, metadata: None }
+            DayPoint { value: Some(value), mark: mark(state), reason: None, metadata }
         }
         Ok(None) => DayPoint { value: None, mark: mark(State::Empty), reason: None, metadata: None },
         Err(error) => none(State::Unsupported, error.to_string()),

@@ -119,6 +119,6 @@ impl Column for Option<Json> {
 
 fn strange(column: &str) -> Error {
     Error::Corrupt(format!(
-        "the database holds a value that dashtray never writes, in column {column}; restore a backup: dashtray restore FILE"
+        "the database holds a value that dashtray never writes, in column {column}; put a backup of it in its place"
     ))
 }

@@ -324,7 +324,7 @@ fn from_postgres(code: &str, error: &dyn DatabaseError) -> Error {
 }
 
 fn damaged(error: &dyn DatabaseError) -> Error {
-    Error::Corrupt(format!("the database file is damaged ({error}); restore a backup: dashtray restore FILE"))
+    Error::Corrupt(format!("the database file is damaged ({error}); put a backup of it in its place"))
 }
 
 fn refused(error: &dyn DatabaseError) -> Error {

@@ -102,6 +102,20 @@ impl Store {
 }
 
 impl Write {
+    /// Forgets the points of some series over a period, with their metadata.
+    pub async fn delete_points(&mut self, series: &[i64], period: Period) -> Result<(), Error> {
+        let project_id = self.key().project_id;
+        for id in series {
+            for sql in [
+                "DELETE FROM points WHERE project_id = $1 AND series_id = $2 AND day >= $3 AND day < $4",
+                "DELETE FROM notes WHERE project_id = $1 AND series_id = $2 AND day >= $3 AND day < $4",
+            ] {
+                self.tx.execute(sql, args![project_id, *id, period.start(), period.end()]).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// As [`Store::points`], with what this transaction has written.
     pub async fn points(&mut self, series: &[i64], period: Period) -> Result<Vec<PointRow>, Error> {
         let mut points = Vec::new();

@@ -108,6 +108,14 @@ impl Store {
         held(self.db.execute(sql, values).await?)
     }
 
+    /// Takes a connection back from whoever holds it: the run under way can write no more, and the next one starts anew
+    /// with what was changed.
+    pub async fn revoke(&self, key: ConnectionKey, now: Timestamp) -> Result<(), Error> {
+        let sql = "UPDATE connections SET fence = fence + 1, lease_owner = NULL, lease_until = NULL, due_at = $3
+             WHERE project_id = $1 AND connection_id = $2";
+        self.db.execute(sql, args![key.project_id, key.connection_id, now]).await.map(drop)
+    }
+
     /// When the next connection can be claimed: its due time, or the end of the lease that is on it. `None` when there
     /// is nothing to sync.
     pub async fn next_due(&self) -> Result<Option<Timestamp>, Error> {

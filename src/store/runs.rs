@@ -40,6 +40,14 @@ pub struct RunRow {
     pub progress: Option<Json>,
 }
 
+impl RunRow {
+    /// Whether the process died, or lost its hold on the connection, before the run was over.
+    pub fn was_interrupted(&self) -> bool {
+        let message = self.error.as_ref().and_then(|error| error.get("message")).and_then(Json::as_str);
+        message.is_some_and(|message| message.starts_with("interrupted"))
+    }
+}
+
 /// How a run ended, and how its connection is doing since.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunEnd {

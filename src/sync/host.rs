@@ -40,6 +40,8 @@ pub(super) struct Tally {
     pub(super) samples_written: u64,
     /// Metrics of which a point was written.
     pub(super) changed: BTreeSet<String>,
+    /// Metrics of which something was answered in this run, if only of one part.
+    pub(super) answered: BTreeSet<String>,
     /// Days of each metric's state that were spoken of in this run.
     pub(super) covered: BTreeMap<String, BTreeSet<Day>>,
     /// The fence is lost: another process has the connection.
@@ -114,9 +116,14 @@ impl RunHost {
         write.restart_stream(stream, fingerprint).await.map_err(internal)?;
         for definition in self.descriptor.metrics_of(stream) {
             let carrier = ledger::carrier(definition, self.frame);
+            // Parts that are not named any more must not stand beside a total that was read anew.
+            let rows = write.series_of(&definition.id).await.map_err(internal)?;
+            let parts: Vec<i64> = rows.iter().filter(|row| !row.dimension.is_empty()).map(|row| row.id).collect();
+            let again = ledger::answerable(definition, self.frame).intersect(asked);
+            write.delete_points(&parts, again).await.map_err(internal)?;
             let mut book =
                 Book::load(&mut write, definition, asked, |series| *series == carrier).await.map_err(internal)?;
-            let again: Vec<Change> = book
+            let reread: Vec<Change> = book
                 .standing
                 .iter()
                 .filter(|(_, cell)| cell.mark.state.is_answered() && !cell.mark.provisional)
@@ -129,7 +136,7 @@ impl RunHost {
                     note: None,
                 })
                 .collect();
-            book.apply(&mut write, definition, again, None).await.map_err(internal)?;
+            book.apply(&mut write, definition, reread, None).await.map_err(internal)?;
         }
         write.commit().await.map_err(|error| self.note(error))
     }
@@ -153,6 +160,7 @@ impl RunHost {
                 written.samples_written += count;
                 written.changed.insert(definition.id.clone());
             }
+            written.answered.insert(answer.metric_id.clone());
             cover(&mut written, &answer.metric_id, &answer.scope, answer.period);
         }
         for gap in &batch.gaps {
@@ -178,6 +186,7 @@ impl RunHost {
         let mut tally = self.tally();
         tally.samples_written += written.samples_written;
         tally.changed.extend(written.changed);
+        tally.answered.extend(written.answered);
         for (metric, days) in written.covered {
             tally.covered.entry(metric).or_default().extend(days);
         }
@@ -191,6 +200,24 @@ impl RunHost {
         book.apply(write, definition, changes, None).await.map_err(internal)?;
         cover(written, &gap.metric_id, &gap.scope, gap.period);
         Ok(())
+    }
+
+    /// Tells other processes how far the run is. Nothing depends on it.
+    pub(super) async fn note_progress(&self, done: u64, total: u64, label: &str) {
+        let progress = serde_json::json!({ "done": done, "total": total, "label": label });
+        if let Err(error) = self.store.set_progress(&self.claim, &progress).await {
+            tracing::debug!(%error, "progress could not be noted");
+        }
+    }
+
+    /// Marks days of a metric that a call left unread.
+    pub(super) async fn leave(&self, gap: &Gap) -> Result<(), Error> {
+        let definition = self.definition(&gap.metric_id)?;
+        let mut write = self.begin().await?;
+        let mut book = Book::load(&mut write, definition, gap.period, |_| true).await.map_err(internal)?;
+        let changes = ledger::left(definition, gap, &book.standing, self.frame);
+        book.apply(&mut write, definition, changes, None).await.map_err(internal)?;
+        write.commit().await.map_err(|error| self.note(error))
     }
 
     async fn book(

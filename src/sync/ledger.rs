@@ -13,7 +13,8 @@ use crate::{
     http::Error,
     integrations::{Gap, Why},
     metric::{
-        Answer, Currency, Day, Definition, Kind, Mark, Period, Quality, Sample, Scope, State, Unit, Value, WidgetType,
+        Answer, Currency, Day, Definition, FailureKind, Kind, Mark, Period, Quality, Sample, Scope, State, Unit, Value,
+        WidgetType,
     },
 };
 
@@ -136,33 +137,66 @@ pub(super) fn answer(
         .collect())
 }
 
-/// The rows that a gap changes: a value that stands is kept and marked stale, anything else takes the gap's state.
+/// The rows that a gap changes: values that stand are kept and marked stale, in each series that the gap speaks of; a
+/// day of the filled series without one takes the gap's state.
 pub(super) fn gap(definition: &Definition, gap: &Gap, standing: &Standing, frame: Frame) -> Vec<Change> {
+    unread(definition, gap, standing, frame, |series| covers(&gap.scope, series))
+}
+
+/// The same for days of a metric that a whole call left unread: what stands of its dimension is stale as well.
+pub(super) fn left(definition: &Definition, gap: &Gap, standing: &Standing, frame: Frame) -> Vec<Change> {
+    unread(definition, gap, standing, frame, |_| true)
+}
+
+fn unread(
+    definition: &Definition,
+    gap: &Gap,
+    standing: &Standing,
+    frame: Frame,
+    speaks_of: impl Fn(&SeriesKey) -> bool,
+) -> Vec<Change> {
     let period = gap.period.intersect(Period::inclusive(gap.period.start(), frame.today));
-    let state = match &gap.why {
+    let state = state_of(&gap.why);
+    let filled = filled(definition, &gap.scope, frame);
+    let kept = standing
+        .iter()
+        .filter(|((series, day), cell)| {
+            period.contains(*day) && (speaks_of(series) || *series == filled) && cell.mark.state.is_answered()
+        })
+        .map(|((series, day), cell)| (series.clone(), *day, Cell { mark: Mark { stale: true, ..cell.mark }, ..*cell }));
+    let lost = period
+        .days()
+        .filter(|day| !standing.get(&(filled.clone(), *day)).is_some_and(|cell| cell.mark.state.is_answered()))
+        .map(|day| (filled.clone(), day, Cell { value: None, denominator: None, mark: Mark::new(state) }));
+    let note = reason(&gap.why).map(|text| serde_json::json!({ "reason": text }));
+    kept.chain(lost)
+        .filter(|(series, day, cell)| standing.get(&(series.clone(), *day)) != Some(cell))
+        .map(|(series, day, cell)| {
+            let note = note.clone().filter(|_| !cell.mark.stale);
+            Change { series, day, cell, restated: None, note }
+        })
+        .collect()
+}
+
+/// What the plan or the permissions do not include is unsupported; anything else that went wrong has failed.
+fn state_of(why: &Why) -> State {
+    match why {
+        Why::Failed(error) if is_withheld(error.kind()) => State::Unsupported,
         Why::Failed(error) => State::Failed(error.kind()),
         Why::BeyondRetention => State::BeyondRetention,
         Why::Unsupported(_) => State::Unsupported,
-    };
-    let series = filled(definition, &gap.scope, frame);
-    period
-        .days()
-        .filter_map(|day| {
-            let stands = standing.get(&(series.clone(), day)).copied();
-            let cell = match stands {
-                Some(cell) if cell.mark.state.is_answered() => Cell { mark: Mark { stale: true, ..cell.mark }, ..cell },
-                _ => Cell { value: None, denominator: None, mark: Mark::new(state) },
-            };
-            let differs = stands != Some(cell);
-            let note = reason(&gap.why).filter(|_| !cell.mark.stale).map(|text| serde_json::json!({ "reason": text }));
-            differs.then(|| Change { series: series.clone(), day, cell, restated: None, note })
-        })
-        .collect()
+    }
+}
+
+/// Whether a failure means that the plan or the permissions do not include what was asked for.
+pub(super) fn is_withheld(kind: FailureKind) -> bool {
+    matches!(kind, FailureKind::Forbidden | FailureKind::PlanRequired)
 }
 
 fn reason(why: &Why) -> Option<String> {
     match why {
         Why::Unsupported(reason) => Some(reason.clone()),
+        Why::Failed(error) if is_withheld(error.kind()) => Some(error.to_string()),
         Why::Failed(_) | Why::BeyondRetention => None,
     }
 }
@@ -282,10 +316,14 @@ pub(super) fn answerable(definition: &Definition, frame: Frame) -> Period {
     }
 }
 
-/// The days of a metric that have to be read: never read, failed, stale, or still provisional.
+/// The days of a metric that have to be read: never read, failed, stale, or still provisional. What is not included in
+/// the plan or permissions is tried for today alone, and for all its days once today or yesterday could be read.
 pub(super) fn due(definition: &Definition, standing: &Standing, asked: Period, frame: Frame) -> BTreeSet<Day> {
     let series = carrier(definition, frame);
     let reach = asked.intersect(answerable(definition, frame));
+    let is_included = [frame.today, frame.today.plus(-1)]
+        .into_iter()
+        .any(|day| standing.get(&(series.clone(), day)).is_some_and(|cell| cell.mark.state.is_answered()));
     reach
         .days()
         .filter(|day| match standing.get(&(series.clone(), *day)) {
@@ -293,7 +331,7 @@ pub(super) fn due(definition: &Definition, standing: &Standing, asked: Period, f
             Some(cell) => match cell.mark.state {
                 State::Pending | State::Failed(_) => true,
                 State::Value | State::Zero | State::Empty => cell.mark.provisional || cell.mark.stale,
-                State::Unsupported => *day == frame.today,
+                State::Unsupported => is_included || *day == frame.today,
                 State::BeyondRetention => false,
             },
         })

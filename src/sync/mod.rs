@@ -25,7 +25,7 @@ use uuid::Uuid;
 use crate::{
     connections::{self, Connections},
     metric::{Day, Period},
-    store::{self, ClaimOutcome, Connection, Project},
+    store::{self, ClaimOutcome, Connection, ConnectionSettings, Project},
 };
 
 pub use view::{MetricOutcomeView, OutcomeWord, RunStatus, RunView};
@@ -34,6 +34,8 @@ pub use view::{MetricOutcomeView, OutcomeWord, RunStatus, RunView};
 const LEASE: Duration = Duration::from_secs(25);
 /// How often a running claim is renewed.
 const RENEWAL: Duration = Duration::from_secs(8);
+/// Ten years: each day of each metric has a row of its own.
+const LONGEST_HISTORY_DAYS: i32 = 3653;
 /// How often a run that is under way elsewhere is looked at.
 const WATCH: Duration = Duration::from_millis(250);
 
@@ -140,6 +142,7 @@ impl Syncer {
         let chosen = self.chosen(&project, names).await?;
         for connection in &chosen {
             self.check_range(connection, range)?;
+            self.reach_back(connection, range).await?;
         }
         let mut views = Vec::with_capacity(chosen.len());
         let width = usize::try_from(self.workers).unwrap_or(1);
@@ -149,10 +152,11 @@ impl Syncer {
             ),
             width,
         );
+        // All of them end by themselves before an error of one is told.
         while let Some(view) = futures_util::StreamExt::next(&mut runs).await {
-            views.push(view?);
+            views.push(view);
         }
-        Ok(views)
+        views.into_iter().collect()
     }
 
     async fn chosen(&self, project: &Project, names: &[String]) -> Result<Vec<Connection>, Error> {
@@ -171,8 +175,21 @@ impl Syncer {
 
     fn check_range(&self, connection: &Connection, range: Range) -> Result<(), Error> {
         let today = self.today(connection);
+        let earliest = today.plus(-LONGEST_HISTORY_DAYS);
+        if let Some(from) = range.from.filter(|from| *from < earliest) {
+            return Err(Error::InvalidRange(format!("{from} is too far back; give a day from {earliest} on")));
+        }
         if let Some(from) = range.from.filter(|from| *from > today) {
             return Err(Error::InvalidRange(format!("{from} is in the future; give a day up to {today}")));
+        }
+        if let Some(to) = range.to.filter(|to| *to > today) {
+            return Err(Error::InvalidRange(format!("{to} is in the future; give a day up to {today}")));
+        }
+        let start = connection.settings.history_start;
+        if let (None, Some(to)) = (range.from, range.to.filter(|to| *to < start)) {
+            return Err(Error::InvalidRange(format!(
+                "{to} is before the history, which begins {start}; give --from too"
+            )));
         }
         match (range.from, range.to) {
             (Some(from), Some(to)) if to < from => {
@@ -180,6 +197,13 @@ impl Syncer {
             }
             _ => Ok(()),
         }
+    }
+
+    /// A day before a connection's history becomes its first day, so that what is read there is also shown and kept up.
+    async fn reach_back(&self, connection: &Connection, range: Range) -> Result<(), Error> {
+        let Some(from) = range.from.filter(|from| *from < connection.settings.history_start) else { return Ok(()) };
+        let settings = ConnectionSettings { history_start: from, ..connection.settings.clone() };
+        Ok(self.connections.store.set_settings(connection.key, &settings).await?)
     }
 
     fn today(&self, connection: &Connection) -> Day {
@@ -199,12 +223,16 @@ impl Syncer {
         loop {
             if let Some(run_id) = joined {
                 let run = self.connections.store.run(key, run_id).await?;
-                if let Some(ended) = run.filter(|run| run.ended_at.is_some()) {
+                // A run that died is no answer, and neither is one that was not asked for these days.
+                let ended = run.filter(|run| run.ended_at.is_some() && !run.was_interrupted());
+                if let Some(ended) = ended.filter(|_| range == Range::default()) {
                     return Ok(view::of_row(&connection, &ended));
                 }
             }
             match self.connections.store.claim(key, &self.owner, self.now(), LEASE).await? {
                 ClaimOutcome::Claimed(claim) => {
+                    // It may have changed while this one waited.
+                    let connection = self.connections.store.connection(key).await?;
                     return self.run(claim, connection, range, stop, watcher).await;
                 }
                 ClaimOutcome::Busy { run_id, .. } => {

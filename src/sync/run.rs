@@ -7,7 +7,7 @@ use std::{
 
 use jiff::SignedDuration;
 use sha2::{Digest, Sha256};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use uuid::Uuid;
 
 use super::{
@@ -21,7 +21,7 @@ use super::{
 use crate::{
     connections::{self, guarded},
     http::{self, Http},
-    integrations::{Batch, Context, Descriptor, Host, Integration, Outcome, Why},
+    integrations::{Context, Descriptor, Gap, Integration, Outcome, Why},
     metric::{Day, FailureKind, Period, Scope},
     store::{self, Claim, Connection, ConnectionState, RunEnd},
 };
@@ -67,7 +67,8 @@ impl Syncer {
         let started_at = self.now();
         store.start_run(&claim, run_id, started_at).await?;
         let interrupted = stop.child_token();
-        let keeper = tokio::spawn(keep(self.clone(), claim.clone(), interrupted.clone()));
+        // Ends with this future however that ends, so that no lease is renewed for a run that is gone.
+        let keeper = AbortOnDropHandle::new(tokio::spawn(keep(self.clone(), claim.clone(), interrupted.clone())));
 
         let findings = Mutex::new(Findings::default());
         let tally = Arc::new(Mutex::new(Tally::default()));
@@ -79,7 +80,7 @@ impl Syncer {
                 () = interrupted.cancelled() => None,
             }
         };
-        keeper.abort();
+        drop(keeper);
         let mut findings = findings.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
         match done {
             Some(Ok(())) => {}
@@ -148,10 +149,16 @@ impl Syncer {
         });
         let context = self.connections.context(connection, integration.as_ref(), RUN_BUDGET, host.clone()).await?;
         lock(findings).http = Some(context.http.clone());
-        let reader =
-            Reader { integration: integration.as_ref(), descriptor: &descriptor, context: &context, host: &host };
+        let history = Period::inclusive(connection.settings.history_start, today);
+        let reader = Reader {
+            integration: integration.as_ref(),
+            descriptor: &descriptor,
+            context: &context,
+            host: &host,
+            history,
+        };
         let forced = range.period(connection.settings.history_start, today);
-        let asked = forced.unwrap_or_else(|| Period::inclusive(connection.settings.history_start, today));
+        let asked = forced.unwrap_or(history);
         let result = reader.read(asked, forced.is_some(), &connection.name, findings, watcher).await;
         if let Err(error) = result {
             lock(findings).fatal = Some(error);
@@ -199,6 +206,8 @@ struct Reader<'a> {
     descriptor: &'a Descriptor,
     context: &'a Context,
     host: &'a RunHost,
+    /// All days of the connection.
+    history: Period,
 }
 
 impl Reader<'_> {
@@ -213,7 +222,7 @@ impl Reader<'_> {
         for stream in &self.descriptor.streams {
             let fingerprint = fingerprint(self.descriptor, &stream.id, self.context);
             if self.host.fingerprint(&stream.id).await?.as_deref() != Some(&fingerprint) {
-                self.host.restart_stream(&stream.id, &fingerprint, asked).await?;
+                self.host.restart_stream(&stream.id, &fingerprint, self.history).await?;
             }
         }
         self.host.open_days(asked).await?;
@@ -221,12 +230,9 @@ impl Reader<'_> {
         let steps = plan::steps(self.descriptor, &due);
         let total = u64::try_from(steps.len()).unwrap_or(u64::MAX);
         for (done, step) in (0..).zip(&steps) {
-            watcher(Progress {
-                connection_name: connection_name.to_owned(),
-                done,
-                total,
-                label: format!("{} back to {}", step.stream, step.period.start()),
-            });
+            let label = format!("{} back to {}", step.stream, step.period.start());
+            self.host.note_progress(done, total, &label).await;
+            watcher(Progress { connection_name: connection_name.to_owned(), done, total, label });
             let ended = self.step(step, &due, findings).await?;
             if let Some(error) = ended {
                 self.give_up(&steps, &due, &error, findings).await?;
@@ -261,7 +267,11 @@ impl Reader<'_> {
     ) -> Result<Option<http::Error>, http::Error> {
         let (hopeless, wanted): (Vec<String>, Vec<String>) = {
             let findings = lock(findings);
-            step.metrics.iter().cloned().partition(|id| findings.metrics.get(id).is_some_and(Fared::is_final))
+            // What failed for one part only (a repository) goes on for the others.
+            let partly = self.host.tally().answered.clone();
+            let is_hopeless =
+                |id: &String| findings.metrics.get(id).is_some_and(Fared::is_final) && !partly.contains(id);
+            step.metrics.iter().cloned().partition(is_hopeless)
         };
         for id in &hopeless {
             let why = lock(findings).metrics.get(id).and_then(Fared::why);
@@ -317,11 +327,10 @@ impl Reader<'_> {
         if open.is_empty() {
             return Ok(false);
         }
-        let mut batch = Batch::new();
-        for run in consecutive(&open) {
-            batch = batch.gap(metric_id, Scope::Total, run, why.clone());
+        for period in consecutive(&open) {
+            let gap = Gap { metric_id: metric_id.to_owned(), scope: Scope::Total, period, why: why.clone() };
+            self.host.leave(&gap).await?;
         }
-        self.host.commit(batch, Vec::new()).await?;
         Ok(true)
     }
 

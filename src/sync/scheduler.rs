@@ -17,6 +17,11 @@ const SWEEP: Duration = Duration::from_secs(6 * 3600);
 impl Syncer {
     /// Runs what is due until `stop`; then lets runs hand back. Survives a database that goes away for a while.
     pub async fn work(&self, stop: CancellationToken) -> Result<(), Error> {
+        if self.connections.vault.key_id().is_none() {
+            tracing::error!("the master key is missing: nothing is synced by this process until it is started with it");
+            stop.cancelled().await;
+            return Ok(());
+        }
         let mut runs = JoinSet::new();
         let mut swept = tokio::time::Instant::now();
         while !stop.is_cancelled() {

@@ -6,16 +6,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     host::Tally,
+    ledger::is_withheld,
     run::Findings,
     view::{MetricOutcomeView, OutcomeWord, RunStatus},
 };
-use crate::{
-    connections::{ErrorView, needs_reconnect},
-    http::Error,
-    integrations::Why,
-    metric::FailureKind,
-    store::Connection,
-};
+use crate::{connections::ErrorView, http::Error, integrations::Why, metric::FailureKind, store::Connection};
 
 /// A connection that keeps failing is tried at least this often.
 const LONGEST_BACKOFF: SignedDuration = SignedDuration::from_hours(6);
@@ -65,6 +60,7 @@ pub(super) struct Verdict {
     pub(super) retry_at: Option<Timestamp>,
     /// Whether anything was read, so that the connection counts as synced.
     pub(super) read_something: bool,
+    nothing_asked: bool,
     fared: BTreeMap<String, Fared>,
     unreadable: bool,
     interrupted: bool,
@@ -73,9 +69,12 @@ pub(super) struct Verdict {
 impl Verdict {
     pub(super) fn of(findings: &Findings, tally: &Tally) -> Self {
         let fared = findings.metrics.clone();
-        let read_something = fared.values().any(|fared| *fared == Fared::Ok);
+        let read_something = fared.values().any(|fared| *fared == Fared::Ok) || tally.samples_written > 0;
         let all_failed = !fared.is_empty() && fared.values().all(|fared| matches!(fared, Fared::Failed(_)));
-        let some_missing = fared.values().any(|fared| matches!(fared, Fared::Failed(_) | Fared::Unsupported(_)));
+        let nothing_asked = fared.is_empty();
+        // What the plan does not include is nobody's fault; a permission can be given.
+        let is_fault = |error: &Error| error.kind() != FailureKind::PlanRequired;
+        let some_failed = fared.values().any(|fared| matches!(fared, Fared::Failed(error) if is_fault(error)));
         let got_something = read_something || tally.samples_written > 0;
         let error = match (&findings.fatal, findings.interrupted) {
             (Some(error), _) => Some(error.clone()),
@@ -86,13 +85,18 @@ impl Verdict {
             Some(error) if error.kind() == FailureKind::RateLimited => RunStatus::RateLimited,
             Some(_) if got_something => RunStatus::Partial,
             Some(_) => RunStatus::Failed,
-            None if all_failed => RunStatus::Failed,
-            None if some_missing => RunStatus::Partial,
+            None if all_failed && !got_something => RunStatus::Failed,
+            None if some_failed => RunStatus::Partial,
             None => RunStatus::Ok,
         };
+        let first_failure = fared.values().find_map(|fared| match fared {
+            Fared::Failed(error) => Some(error.clone()),
+            _ => None,
+        });
+        let error = error.or(first_failure.filter(|_| status == RunStatus::Failed));
         let retry_at = error.as_ref().and_then(Error::retry_at);
         let (unreadable, interrupted) = (findings.unreadable, findings.interrupted);
-        Self { status, error, retry_at, read_something, fared, unreadable, interrupted }
+        Self { status, error, retry_at, read_something, nothing_asked, fared, unreadable, interrupted }
     }
 
     /// How each metric fared, as it leaves.
@@ -103,6 +107,9 @@ impl Verdict {
                 let (outcome, error) = match fared {
                     Fared::Ok if tally.changed.contains(id) => (OutcomeWord::Ok, None),
                     Fared::Ok => (OutcomeWord::Unchanged, None),
+                    Fared::Failed(error) if is_withheld(error.kind()) => {
+                        (OutcomeWord::Unsupported, Some(ErrorView::from(error)))
+                    }
                     Fared::Failed(error) => (OutcomeWord::Failed, Some(ErrorView::from(error))),
                     Fared::Unsupported(reason) => {
                         let error = Error::new(FailureKind::PlanRequired, reason.clone());
@@ -140,14 +147,18 @@ impl Verdict {
         let later = |wait: SignedDuration| now.checked_add(jittered(wait)).unwrap_or(now);
         let failed = self.error.as_ref().or_else(|| self.first_failure().map(|(_, error)| error));
         let reason = failed.map(ToString::to_string);
+        let unchanged = |due_at: Timestamp| Plan {
+            state: plan_state(&connection.state.state),
+            reason: connection.state.reason.clone(),
+            until: connection.state.until,
+            failures: connection.state.failures,
+            due_at,
+        };
         if self.interrupted {
-            return Plan {
-                state: plan_state(&connection.state.state),
-                reason: connection.state.reason.clone(),
-                until: connection.state.until,
-                failures: connection.state.failures,
-                due_at: now,
-            };
+            return unchanged(now);
+        }
+        if self.nothing_asked && self.error.is_none() {
+            return unchanged(connection.state.due_at);
         }
         if self.unreadable {
             return Plan {
@@ -158,7 +169,7 @@ impl Verdict {
                 due_at: later(interval),
             };
         }
-        if failed.is_some_and(|error| needs_reconnect(error.kind())) {
+        if failed.is_some_and(|error| error.kind() == FailureKind::Unauthorized) {
             return Plan {
                 state: "needs_reconnect",
                 reason,

@@ -37,6 +37,9 @@ pub struct RunView {
     pub error: Option<ErrorView>,
     /// How each metric fared.
     pub metrics: Vec<MetricOutcomeView>,
+    /// How far it is, while it runs: steps done and in all, and what is being read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub progress: Option<serde_json::Value>,
 }
 
 /// How a run ended.
@@ -127,6 +130,7 @@ pub(super) fn of_row(connection: &Connection, row: &RunRow) -> RunView {
         retry_at: row.retry_at,
         error: row.error.clone().and_then(|json| serde_json::from_value(json).ok()),
         metrics: row.metrics.clone().and_then(|json| serde_json::from_value(json).ok()).unwrap_or_default(),
+        progress: row.progress.clone().filter(|_| status == RunStatus::Running),
     }
 }
 
@@ -156,5 +160,6 @@ pub(super) fn of_end(
         retry_at: end.retry_at,
         error: error.map(ErrorView::from),
         metrics,
+        progress: None,
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json};
 use super::{
     api,
     fetch::refusal,
-    metrics::{METRICS, Reading},
+    metrics::{METRICS, OPEN_ISSUES, OPEN_PRS, Reading},
     repositories::{self, Found, Repository},
     settings::Measured,
 };
@@ -170,7 +170,10 @@ async fn try_each(ctx: &Context, paths: &[&str]) -> Result<Vec<Check>, Error> {
             (true, more) => format!("can be read in {}; {more} more were not tried", tried.join(", ")),
             (false, _) => refused.join("; "),
         };
-        let costs = readings.iter().flat_map(|reading| reading.rows()).map(|row| row.id.to_owned()).collect();
+        let fed = readings.iter().flat_map(|reading| reading.rows()).map(|row| row.id);
+        // GitHub counts open pull requests among the issues: without the one neither can be told.
+        let told_apart: &[&str] = if readings.contains(&Reading::Pulls) { &[OPEN_ISSUES, OPEN_PRS] } else { &[] };
+        let costs = fed.chain(told_apart.iter().copied()).map(str::to_owned).collect();
         checks.push(Check { id: (*id).to_owned(), ok: refused.is_empty(), message, costs });
     }
     Ok(checks)

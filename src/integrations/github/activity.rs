@@ -33,9 +33,12 @@ pub(super) fn open(part: &mut Part, repository: &Repository, pulls: i64, today: 
     part.add(OPEN_PRS, today, Value::Count(pulls))
 }
 
-/// The day it was committed. The day it was written may be long before.
+/// The day it was committed. The day it was written may be long before, and counts where the other is not known.
 pub(super) fn commit(part: &mut Part, commit: &Commit) -> Result<(), Error> {
-    part.count(COMMITS, commit.commit.committer.date)
+    match commit.commit.committer.as_ref().or(commit.commit.author.as_ref()) {
+        Some(signature) => part.count(COMMITS, signature.date),
+        None => Ok(()),
+    }
 }
 
 /// GitHub lists pull requests among issues.

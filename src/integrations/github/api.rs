@@ -70,7 +70,9 @@ pub(super) struct Commit {
 /// Git's part of a commit.
 #[derive(Debug, Deserialize)]
 pub(super) struct CommitDetail {
-    pub(super) committer: Signature,
+    /// Null where Git could not tell.
+    pub(super) committer: Option<Signature>,
+    pub(super) author: Option<Signature>,
 }
 
 /// Who put a commit where it is, and when.

@@ -137,6 +137,7 @@ fn exceptions() -> Vec<Exception> {
         forbidden(header("retry-after", None), Meaning::RateLimited),
         forbidden(header("x-ratelimit-remaining", Some("0")), Meaning::RateLimited),
         forbidden(When::BodyContains("rate limit".to_owned()), Meaning::RateLimited),
+        forbidden(When::BodyContains("abuse detection".to_owned()), Meaning::RateLimited),
         Exception { status: 451, when: When::Always, means: Meaning::Failure(FailureKind::Forbidden) },
         // "Accepted, ask again": the answer is still being made.
         Exception { status: 202, when: When::Always, means: Meaning::Transient },

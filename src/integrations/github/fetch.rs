@@ -127,7 +127,9 @@ pub(super) async fn missing(
             Missing::Absent(format!("{name}: issues are switched off in this repository"))
         }
         (_, Some(451)) => Missing::Why(Why::Unsupported(format!("{name}: GitHub blocks it for legal reasons"))),
-        (FailureKind::Forbidden, _) => Missing::Why(Why::Unsupported(refusal(&error, reading, name))),
+        (FailureKind::Forbidden, _) => {
+            Missing::Why(Why::Failed(Error::new(FailureKind::Forbidden, refusal(&error, reading, name))))
+        }
         _ => Missing::Why(Why::Failed(error.context("repository", name))),
     })
 }

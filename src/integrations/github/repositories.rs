@@ -55,6 +55,9 @@ pub(super) async fn resolve(ctx: &Context, measured: &Measured, relist: bool) ->
                 return Ok(known);
             }
             let (_, listed) = of_owner(ctx, owner).await?;
+            if listed.kept.is_empty() {
+                return Err(Error::not_found(format!("{owner} has no repository that can be read")));
+            }
             let mut batch = Batch::new().clear(STREAM);
             let mut repositories = Vec::with_capacity(listed.kept.len());
             for one in listed.kept {

@@ -327,32 +327,15 @@ fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserial
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
+/// The digits as they were sent: a number never passes through a float on its way.
 fn number_or_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    struct Visitor;
-    impl de::Visitor<'_> for Visitor {
-        type Value = String;
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a decimal number")
-        }
-        fn visit_str<E: de::Error>(self, text: &str) -> Result<String, E> {
-            Ok(text.to_owned())
-        }
-        fn visit_u64<E: de::Error>(self, number: u64) -> Result<String, E> {
-            Ok(number.to_string())
-        }
-        fn visit_i64<E: de::Error>(self, number: i64) -> Result<String, E> {
-            Ok(number.to_string())
-        }
-        fn visit_f64<E: de::Error>(self, number: f64) -> Result<String, E> {
-            Ok(number.to_string())
-        }
-    }
-    if deserializer.is_human_readable() {
-        deserializer.deserialize_any(Visitor)
-    } else {
+    if !deserializer.is_human_readable() {
         // Our own records, where it is text.
-        deserializer.deserialize_str(Visitor)
+        return String::deserialize(deserializer);
     }
+    let raw = Box::<serde_json::value::RawValue>::deserialize(deserializer)?;
+    let text = raw.get();
+    if text.starts_with('"') { serde_json::from_str(text).map_err(de::Error::custom) } else { Ok(text.to_owned()) }
 }
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Expandable<T> {

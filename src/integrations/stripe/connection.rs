@@ -13,12 +13,12 @@ use crate::{
 /// 2010-01-01, before which Stripe had no accounts.
 const BEFORE_STRIPE: i64 = 1_262_304_000;
 
-/// A permission: its name in keys and checks, the list that it opens, the stream that needs it, and what else it is for.
+/// A permission: its name in keys and checks, the list that it opens, the streams that need it, and what else it is for.
 struct Permission {
     id: &'static str,
     name: &'static str,
     list: &'static str,
-    stream: Option<&'static str>,
+    streams: &'static [&'static str],
     also: &'static str,
 }
 
@@ -27,44 +27,44 @@ const PERMISSIONS: [Permission; 7] = [
         id: "subscriptions",
         name: "Subscriptions",
         list: "/v1/subscriptions",
-        stream: Some("subscriptions"),
+        streams: &["subscriptions"],
         also: "",
     },
     Permission {
         id: "customers",
         name: "Customers",
         list: "/v1/customers",
-        stream: Some("customers"),
+        streams: &["customers"],
         also: "; discounts of customers are not known either, so that MRR is an estimate",
     },
     Permission {
         id: "balance_transactions",
         name: "Balance transactions",
         list: "/v1/balance_transactions",
-        stream: Some("balance"),
+        streams: &["balance"],
         also: "",
     },
-    Permission { id: "charges", name: "Charges", list: "/v1/charges", stream: Some("charges"), also: "" },
+    Permission { id: "charges", name: "Charges", list: "/v1/charges", streams: &["charges"], also: "" },
     Permission {
         id: "invoices",
         name: "Invoices",
         list: "/v1/invoices",
-        stream: None,
+        streams: &[],
         also: "; how long payments are overdue and taxes inside prices may stay unknown",
     },
     Permission {
         id: "prices",
         name: "Prices",
         list: "/v1/prices",
-        stream: None,
+        streams: &[],
         also: "; subscriptions with tiered prices or prices in another currency are not counted",
     },
     Permission {
         id: "coupons",
         name: "Coupons",
         list: "/v1/coupons",
-        stream: None,
-        also: "; which products a discount is for stays unknown, so that MRR with discounts is an estimate",
+        streams: &["customers", "subscriptions"],
+        also: "; customers and subscriptions are read together with their discounts, so that neither can be had without it",
     },
 ];
 
@@ -104,7 +104,13 @@ pub(super) async fn test(http: &Http, now: Timestamp) -> Result<AccountInfo, Err
         info.insert("livemode".to_owned(), json!(livemode));
     }
     let Ok(account) = account else {
-        let id = oldest(http, now).await?.unwrap_or_else(|| "unknown".to_owned());
+        // Without anything to tell accounts apart, two of them would pass for one.
+        let id = oldest(http, now).await?.ok_or_else(|| {
+            Error::new(
+                FailureKind::Forbidden,
+                "nothing tells which account this is; give the key the permission Account: Read",
+            )
+        })?;
         let label = if livemode == Some(false) { "Stripe (test)" } else { "Stripe" };
         return Ok(AccountInfo {
             id,
@@ -153,7 +159,7 @@ fn check_account(account: &Result<Account, Error>) -> Check {
 
 fn check(permission: &Permission, refused: Option<Error>) -> Check {
     let metrics = metrics::definitions();
-    let of_stream = metrics.iter().filter(|metric| permission.stream == Some(metric.stream.as_str()));
+    let of_stream = metrics.iter().filter(|metric| permission.streams.contains(&metric.stream.as_str()));
     let Permission { id, name, also, .. } = permission;
     let (message, costs) = match &refused {
         None => (format!("{name} can be read"), Vec::new()),

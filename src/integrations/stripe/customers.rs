@@ -35,6 +35,12 @@ struct Kept {
 
 /// Reads all customers and answers the wanted metrics. Gives the generation of the discounts that it kept.
 pub(super) async fn read(ctx: &Context, wanted: &[&str], period: Period) -> Result<u64, Error> {
+    if wanted.is_empty()
+        && let Some(generation) = Walk::<Counts>::finished(ctx, STREAM).await?
+    {
+        // Only the discounts are wanted, and this run has just read them.
+        return Ok(generation);
+    }
     let mut walk: Walk<Counts> = Walk::resume(ctx, STREAM, period).await?;
     let mut pages = api::customers(&ctx.http, walk.cursor.as_deref());
     loop {
@@ -61,7 +67,7 @@ pub(super) async fn read(ctx: &Context, wanted: &[&str], period: Period) -> Resu
     let generation = walk.generation;
     let mut batch = Batch::new();
     batch.answers = answers(&walk.sums, wanted, period, ctx.today());
-    ctx.commit(walk.note_end(STREAM, batch)?).await?;
+    ctx.commit(walk.note_end(STREAM, ctx.now.as_second(), batch)?).await?;
     Ok(generation)
 }
 

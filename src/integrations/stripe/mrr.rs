@@ -95,9 +95,7 @@ pub(super) enum Reason {
 /// Values a subscription as it is at an instant.
 pub(super) fn value(sub: &Subscription, facts: &Facts, around: &Around<'_>, rules: &Rules, at: i64) -> Valuation {
     let standing = standing(sub, around.past_due_since, rules, at);
-    // What has ended is worth what it was worth at its end.
-    let worth_at = sub.ended_at.map_or(at, |ended| at.min(ended - 1));
-    match worth(sub, facts, around, rules, worth_at) {
+    match worth(sub, facts, around, rules, valued_at(sub, at)) {
         Ok(valuation) => Valuation { excluded: standing.or(valuation.excluded), ..valuation },
         Err(sentence) => Valuation {
             excluded: Some(standing.unwrap_or_else(|| Reason::Unreadable(sentence.to_owned()))),
@@ -106,6 +104,11 @@ pub(super) fn value(sub: &Subscription, facts: &Facts, around: &Around<'_>, rule
             notes: Vec::new(),
         },
     }
+}
+
+/// What has ended is worth what it was worth at its end.
+fn valued_at(sub: &Subscription, at: i64) -> i64 {
+    sub.ended_at.map_or(at, |ended| at.min(ended.saturating_sub(1)))
 }
 
 /// Why the subscription does not count whatever its items are worth (step 1).
@@ -156,6 +159,7 @@ fn ends_at(sub: &Subscription) -> Option<i64> {
 /// Which prices and coupons must be fetched before [`value`] can be right.
 pub(super) fn needs(sub: &Subscription, around: &Around<'_>, at: i64) -> Needs {
     let mut needs = Needs::default();
+    let at = valued_at(sub, at);
     let in_force = |discount: &&Discount| discount::in_force(discount, at);
     for item in sub.items.data.iter().filter(|item| is_licensed(item)) {
         needs.prices.extend(price_key(&item.price, &sub.currency));
@@ -291,7 +295,8 @@ fn discounted(
         }
     }
     let own: Vec<Option<&Discount>> = match &sub.discount {
-        Some(discount) if sub.discounts.is_empty() => vec![Some(discount)],
+        // The older shape: the object stands beside ids that were not expanded.
+        Some(discount) if sub.discounts.iter().all(|discount| object(discount).is_none()) => vec![Some(discount)],
         _ => sub.discounts.iter().map(object).collect(),
     };
     let has_own = own.iter().any(|discount| discount.is_none_or(|discount| discount::in_force(discount, at)));

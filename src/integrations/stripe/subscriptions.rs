@@ -61,6 +61,9 @@ pub(super) async fn read(ctx: &Context, wanted: &[&str], period: Period, custome
             Ok(None) => break,
             Err(error) if walk.begin_again(&error) => {
                 pages = api::subscriptions(&ctx.http, None);
+                if reader.rules.max_past_due_days.is_some() {
+                    read_open_invoices(ctx, walk.generation).await?;
+                }
                 continue;
             }
             Err(error) => return Err(error),
@@ -72,7 +75,7 @@ pub(super) async fn read(ctx: &Context, wanted: &[&str], period: Period, custome
     let totals = add_up(ctx, walk.generation, period).await?;
     past_due::drop_older(ctx, walk.generation).await?;
     let batch = figures::batch(ctx, &totals, wanted, period, assumptions)?;
-    ctx.commit(walk.note_end(STREAM, batch)?).await
+    ctx.commit(walk.note_end(STREAM, ctx.now.as_second(), batch)?).await
 }
 
 /// Whether the open invoices could be read.

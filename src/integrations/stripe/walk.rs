@@ -17,6 +17,8 @@ pub(super) struct Walk<S> {
     /// What was added up so far.
     pub(super) sums: S,
     is_done: bool,
+    /// The run's instant, in seconds since 1970.
+    at: i64,
     /// A walk goes on only on its day and for the same days: its values are those of an instant.
     day: Day,
     period: Period,
@@ -26,6 +28,12 @@ pub(super) struct Walk<S> {
 }
 
 impl<S: Default + Serialize + DeserializeOwned> Walk<S> {
+    /// The generation of a walk that this very run has finished already.
+    pub(super) async fn finished(ctx: &Context, stream: &str) -> Result<Option<u64>, Error> {
+        let last: Option<Self> = ctx.checkpoint(stream).await?.map(|bytes| decode(&bytes)).transpose()?;
+        Ok(last.filter(|last| last.is_done && last.at == ctx.now.as_second()).map(|last| last.generation))
+    }
+
     /// Goes on where the last walk was cut short, else begins a new one.
     pub(super) async fn resume(ctx: &Context, stream: &str, period: Period) -> Result<Self, Error> {
         let last: Option<Self> = ctx.checkpoint(stream).await?.map(|bytes| decode(&bytes)).transpose()?;
@@ -38,6 +46,7 @@ impl<S: Default + Serialize + DeserializeOwned> Walk<S> {
                 cursor: None,
                 sums: S::default(),
                 is_done: false,
+                at: ctx.now.as_second(),
                 day: ctx.today(),
                 period,
                 is_resumed: false,
@@ -65,8 +74,9 @@ impl<S: Default + Serialize + DeserializeOwned> Walk<S> {
     }
 
     /// The same at the end of the walk.
-    pub(super) fn note_end(mut self, stream: &str, batch: Batch) -> Result<Batch, Error> {
+    pub(super) fn note_end(mut self, stream: &str, at: i64, batch: Batch) -> Result<Batch, Error> {
         self.is_done = true;
+        self.at = at;
         self.cursor = None;
         self.sums = S::default();
         self.note(stream, batch)

@@ -80,16 +80,18 @@ async fn one_failing_repository_costs_its_series_and_the_total_and_nothing_else(
 }
 
 #[tokio::test]
-async fn traffic_without_its_permission_is_unsupported_and_names_it() {
+async fn traffic_without_its_permission_fails_alone_and_names_it() {
     let (address, _) = provider(|call| match call.path {
         "/repos/octo/a/traffic/views" => refuse(403, "Must have push access to repository"),
         _ => usual(call),
     })
     .await;
     let (report, recorded) = fetch(address, &["octo/a"], &["github_traffic_views", "github_traffic_clones"]).await;
-    let Outcome::Unsupported(reason) = &report.outcomes["github_traffic_views"] else { panic!("{report:?}") };
+    let Outcome::Failed(error) = &report.outcomes["github_traffic_views"] else { panic!("{report:?}") };
+    assert_eq!(error.kind(), FailureKind::Forbidden);
+    let reason = error.to_string();
     assert!(reason.contains("octo/a") && reason.contains("Administration: read") && reason.contains("push access"));
-    assert!(matches!(gap(&recorded, "github_traffic_views", None), Some((_, Why::Unsupported(_)))));
+    assert!(matches!(gap(&recorded, "github_traffic_views", None), Some((_, Why::Failed(_)))));
     assert_eq!(report.outcomes["github_traffic_clones"], Outcome::Ok);
 }
 
@@ -219,8 +221,8 @@ async fn refused_pull_requests_cost_the_open_ones_and_not_the_stars() {
     let (report, recorded) =
         fetch(address, &["octo/a"], &["github_open_prs", "github_open_issues", "github_stars"]).await;
     for metric in ["github_open_prs", "github_open_issues"] {
-        let Outcome::Unsupported(reason) = &report.outcomes[metric] else { panic!("{report:?}") };
-        assert!(reason.contains("Pull requests: read"), "{reason}");
+        let Outcome::Failed(error) = &report.outcomes[metric] else { panic!("{report:?}") };
+        assert!(error.to_string().contains("Pull requests: read"), "{error}");
     }
     assert_eq!(report.outcomes["github_stars"], Outcome::Ok);
     assert_eq!(values(&recorded, "github_stars", None), [on("10", 80)]);

@@ -1,0 +1,341 @@
+//! An integration over the real HTTP layer alone, with a host that remembers in memory. No database, so that time can be
+//! paused and a wait of an hour costs nothing.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use dashtray::{
+    clock::Clock,
+    connections::guarded,
+    http::{Client, ClientConfig, Credentials, Forgetful, Kept, Memory, Session},
+    integrations::{
+        AccountInfo, Batch, Context, Error, Host, Integration, Order, Outcome, Position, Record, RecordChange,
+        Settings, Shape, Why,
+    },
+    metric::{Currency, Day, Period, Quality, Scope, Zone},
+};
+use tokio::time::timeout;
+use url::Url;
+
+use super::stand::{Fields, Stand};
+
+/// On the virtual clock: whatever takes longer hangs.
+const LONGEST_RUN: Duration = Duration::from_secs(6 * 3600);
+
+/// How a run departs from the ordinary.
+pub(crate) struct Options {
+    pub(crate) share_permille: u32,
+    pub(crate) memory: Arc<dyn Memory>,
+    pub(crate) config: ClientConfig,
+    /// Where a process goes on after another; else a clock that begins at the stand's now.
+    pub(crate) clock: Option<Clock>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { share_permille: 1000, memory: Arc::new(Forgetful), config: ClientConfig::default(), clock: None }
+    }
+}
+
+/// One connection, opened.
+pub(crate) struct Direct {
+    integration: Arc<dyn Integration>,
+    context: Context,
+    recorder: Arc<Recorder>,
+    period: Period,
+}
+
+/// What came of reading everything.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Fetched {
+    pub(crate) facts: Facts,
+    pub(crate) outcomes: BTreeMap<String, Outcome>,
+    /// What ended it before its end.
+    pub(crate) fatal: Option<Error>,
+}
+
+impl Direct {
+    pub(crate) fn open(stand: &Stand, provider: &Url, fields: &Fields) -> Result<Self, String> {
+        Self::open_with(stand, provider, fields, Options::default())
+    }
+
+    pub(crate) fn open_with(stand: &Stand, provider: &Url, fields: &Fields, options: Options) -> Result<Self, String> {
+        let descriptor = stand.integration.descriptor();
+        let settings = Settings::parse(&descriptor.settings, &stand.settings).map_err(|error| format!("{error:?}"))?;
+        let shown = |error: Error| error.to_string();
+        let service = descriptor.service(&settings, Some(provider.clone())).map_err(shown)?;
+        let clock = options.clock.unwrap_or_else(|| Clock::ticking_from(stand.now));
+        let client = Client::new(options.config, options.memory, clock).map_err(shown)?;
+        let http = client.session(Session {
+            service: Arc::new(service),
+            credentials: Credentials::new(fields.clone()),
+            connection_id: "conformance".to_owned(),
+            quota_share_permille: options.share_permille,
+            deadline: None,
+        });
+        let recorder = Arc::new(Recorder::default());
+        let context = Context::new(http, settings, Zone::utc(), Currency::USD, stand.now, recorder.clone());
+        let period = stand.period();
+        Ok(Self { integration: stand.integration.clone(), context, recorder, period })
+    }
+
+    pub(crate) fn http(&self) -> &dashtray::http::Http {
+        &self.context.http
+    }
+
+    pub(crate) async fn test(&self) -> Result<AccountInfo, Error> {
+        let testing = guarded(self.integration.test_connection(&self.context));
+        timeout(LONGEST_RUN, testing).await.unwrap_or_else(|_| Err(Error::internal("it hangs")))
+    }
+
+    /// Reads all metrics over the stand's period, stream by stream, as a run does.
+    pub(crate) async fn fetch(&self) -> Fetched {
+        let mut fetched = Fetched::default();
+        let reading = timeout(LONGEST_RUN, self.read(&mut fetched.outcomes)).await;
+        fetched.fatal = reading.unwrap_or_else(|_| Err(Error::internal("it hangs"))).err();
+        fetched.facts = self.recorder.state().facts.clone();
+        fetched
+    }
+
+    /// Reads these metrics at once.
+    pub(crate) async fn fetch_only(&self, metrics: &[String]) -> Result<BTreeMap<String, Outcome>, Error> {
+        let reading = guarded(self.integration.fetch_metrics(&self.context, metrics, self.period));
+        Ok(timeout(LONGEST_RUN, reading).await.unwrap_or_else(|_| Err(Error::internal("it hangs")))?.outcomes)
+    }
+
+    async fn read(&self, outcomes: &mut BTreeMap<String, Outcome>) -> Result<(), Error> {
+        let descriptor = self.integration.descriptor();
+        for stream in &descriptor.streams {
+            let metrics: Vec<String> = descriptor.metrics_of(&stream.id).map(|metric| metric.id.clone()).collect();
+            let windows: Vec<Period> = match stream.shape {
+                Shape::ByDay { window_days } => self.period.windows(window_days),
+                Shape::WholeAccount => vec![self.period],
+            };
+            for window in windows {
+                let report = guarded(self.integration.fetch_metrics(&self.context, &metrics, window)).await?;
+                for (id, outcome) in report.outcomes {
+                    // A later window cannot make an earlier failure good.
+                    let known = outcomes.entry(id).or_insert(Outcome::Ok);
+                    if *known == Outcome::Ok {
+                        *known = outcome;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What an integration said, and of which days.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Facts {
+    /// By metric, dimension (`*` for every one) and day: whether it was answered, or is a gap.
+    covered: BTreeMap<(String, String, Day), bool>,
+    /// By metric, dimension, currency and day. A day that is answered and has none is zero or empty.
+    values: BTreeMap<(String, String, String, Day), Fact>,
+}
+
+/// What was said of one day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fact {
+    said: String,
+    /// It says of itself that it is not exact.
+    estimated: bool,
+}
+
+impl Facts {
+    /// Everything in one text, the same for the same facts.
+    pub(crate) fn text(&self) -> String {
+        format!("{:#?}", self)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    fn is_answered(&self, metric: &str, dimension: &str, day: Day) -> Option<bool> {
+        let key = |dimension: &str| (metric.to_owned(), dimension.to_owned(), day);
+        self.covered.get(&key(dimension)).or_else(|| self.covered.get(&key("*"))).copied()
+    }
+
+    fn answer(&mut self, answer: &dashtray::metric::Answer) {
+        let scope = scope_name(&answer.scope);
+        for day in answer.period.days() {
+            self.covered.insert((answer.metric_id.clone(), scope.to_owned(), day), true);
+        }
+        self.values.retain(|(metric, dimension, _, day), _| {
+            *metric != answer.metric_id || !answer.period.contains(*day) || !speaks_of(&answer.scope, dimension)
+        });
+        for sample in &answer.samples {
+            let currency = sample.value.and_then(|value| value.currency()).map(|code| code.code().to_owned());
+            let dimension = sample.dimension.clone().unwrap_or_default();
+            let key = (answer.metric_id.clone(), dimension, currency.unwrap_or_default(), sample.day);
+            let said = format!("{:?} {:?} {:?}", sample.value, sample.quality, sample.metadata);
+            self.values.insert(key, Fact { said, estimated: sample.quality == Quality::Estimated });
+        }
+    }
+
+    fn gap(&mut self, gap: &dashtray::integrations::Gap) {
+        for day in gap.period.days() {
+            self.covered.insert((gap.metric_id.clone(), scope_name(&gap.scope).to_owned(), day), false);
+        }
+        self.values.retain(|(metric, dimension, _, day), _| {
+            *metric != gap.metric_id || !gap.period.contains(*day) || !speaks_of(&gap.scope, dimension)
+        });
+    }
+}
+
+fn scope_name(scope: &Scope) -> &str {
+    match scope {
+        Scope::Total => "",
+        Scope::One(dimension) => dimension,
+        Scope::EveryDimension => "*",
+    }
+}
+
+fn speaks_of(scope: &Scope, dimension: &str) -> bool {
+    match scope {
+        Scope::Total => dimension.is_empty(),
+        Scope::One(one) => dimension == one,
+        Scope::EveryDimension => !dimension.is_empty(),
+    }
+}
+
+impl Fetched {
+    /// The metrics that were not had.
+    pub(crate) fn lost(&self) -> Vec<String> {
+        let lost = self.outcomes.iter().filter(|(_, outcome)| **outcome != Outcome::Ok);
+        lost.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Whether nothing of what is known from an undisturbed read is wrong here. What is missing must be said to be
+    /// missing: by a gap, by the metric's outcome or by the error that ended it all. What is said to be an estimate may
+    /// be another value.
+    pub(crate) fn is_honest(&self, clean: &Self) -> Result<(), String> {
+        for ((metric, dimension, currency, day), value) in &clean.facts.values {
+            let key = (metric.clone(), dimension.clone(), currency.clone(), *day);
+            let here = self.facts.values.get(&key);
+            if here.is_some_and(|here| here.estimated) {
+                continue;
+            }
+            match self.facts.is_answered(metric, dimension, *day) {
+                Some(true) if here != Some(value) => {
+                    let here = here.map_or("nothing", |here| &here.said);
+                    let value = &value.said;
+                    return Err(format!("silently wrong: {metric} {dimension} of {day} is {here}, not {value}"));
+                }
+                None if self.fatal.is_none() && self.outcomes.get(metric) == Some(&Outcome::Ok) => {
+                    return Err(format!("{metric} {dimension} of {day} was left out and the metric is called read"));
+                }
+                _ => {}
+            }
+        }
+        match self.facts.values.keys().find(|key| !clean.facts.values.contains_key(*key)) {
+            Some((metric, dimension, _, day)) => Err(format!("invented: {metric} {dimension} of {day}")),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether it is the same as an undisturbed read.
+    pub(crate) fn is_whole(&self, clean: &Self) -> Result<(), String> {
+        if let Some(error) = &self.fatal {
+            return Err(format!("it failed: {error}"));
+        }
+        if let Some(id) = self.lost().first() {
+            return Err(format!("{id} was not had: {:?}", self.outcomes.get(id)));
+        }
+        self.is_honest(clean)?;
+        ensure!(self.facts.values == clean.facts.values, "what should be the same is an estimate");
+        Ok(())
+    }
+}
+
+/// A host in memory.
+#[derive(Default)]
+struct Recorder {
+    state: Mutex<Recorded>,
+}
+
+#[derive(Default)]
+struct Recorded {
+    facts: Facts,
+    records: BTreeMap<(String, String), Record>,
+    checkpoints: BTreeMap<String, Vec<u8>>,
+}
+
+impl Recorder {
+    fn state(&self) -> MutexGuard<'_, Recorded> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Host for Recorder {
+    async fn checkpoint(&self, stream: &str) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.state().checkpoints.get(stream).cloned())
+    }
+
+    async fn records(&self, stream: &str, keys: &[String]) -> Result<Vec<Record>, Error> {
+        let state = self.state();
+        Ok(keys.iter().filter_map(|key| state.records.get(&(stream.to_owned(), key.clone())).cloned()).collect())
+    }
+
+    async fn scan(
+        &self,
+        stream: &str,
+        order: Order,
+        after: Option<Position>,
+        limit: u32,
+    ) -> Result<Vec<Record>, Error> {
+        let place = |group: &str, key: &str| match order {
+            Order::Key => (String::new(), key.to_owned()),
+            Order::Group => (group.to_owned(), key.to_owned()),
+        };
+        let after = after.map(|at| place(&at.group, &at.key));
+        let state = self.state();
+        let of_stream = state.records.iter().filter(|((name, _), _)| name == stream).map(|(_, record)| record);
+        let mut records: Vec<Record> = of_stream
+            .filter(|record| order == Order::Key || !record.group.is_empty())
+            .filter(|record| after.as_ref().is_none_or(|after| place(&record.group, &record.key) > *after))
+            .cloned()
+            .collect();
+        records.sort_by_key(|record| place(&record.group, &record.key));
+        records.truncate(limit as usize);
+        Ok(records)
+    }
+
+    async fn commit(&self, batch: Batch, _kept: Vec<Kept>) -> Result<(), Error> {
+        let mut state = self.state();
+        for answer in &batch.answers {
+            state.facts.answer(answer);
+        }
+        for gap in &batch.gaps {
+            // A day beyond retention is no lack of this run.
+            if gap.why != Why::BeyondRetention {
+                state.facts.gap(gap);
+            }
+        }
+        for change in batch.records {
+            match change {
+                RecordChange::Upsert { stream, record } => {
+                    state.records.insert((stream, record.key.clone()), record);
+                }
+                RecordChange::Delete { stream, key } => {
+                    state.records.remove(&(stream, key));
+                }
+                RecordChange::Clear { stream } => state.records.retain(|(name, _), _| *name != stream),
+            }
+        }
+        for (stream, bytes) in batch.checkpoints {
+            match bytes {
+                Some(bytes) => state.checkpoints.insert(stream, bytes),
+                None => state.checkpoints.remove(&stream),
+            };
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,338 @@
+//! A hostile proxy before an emulator: it forwards, and for chosen requests answers otherwise than a provider should.
+
+use std::{
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    time::{Instant, sleep},
+};
+use url::Url;
+
+/// A run that asks more often than this never ends.
+const MOST_REQUESTS: usize = 3_000;
+
+/// A request as it came.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    /// On tokio's clock, which most checks pause.
+    pub(crate) at: Instant,
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) query: String,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+impl Asked {
+    /// What is asked for, in one line.
+    pub(crate) fn line(&self) -> String {
+        format!("{} {}", self.method, self.target())
+    }
+
+    pub(crate) fn target(&self) -> String {
+        if self.query.is_empty() { self.path.clone() } else { format!("{}?{}", self.path, self.query) }
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether the query has this parameter.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.query.split('&').any(|pair| pair.split('=').next() == Some(key))
+    }
+}
+
+/// An answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+    pub(crate) form: Form,
+}
+
+/// How an answer is sent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Form {
+    /// As it should be.
+    Whole,
+    /// Says its length and closes after half of it.
+    Cut,
+    /// In two pieces, split in the middle of this many bytes before the end.
+    Split(usize),
+    /// One byte at a time.
+    Drip(Duration),
+    /// Says this length, whatever comes.
+    Announced(u64),
+    /// Nothing ever comes.
+    Silence,
+}
+
+impl Reply {
+    pub(crate) fn json(status: u16, body: &str) -> Self {
+        let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+        Self { status, headers, body: body.as_bytes().to_vec(), form: Form::Whole }
+    }
+
+    pub(crate) fn html() -> Self {
+        Self::json(200, "<!doctype html><title>Sign in</title>").header("content-type", "text/html; charset=utf-8")
+    }
+
+    pub(crate) fn header(mut self, name: &str, value: impl ToString) -> Self {
+        self.headers.retain(|(key, _)| !key.eq_ignore_ascii_case(name));
+        self.headers.push((name.to_owned(), value.to_string()));
+        self
+    }
+
+    pub(crate) fn form(mut self, form: Form) -> Self {
+        self.form = form;
+        self
+    }
+}
+
+/// What becomes of a request.
+pub(crate) enum Act {
+    Forward,
+    Reply(Reply),
+    /// Asks the provider for this in place of what was asked for.
+    Ask(String),
+    /// The same, and changes the answer.
+    Edit(String, Box<dyn FnOnce(&mut Reply) + Send>),
+}
+
+type Rule = Arc<dyn Fn(&Asked) -> Act + Send + Sync>;
+
+/// The proxy, running until it is dropped.
+pub(crate) struct Front {
+    pub(crate) url: Url,
+    shared: Arc<Shared>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+struct Shared {
+    /// `host:port` of the provider; empty where there is none and every request is noted only.
+    upstream: String,
+    own: String,
+    state: Mutex<State>,
+}
+
+struct State {
+    rule: Rule,
+    asked: Vec<Asked>,
+    overrun: bool,
+}
+
+impl Drop for Front {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Front {
+    /// Forwards everything to the provider.
+    pub(crate) async fn before(provider: &Url) -> io::Result<Self> {
+        let port = provider.port_or_known_default().unwrap_or(80);
+        Self::start(format!("{}:{port}", provider.host_str().unwrap_or("127.0.0.1"))).await
+    }
+
+    /// Nobody is behind it: whoever asks is noted and gets 404.
+    pub(crate) async fn alone() -> io::Result<Self> {
+        let front = Self::start(String::new()).await?;
+        front.rule(|_| Act::Reply(Reply::json(404, "{}")));
+        Ok(front)
+    }
+
+    async fn start(upstream: String) -> io::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let own = format!("http://{}", listener.local_addr()?);
+        let url = own.parse().map_err(io::Error::other)?;
+        let state = State { rule: Arc::new(|_| Act::Forward), asked: Vec::new(), overrun: false };
+        let shared = Arc::new(Shared { upstream, own, state: Mutex::new(state) });
+        let serving = shared.clone();
+        let task = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let shared = serving.clone();
+                // A caller that hangs up is no concern of anybody.
+                tokio::spawn(async move { serve(stream, shared).await });
+            }
+        });
+        Ok(Self { url, shared, task })
+    }
+
+    /// From now on this decides.
+    pub(crate) fn rule(&self, rule: impl Fn(&Asked) -> Act + Send + Sync + 'static) {
+        self.shared.state().rule = Arc::new(rule);
+    }
+
+    /// From now on everything is forwarded again.
+    pub(crate) fn behave(&self) {
+        self.rule(|_| Act::Forward);
+    }
+
+    /// The requests since the last time this was asked.
+    pub(crate) fn take(&self) -> Vec<Asked> {
+        std::mem::take(&mut self.shared.state().asked)
+    }
+
+    /// Whether there were so many requests that it stopped to answer.
+    pub(crate) fn overrun(&self) -> bool {
+        self.shared.state().overrun
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn answer(&self, asked: Asked) -> io::Result<Reply> {
+        let rule = {
+            let mut state = self.state();
+            state.asked.push(asked.clone());
+            state.overrun |= state.asked.len() > MOST_REQUESTS;
+            if state.overrun {
+                return Ok(Reply::json(200, "").form(Form::Silence));
+            }
+            state.rule.clone()
+        };
+        match rule(&asked) {
+            Act::Reply(reply) => Ok(reply),
+            Act::Forward => self.forward(&asked, &asked.target()).await,
+            Act::Ask(target) => self.forward(&asked, &target).await,
+            Act::Edit(target, edit) => {
+                let mut reply = self.forward(&asked, &target).await?;
+                edit(&mut reply);
+                Ok(reply)
+            }
+        }
+    }
+
+    async fn forward(&self, asked: &Asked, target: &str) -> io::Result<Reply> {
+        let mut stream = TcpStream::connect(&self.upstream).await?;
+        let mut head =
+            format!("{} {target} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n", asked.method, self.upstream);
+        for (name, value) in &asked.headers {
+            if !["host", "connection", "accept-encoding"].contains(&name.to_ascii_lowercase().as_str()) {
+                head.push_str(&format!("{name}: {value}\r\n"));
+            }
+        }
+        stream.set_nodelay(true)?;
+        let mut bytes = format!("{head}\r\n").into_bytes();
+        bytes.extend_from_slice(&asked.body);
+        stream.write_all(&bytes).await?;
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).await?;
+        let end = end_of_head(&bytes).ok_or_else(|| io::Error::other("the provider hung up"))?;
+        let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(502);
+        // What a provider says of itself must lead back to the front, as it would to the provider's own name.
+        let origin = format!("http://{}", self.upstream);
+        let headers = headers_of(&head)
+            .filter(|(name, _)| !["content-length", "connection", "transfer-encoding"].contains(&name.as_str()))
+            .map(|(name, value)| (name, value.replace(&origin, &self.own)))
+            .collect();
+        Ok(Reply { status, headers, body: bytes.split_off(end + 4), form: Form::Whole })
+    }
+}
+
+async fn serve(mut stream: TcpStream, shared: Arc<Shared>) -> io::Result<()> {
+    // A piece that waits for the other side's word would be a real wait, in which a paused clock runs ahead.
+    stream.set_nodelay(true)?;
+    let mut buffer = Vec::new();
+    while let Some(asked) = read(&mut stream, &mut buffer).await? {
+        let reply = shared.answer(asked).await?;
+        if !write(&mut stream, &reply).await? {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<Option<Asked>> {
+    let end = loop {
+        if let Some(end) = end_of_head(buffer) {
+            break end;
+        }
+        if stream.read_buf(buffer).await? == 0 {
+            return Ok(None);
+        }
+    };
+    let head = String::from_utf8_lossy(&buffer[..end]).into_owned();
+    let headers: Vec<(String, String)> = headers_of(&head).collect();
+    let length = headers.iter().find(|(name, _)| name == "content-length").and_then(|(_, value)| value.parse().ok());
+    let whole = end + 4 + length.unwrap_or(0);
+    while buffer.len() < whole {
+        if stream.read_buf(buffer).await? == 0 {
+            return Ok(None);
+        }
+    }
+    let mut words = head.split(' ');
+    let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let asked = Asked {
+        at: Instant::now(),
+        method: method.to_owned(),
+        path: path.to_owned(),
+        query: query.to_owned(),
+        body: buffer[end + 4..whole].to_vec(),
+        headers,
+    };
+    buffer.drain(..whole);
+    Ok(Some(asked))
+}
+
+/// Gives whether the connection may go on.
+async fn write(stream: &mut TcpStream, reply: &Reply) -> io::Result<bool> {
+    if let Form::Silence = reply.form {
+        std::future::pending::<()>().await;
+    }
+    let length = if let Form::Announced(length) = reply.form { length } else { reply.body.len() as u64 };
+    let mut head = format!("HTTP/1.1 {} X\r\ncontent-length: {length}\r\n", reply.status);
+    for (name, value) in &reply.headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    let mut bytes = format!("{head}\r\n").into_bytes();
+    let body = &reply.body;
+    match reply.form {
+        Form::Whole | Form::Silence => {
+            bytes.extend_from_slice(body);
+            stream.write_all(&bytes).await?;
+        }
+        Form::Cut | Form::Announced(_) => {
+            bytes.extend_from_slice(&body[..body.len() / 2]);
+            stream.write_all(&bytes).await?;
+            return Ok(false);
+        }
+        Form::Split(before_end) => {
+            let (first, second) = body.split_at(body.len().saturating_sub(before_end));
+            bytes.extend_from_slice(first);
+            stream.write_all(&bytes).await?;
+            sleep(Duration::from_millis(20)).await;
+            stream.write_all(second).await?;
+        }
+        Form::Drip(pause) => {
+            stream.write_all(&bytes).await?;
+            for byte in body {
+                stream.write_all(&[*byte]).await?;
+                sleep(pause).await;
+            }
+        }
+    }
+    Ok(true)
+}
+
+fn end_of_head(bytes: &[u8]) -> Option<usize> {
+    bytes.windows(4).position(|window| window == b"\r\n\r\n")
+}
+
+/// Names in small letters, with values.
+fn headers_of(head: &str) -> impl Iterator<Item = (String, String)> {
+    let pair = |line: &str| line.split_once(':').map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()));
+    head.lines().skip(1).filter_map(pair)
+}

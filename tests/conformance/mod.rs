@@ -1,0 +1,222 @@
+//! One suite for every integration: what `conformance.md` asks of T0, Bronze and, so far, a part of Silver.
+//!
+//! [`ITEMS`] is the one list of checks; no integration has a softer copy of any of them. Those of T0 need the descriptor
+//! alone and run over the whole registry. The others need to know how to start an integration's emulator and what to
+//! type in: its [`stand::Stand`]. A new integration adds a file in `stand/` and its line there, nothing else.
+//!
+//! The checks are checked themselves: `twins/` holds a small integration that is right, and one broken in a single way
+//! for each thing that the suite must notice.
+
+/// Ends a check with what is wrong, unless the condition holds.
+macro_rules! ensure {
+    ($condition:expr, $($text:tt)+) => {
+        if !$condition {
+            return Err(format!($($text)+));
+        }
+    };
+}
+
+mod checks;
+mod direct;
+mod front;
+mod stand;
+mod twins;
+mod whole;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use futures_util::future::LocalBoxFuture;
+use sha2::{Digest as _, Sha256};
+
+use checks::{bronze, canary, descriptor, lists, patience};
+use stand::Stand;
+
+/// How good an integration is, as far as the suite says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Tier {
+    T0,
+    Bronze,
+    /// C20 to C24 and C28.
+    Silver,
+}
+
+/// Which clock a check runs by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    /// Paused: every wait is over at once. Not over a database, whose answers come from another thread.
+    Virtual,
+    Real,
+}
+
+type Check = for<'a> fn(&'a Stand) -> LocalBoxFuture<'a, Result<(), String>>;
+
+/// One item of the suite.
+struct Item {
+    id: &'static str,
+    tier: Tier,
+    title: &'static str,
+    pace: Pace,
+    check: Check,
+}
+
+macro_rules! items {
+    ($($id:literal $tier:ident $pace:ident $title:literal $check:path;)*) => {
+        &[$(Item {
+            id: $id,
+            tier: Tier::$tier,
+            title: $title,
+            pace: Pace::$pace,
+            check: |stand| Box::pin($check(stand)),
+        }),*]
+    };
+}
+
+#[rustfmt::skip]
+const ITEMS: &[Item] = items! {
+    "C01" T0 Virtual "descriptor complete and consistent" descriptor::is_consistent;
+    "C02" T0 Virtual "stable unique ids, metric ids prefixed" descriptor::has_good_ids;
+    "C03" T0 Virtual "secret fields typed secret, every field labelled with help" descriptor::marks_secrets;
+    "C04" T0 Virtual "allow-list explicit, HTTPS only, no wildcard" descriptor::names_its_hosts;
+    "C05" T0 Virtual "every metric says what it is" descriptor::defines_its_metrics;
+    "C06" T0 Virtual "error table covered" descriptor::covers_the_error_table;
+    "C07" T0 Virtual "docs and form generate without gaps" descriptor::documents_itself;
+    "C08" T0 Virtual "cost of requests and limits declared" descriptor::declares_costs;
+    "C10" Bronze Virtual "a wrong credential is refused, a missing scope is another verdict" bronze::tells_credentials_apart;
+    "C11" Bronze Virtual "the test needs only what the metrics need" bronze::test_needs_no_more_than_metrics;
+    "C12" Bronze Real "stable account id, same account noticed" bronze::knows_its_account;
+    "C13" Bronze Real "every asked day has exactly one state" bronze::fills_the_ledger;
+    "C14" Bronze Real "one failing metric leaves the others" bronze::fails_alone;
+    "C15" Bronze Real "empty, zero and failed differ" bronze::tells_nothing_from_zero;
+    "C16" Bronze Virtual "401, 403 and 404 mean what they mean, without retry" bronze::reads_refusals;
+    "C17" Bronze Real "a secret is nowhere" canary::keeps_the_secret;
+    "C18" Bronze Virtual "same recording, same points" bronze::repeats_itself;
+    "C19" Bronze Virtual "nothing leaves the allow-list" bronze::stays_on_its_hosts;
+    "C20" Silver Virtual "Retry-After obeyed or refused" patience::obeys_retry_after;
+    "C21" Silver Virtual "jitter, bounded attempts, no nested retry" patience::retries_within_bounds;
+    "C22" Silver Virtual "throttling in disguise recognised" patience::sees_disguised_limits;
+    "C23" Silver Virtual "quota and share kept, nonsense does not stall" patience::keeps_its_quota;
+    "C24" Silver Virtual "lists finish, are flagged or fail" lists::are_never_silently_short;
+    "C28" Silver Virtual "slow, huge and bombed answers are bounded" patience::bounds_bad_answers;
+};
+
+/// Stands for all that an integration says of the lively account.
+fn fingerprint(stand: &Stand) -> Result<String, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+    let text = runtime.map_err(|error| error.to_string())?.block_on(bronze::points(stand))?;
+    Ok(Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Holds C18 where the machine is in another zone and speaks another language: reads once more in a process of its own,
+/// by way of the test `name`, which prints [`fingerprint`].
+fn is_the_same_elsewhere(stand: &Stand, name: &str) -> Result<(), String> {
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    let elsewhere = std::process::Command::new(program)
+        .args([name, "--exact", "--nocapture"])
+        .envs([("TZ", "Pacific/Kiritimati"), ("LC_ALL", "tr_TR.UTF-8"), ("LANG", "tr_TR.UTF-8")])
+        .output()
+        .map_err(|error| error.to_string())?;
+    let (here, said) = (fingerprint(stand)?, String::from_utf8_lossy(&elsewhere.stdout).into_owned());
+    ensure!(said.contains(&here), "elsewhere the points are others than {here}: {said}");
+    Ok(())
+}
+
+/// Runs a check with a clock of its own. A panic in it is a failure of the item.
+fn run(item: &Item, stand: &Stand) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(item.pace == Pace::Virtual)
+        .build()
+        .map_err(|error| error.to_string())?;
+    let checked = catch_unwind(AssertUnwindSafe(|| runtime.block_on((item.check)(stand))));
+    // What a hostile answer left behind is not waited for.
+    runtime.shutdown_background();
+    checked.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        Err(text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default())
+    })
+}
+
+/// Runs the items of a tier and fails with all that failed.
+fn judge(tier: Tier, stand: &Stand) {
+    let id = stand.integration.descriptor().id.clone();
+    let mut failed = Vec::new();
+    for item in ITEMS.iter().filter(|item| item.tier == tier) {
+        let result = run(item, stand);
+        table::note(&id, item.id, tier, result.is_ok());
+        if let Err(why) = result {
+            failed.push(format!("{} {}: {why}", item.id, item.title));
+        }
+    }
+    table::print();
+    assert!(failed.is_empty(), "{id} does not conform:\n  {}", failed.join("\n  "));
+}
+
+/// What the suite found out so far in this run of the tests.
+mod table {
+    use std::{
+        collections::{BTreeMap, BTreeSet},
+        io::Write as _,
+        sync::{Mutex, PoisonError},
+    };
+
+    use super::{ITEMS, Tier};
+
+    static RESULTS: Mutex<BTreeMap<(String, Tier, &'static str), bool>> = Mutex::new(BTreeMap::new());
+
+    pub(super) fn note(integration: &str, item: &'static str, tier: Tier, is_ok: bool) {
+        let mut results = RESULTS.lock().unwrap_or_else(PoisonError::into_inner);
+        results.insert((integration.to_owned(), tier, item), is_ok);
+    }
+
+    /// Integration against tier: for everybody once all are judged, before that for whoever looks at one test.
+    #[expect(clippy::print_stderr, reason = "the table is for whoever runs the tests")]
+    pub(super) fn print() {
+        let results = RESULTS.lock().unwrap_or_else(PoisonError::into_inner);
+        let integrations: BTreeSet<&String> = results.keys().map(|(id, _, _)| id).collect();
+        let mut text = format!("\n{:<20} {:<12} {:<12} {:<12}\n", "integration", "T0", "Bronze", "Silver so far");
+        for id in &integrations {
+            text.push_str(&format!("{id:<20}"));
+            for tier in [Tier::T0, Tier::Bronze, Tier::Silver] {
+                let all = ITEMS.iter().filter(|item| item.tier == tier).count();
+                let of_tier = || results.iter().filter(|((of, at, _), _)| of == *id && *at == tier);
+                let ok = of_tier().filter(|(_, is_ok)| **is_ok).count();
+                let cell = if of_tier().next().is_none() { "not run".to_owned() } else { format!("{ok} of {all}") };
+                text.push_str(&format!(" {cell:<12}"));
+            }
+            text.push('\n');
+        }
+        if results.len() == integrations.len() * ITEMS.len() {
+            // Past the test runner, which keeps back what passing tests print.
+            let _ = std::io::stderr().write_all(text.as_bytes());
+        } else {
+            eprintln!("{text}");
+        }
+    }
+}
+
+/// Tests of what needs a descriptor alone, over the whole registry.
+mod t0 {
+    use std::collections::BTreeSet;
+
+    use dashtray::integrations::Registry;
+
+    use super::{Tier, judge, stand::Stand};
+
+    #[test]
+    fn every_integration_is_loadable() {
+        for integration in Registry::builtin().iter() {
+            judge(Tier::T0, &Stand::bare(integration.clone()));
+        }
+    }
+
+    #[test]
+    fn ids_are_unique_in_the_registry() {
+        let mut seen = BTreeSet::new();
+        for descriptor in Registry::builtin().descriptors() {
+            assert!(seen.insert(descriptor.id.clone()), "two integrations are called {}", descriptor.id);
+            for metric in &descriptor.metrics {
+                assert!(seen.insert(metric.id.clone()), "two metrics are called {}", metric.id);
+            }
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! GitHub's stand: a repository of the simulated company, and the same on the day it was made.
+
+use std::sync::{Arc, LazyLock};
+
+use dashtray::{
+    demo::{Company, Emulators, GithubToken, Options},
+    integrations::github::Github,
+};
+use futures_util::future::BoxFuture;
+use serde_json::{Map, Value as Json, json};
+
+use super::{Account, Endpoint, Fields, List, Provider, Stand, field, now};
+use crate::conformance::front::Reply;
+
+const TOKEN: &str = "github_pat_Qx7CanaryGithub9fTz4Wm2Lk8";
+const WRONG: &str = "github_pat_Qx7WrongGithub9fTz4Wm2Lk8x";
+
+/// By the name of a permission: the parts of a repository that cannot be read without it.
+const PERMISSIONS: [(&str, &[&str]); 5] = [
+    ("contents", &["commits", "releases"]),
+    ("issues", &["issues"]),
+    ("pull_requests", &["pulls"]),
+    ("actions", &["actions"]),
+    ("administration", &["traffic"]),
+];
+
+static BUSY: LazyLock<Arc<Company>> = LazyLock::new(|| Arc::new(Company::generate(11, now())));
+static QUIET: LazyLock<Arc<Company>> = LazyLock::new(|| Arc::new(emptied((**BUSY).clone())));
+
+pub(crate) fn stand() -> Stand {
+    let names: Vec<Json> = measured(&BUSY).iter().map(|name| json!(name)).collect();
+    Stand {
+        integration: Arc::new(Github),
+        now: now(),
+        settings: Map::from_iter([("repositories".to_owned(), Json::Array(names))]),
+        valid: field("token", TOKEN),
+        fake: field("token", WRONG),
+        without: PERMISSIONS.iter().map(|(name, _)| (*name, lacking(name))).collect(),
+        start,
+        endpoint: Endpoint { is: |path| path.ends_with("/commits"), feeds: &["github_commits"] },
+        lists: vec![
+            list("commits", |path| path.ends_with("/commits"), None),
+            list("issues", |path| path.ends_with("/issues"), None),
+            list("workflow runs", |path| path.ends_with("/actions/runs"), Some("/total_count")),
+        ],
+        throttles: vec![
+            Reply::json(403, r#"{"message":"API rate limit exceeded for user ID 1."}"#)
+                .header("x-ratelimit-limit", 5000)
+                .header("x-ratelimit-remaining", 0)
+                .header("x-ratelimit-reset", now().as_second() + 900),
+            Reply::json(403, r#"{"message":"You have exceeded a secondary rate limit."}"#).header("retry-after", 120),
+            Reply::json(403, r#"{"message":"You have exceeded a secondary rate limit. Please wait a few minutes."}"#),
+        ],
+    }
+}
+
+/// The first repository that everybody may see. One, since distinct counts of several have no total.
+fn measured(company: &Company) -> Vec<String> {
+    let public = company.github.repositories.iter().filter(|repository| !repository.private);
+    public.map(|repository| repository.full_name()).take(1).collect()
+}
+
+fn lacking(permission: &str) -> Fields {
+    field("token", &token_without(permission))
+}
+
+fn token_without(permission: &str) -> String {
+    format!("github_pat_Qx7CanaryGithubWithout_{permission}")
+}
+
+fn start(account: Account) -> BoxFuture<'static, Provider> {
+    let without = PERMISSIONS.iter().map(|(name, parts)| {
+        parts.iter().fold(GithubToken::full(&token_without(name)), |token, part| token.without(part))
+    });
+    let tokens = std::iter::once(GithubToken::full(TOKEN)).chain(without).collect();
+    let options = Options { github_tokens: tokens, ..Options::default() };
+    let company = match account {
+        Account::Busy => BUSY.clone(),
+        Account::Quiet => QUIET.clone(),
+    };
+    Box::pin(async move {
+        let emulators = Emulators::start(company, options).await.expect("a port on this machine");
+        Provider { url: emulators.url("github").parse().expect("a URL"), _running: Box::new(emulators) }
+    })
+}
+
+/// The same repositories on the day they were made.
+fn emptied(mut company: Company) -> Company {
+    for repository in &mut company.github.repositories {
+        repository.stars.clear();
+        repository.commits.clear();
+        repository.issues.clear();
+        repository.releases.clear();
+        repository.runs.clear();
+        repository.traffic.clear();
+        (repository.forks, repository.watchers) = (0, 0);
+    }
+    company
+}
+
+fn list(name: &'static str, is: fn(&str) -> bool, total: Option<&'static str>) -> List {
+    List { name, is, size: "per_page", cursor: "page", empty, total }
+}
+
+/// An empty page whose link leads to the page that should have come.
+fn empty(page: &mut Reply, asked: &str) {
+    let mut body: Json = serde_json::from_slice(&page.body).unwrap_or_default();
+    match body.get_mut("workflow_runs") {
+        Some(runs) => *runs = json!([]),
+        None => body = json!([]),
+    }
+    page.body = body.to_string().into_bytes();
+    page.headers.retain(|(name, _)| name != "link");
+    let link = format!("<{}{asked}&inserted=1>; rel=\"next\"", "https://api.github.com");
+    page.headers.push(("link".to_owned(), link));
+}

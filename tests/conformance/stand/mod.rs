@@ -1,0 +1,159 @@
+//! What the suite has to know of an integration to judge it: how its emulator is started, and what a user types in.
+
+mod github;
+mod stripe;
+
+use std::{any::Any, collections::BTreeMap, sync::Arc};
+
+use dashtray::{
+    integrations::Integration,
+    metric::{Day, Period, Zone},
+    secret::Secret,
+};
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+use serde_json::{Map, Value as Json};
+use url::Url;
+
+use super::front::Reply;
+
+/// Credential fields by key.
+pub(crate) type Fields = BTreeMap<String, Secret>;
+
+/// What the account holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Account {
+    /// A lively one: something happened on the stand's days, and lists are longer than three pages of three.
+    Busy,
+    /// One that exists and in which nothing ever happened.
+    Quiet,
+}
+
+/// A running emulator; stopped when this is dropped.
+pub(crate) struct Provider {
+    pub(crate) url: Url,
+    pub(crate) _running: Box<dyn Any + Send + Sync>,
+}
+
+/// An endpoint that some metrics need and others do not.
+pub(crate) struct Endpoint {
+    /// Whether a path is its.
+    pub(crate) is: fn(&str) -> bool,
+    /// Exactly the metrics that cannot be had without it.
+    pub(crate) feeds: &'static [&'static str],
+}
+
+/// A list that comes in pages.
+pub(crate) struct List {
+    pub(crate) name: &'static str,
+    /// Whether a path is its.
+    pub(crate) is: fn(&str) -> bool,
+    /// The parameter that says how many entries a page has.
+    pub(crate) size: &'static str,
+    /// The parameter that a page after the first is asked for with.
+    pub(crate) cursor: &'static str,
+    /// Makes a page, asked for with the given path and query, one without entries that says that there are more. What
+    /// the following request asks for in addition or in place, `inserted`, is taken out of it again by the suite.
+    pub(crate) empty: fn(&mut Reply, &str),
+    /// JSON pointer of the number of entries that the provider announces, where it does.
+    pub(crate) total: Option<&'static str>,
+}
+
+/// One integration and all that is needed to judge it.
+pub(crate) struct Stand {
+    pub(crate) integration: Arc<dyn Integration>,
+    /// The instant that its emulator lives in.
+    pub(crate) now: Timestamp,
+    pub(crate) settings: Map<String, Json>,
+    /// Credentials that may read everything. Distinctive: they are what C17 looks for.
+    pub(crate) valid: Fields,
+    /// Of the same shape, and unknown to the provider.
+    pub(crate) fake: Fields,
+    /// By the name of a scope: credentials that lack it and no other.
+    pub(crate) without: Vec<(&'static str, Fields)>,
+    pub(crate) start: fn(Account) -> BoxFuture<'static, Provider>,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) lists: Vec<List>,
+    /// The ways in which the provider says that a limit is reached, other than 429.
+    pub(crate) throttles: Vec<Reply>,
+}
+
+impl Stand {
+    /// For what needs the descriptor alone.
+    pub(crate) fn bare(integration: Arc<dyn Integration>) -> Self {
+        let nobody = |_| -> BoxFuture<'static, Provider> { Box::pin(async { panic!("there is no emulator") }) };
+        Self {
+            integration,
+            now: now(),
+            settings: Map::new(),
+            valid: Fields::new(),
+            fake: Fields::new(),
+            without: Vec::new(),
+            start: nobody,
+            endpoint: Endpoint { is: |_| false, feeds: &[] },
+            lists: Vec::new(),
+            throttles: Vec::new(),
+        }
+    }
+
+    /// The ten days that end with the stand's present one.
+    pub(crate) fn period(&self) -> Period {
+        let today = Day::of(self.now, &Zone::utc());
+        Period::inclusive(today.plus(-9), today)
+    }
+}
+
+/// The instant that stands live in unless they have a reason.
+pub(crate) fn now() -> Timestamp {
+    "2026-03-31T15:04:05Z".parse().expect("an instant")
+}
+
+/// One credential field.
+pub(crate) fn field(key: &str, value: &str) -> Fields {
+    Fields::from([(key.to_owned(), Secret::new(value))])
+}
+
+/// Makes the tests of each stand.
+macro_rules! stands {
+    ($($id:ident)*) => {
+        const STANDS: &[&str] = &[$(stringify!($id)),*];
+
+        $(mod $id {
+            use super::super::super::{Tier, fingerprint, is_the_same_elsewhere, judge};
+
+            #[test]
+            fn is_honest() {
+                judge(Tier::Bronze, &super::super::$id::stand());
+            }
+
+            #[test]
+            fn is_reliable() {
+                judge(Tier::Silver, &super::super::$id::stand());
+            }
+
+            #[test]
+            fn says_something() {
+                println!("{}", fingerprint(&super::super::$id::stand()).unwrap());
+            }
+
+            #[test]
+            fn says_the_same_elsewhere() {
+                let said_there = concat!("conformance::stand::each::", stringify!($id), "::says_something");
+                is_the_same_elsewhere(&super::super::$id::stand(), said_there).unwrap();
+            }
+        })*
+    };
+}
+
+mod each {
+    stands! { github stripe }
+
+    #[test]
+    fn every_entry_of_the_registry_has_a_stand() {
+        for descriptor in dashtray::integrations::Registry::builtin().descriptors() {
+            let name = descriptor.id.replace('-', "_");
+            let advice = "write it as the others are written, and add it to the list in tests/conformance/stand/mod.rs";
+            assert!(STANDS.contains(&name.as_str()), "{} has no stand; {advice}", descriptor.id);
+        }
+    }
+}

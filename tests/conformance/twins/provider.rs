@@ -1,0 +1,108 @@
+//! The provider of the twins: an account, a list of things in pages, checks by day and users of today.
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    extract::{Query, State},
+    http::{HeaderMap, StatusCode},
+    routing::get,
+};
+use futures_util::future::BoxFuture;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use super::super::stand::{Account, Provider, now};
+
+/// May read everything.
+pub(super) const TOKEN: &str = "toy_token_Qx7CanaryToy9fTz4Wm2Lk8";
+/// Is unknown.
+pub(super) const WRONG: &str = "toy_token_Qx7WrongToy9fTz4Wm2Lk8x";
+/// May not read users.
+pub(super) const NO_USERS: &str = "toy_token_Qx7NoUsersToy9fTz4Wm2Lk";
+/// May not read what nobody needs.
+pub(super) const NO_BILLING: &str = "toy_token_Qx7NoBillingToy9fTz4Wm2";
+
+/// Things that happened: one on the present day, two on the one before, and so on.
+const DAYS: i32 = 6;
+
+struct Things(Vec<Value>);
+
+/// Starts it on a free port.
+pub(super) fn start(account: Account) -> BoxFuture<'static, Provider> {
+    let things = match account {
+        Account::Quiet => Vec::new(),
+        Account::Busy => {
+            let of_day =
+                |back: i32| (0..=back).map(move |number| json!({ "id": back * 100 + number, "days_ago": back }));
+            (0..DAYS).flat_map(of_day).collect()
+        }
+    };
+    Box::pin(async move {
+        let router = Router::new()
+            .route("/account", get(account_of))
+            .route("/things", get(things_of))
+            .route("/checks", get(checks))
+            .route("/users", get(users))
+            .route("/billing", get(billing))
+            .with_state(Arc::new(Things(things)));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port on this machine");
+        let url = format!("http://{}", listener.local_addr().expect("an address")).parse().expect("a URL");
+        let task = tokio::spawn(async move { axum::serve(listener, router).await });
+        Provider { url, _running: Box::new(task) }
+    })
+}
+
+/// Whose token it is, if anybody's, and whether it lacks what is needed.
+fn admitted(headers: &HeaderMap, lacking: &str) -> Result<String, StatusCode> {
+    let given = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let token = given.trim_start_matches("Bearer ").to_owned();
+    if ![TOKEN, NO_USERS, NO_BILLING].contains(&token.as_str()) {
+        return Err(StatusCode::UNAUTHORIZED);
+    }
+    if token == lacking { Err(StatusCode::FORBIDDEN) } else { Ok(token) }
+}
+
+async fn account_of(headers: HeaderMap) -> Result<Json<Value>, StatusCode> {
+    // What a provider knows, it may repeat.
+    let token = admitted(&headers, "")?;
+    Ok(Json(json!({ "id": "toy-1", "name": "Toy", "token": token })))
+}
+
+#[derive(Deserialize)]
+struct Page {
+    size: usize,
+    #[serde(default)]
+    cursor: usize,
+}
+
+async fn things_of(
+    State(things): State<Arc<Things>>,
+    Query(page): Query<Page>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, StatusCode> {
+    let token = admitted(&headers, "")?;
+    let size = page.size.clamp(1, 7);
+    let rest = things.0.get(page.cursor..).unwrap_or_default();
+    let next = (rest.len() > size).then_some((page.cursor + size).to_string());
+    let shown = rest.get(..size).unwrap_or(rest);
+    Ok(Json(json!({ "things": shown, "next": next, "total": things.0.len(), "token": token })))
+}
+
+async fn checks(State(things): State<Arc<Things>>, headers: HeaderMap) -> Result<Json<Value>, StatusCode> {
+    admitted(&headers, "")?;
+    let of_day = |back: i32| json!({ "days_ago": back, "good": back, "all": back + 1 });
+    let days: Vec<Value> = if things.0.is_empty() { Vec::new() } else { (0..DAYS).map(of_day).collect() };
+    Ok(Json(json!({ "days": days })))
+}
+
+async fn users(State(things): State<Arc<Things>>, headers: HeaderMap) -> Result<Json<Value>, StatusCode> {
+    admitted(&headers, NO_USERS)?;
+    Ok(Json(json!({ "users": things.0.len(), "as_of": now().to_string() })))
+}
+
+async fn billing(headers: HeaderMap) -> Result<Json<Value>, StatusCode> {
+    admitted(&headers, NO_BILLING)?;
+    Ok(Json(json!({})))
+}

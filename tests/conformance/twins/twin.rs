@@ -1,0 +1,442 @@
+//! A small integration that is right, and wrong in exactly one way where a flaw is named.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use dashtray::{
+    http::{Answer as HttpAnswer, Auth, Exception, Limits, Meaning, Next, When, Window, WindowScope},
+    integrations::{
+        AccountInfo, BaseUrl, Batch, Category, Check, Context, CredentialField, Descriptor, Error, FetchReport,
+        FieldKind, Integration, Outcome, Shape, Stream, ZonePolicy,
+    },
+    metric::{
+        Answer, Day, Definition, FailureKind, Kind, Period, Polarity, Sample, Unit, ValidRange, Value, WidgetType,
+    },
+};
+use serde::{Deserialize, de::IgnoredAny};
+use tokio::{io::AsyncWriteExt, net::TcpStream};
+
+pub(super) const EVENTS: &str = "toy_events";
+pub(super) const SHARE: &str = "toy_share";
+pub(super) const USERS: &str = "toy_users";
+
+/// The single way in which a twin is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flaw {
+    None,
+    // What it says of itself.
+    NoSummary,
+    UnknownStream,
+    NoPrefix,
+    SameIdTwice,
+    SecretAsText,
+    NoHelp,
+    WildcardHost,
+    PlainHttp,
+    RatioOfCounts,
+    RetriesRefusals,
+    EmptyGuide,
+    NoLimits,
+    NoCost,
+    // How it tests.
+    TakesAnyKey,
+    HidesMissingScope,
+    TestWantsMore,
+    AnotherAccountEachTime,
+    // What it hands in.
+    LeavesADayOut,
+    AnswersTwice,
+    OutsideThePeriod,
+    SaysNothing,
+    AllFailTogether,
+    ZerosForFailures,
+    GapForNothing,
+    CallsMissingScopeUnknown,
+    Swallows401,
+    AnotherTimeOtherwise,
+    // Where secrets go.
+    SecretInError,
+    SecretInLog,
+    SecretInMetadata,
+    SecretInPanic,
+    SecretInCheckEncoded,
+    // How it asks.
+    OwnSocket,
+    RetriesByItself,
+    TakesLimitForAnswer,
+    FirstPageOnly,
+    FollowsForEver,
+    EmptyPageIsTheEnd,
+    IgnoresLimits,
+    IgnoresRetryAfter,
+}
+
+/// The integration.
+#[derive(Debug)]
+pub(super) struct Twin(pub(super) Flaw);
+
+#[derive(Debug, Deserialize)]
+struct Account {
+    id: String,
+    name: String,
+    #[serde(default)]
+    token: String,
+    mirror: Option<url::Url>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Things {
+    things: Vec<Thing>,
+    next: Option<String>,
+    total: usize,
+    #[serde(default)]
+    token: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Thing {
+    id: i64,
+    days_ago: i32,
+}
+
+#[derive(Debug, Deserialize)]
+struct Checks {
+    days: Vec<CheckDay>,
+}
+
+#[derive(Debug, Deserialize)]
+struct CheckDay {
+    days_ago: i32,
+    good: i64,
+    all: i64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Users {
+    users: i64,
+}
+
+impl Twin {
+    fn is(&self, flaw: Flaw) -> bool {
+        self.0 == flaw
+    }
+
+    fn definition(&self, id: &str, kind: Kind, unit: Unit, stream: &str) -> Definition {
+        let unit = if self.is(Flaw::RatioOfCounts) && kind == Kind::Ratio { Unit::Count } else { unit };
+        Definition {
+            id: id.to_owned(),
+            name: format!("The {}", id.trim_start_matches("toy_")),
+            description: "What happened to toys on a day.".to_owned(),
+            unit,
+            category: "toys".to_owned(),
+            widget_type: WidgetType::Metric,
+            kind,
+            polarity: Polarity::UpIsGood,
+            valid: if kind == Kind::Ratio { ValidRange::Share } else { ValidRange::NotNegative },
+            settles_after_days: u16::from(kind != Kind::Level),
+            retention_days: (kind == Kind::Level).then_some(1),
+            definition: 1,
+            dimension: None,
+            stream: stream.to_owned(),
+            explained: false,
+        }
+    }
+
+    fn metrics(&self) -> Vec<Definition> {
+        let events = match self.0 {
+            Flaw::NoPrefix => "events",
+            Flaw::SameIdTwice => USERS,
+            _ => EVENTS,
+        };
+        let stream = if self.is(Flaw::UnknownStream) { "elsewhere" } else { "things" };
+        vec![
+            self.definition(events, Kind::Flow, Unit::Count, stream),
+            self.definition(SHARE, Kind::Ratio, Unit::Percent, "checks"),
+            self.definition(USERS, Kind::Level, Unit::Count, "users"),
+        ]
+    }
+}
+
+#[async_trait]
+impl Integration for Twin {
+    fn descriptor(&self) -> Arc<Descriptor> {
+        let flawed = |flaw, right: &str, wrong: &str| if self.is(flaw) { wrong } else { right }.to_owned();
+        let cost = flawed(Flaw::NoCost, "one call", "cheap");
+        let stream = |id: &str, shape| Stream { id: id.to_owned(), shape, version: 1, cost: cost.clone() };
+        let month = Shape::ByDay { window_days: 31 };
+        let window = Window { scope: WindowScope::Everything, calls: 40, per: Duration::from_secs(10) };
+        let refusal = Exception { status: 401, when: When::Always, means: Meaning::Transient };
+        let throttle =
+            Exception { status: 400, when: When::BodyContains("slow down".to_owned()), means: Meaning::RateLimited };
+        let guide = "# Toy\n\nHow to get a token: ask for one at the desk. It needs to read things, checks and users. \
+                     What is read: things by day, the share of good checks by day, and the users of today. Known \
+                     limits: forty calls in ten seconds, and users are known for today alone.";
+        Arc::new(Descriptor {
+            id: "toy".to_owned(),
+            name: "Toy".to_owned(),
+            category: Category::Analytics,
+            icon: "<svg xmlns=\"http://www.w3.org/2000/svg\"/>".to_owned(),
+            summary: flawed(Flaw::NoSummary, "Counts toys, checks and their users.", ""),
+            auth: Auth::Bearer { field: "token".to_owned() },
+            credentials: vec![CredentialField {
+                key: "token".to_owned(),
+                label: "Token".to_owned(),
+                placeholder: "toy_token_…".to_owned(),
+                kind: if self.is(Flaw::SecretAsText) { FieldKind::Text } else { FieldKind::Password },
+                required: true,
+                help_text: flawed(Flaw::NoHelp, "Ask for it at the desk.", " "),
+                pattern: Some("toy_token_[A-Za-z0-9]+".to_owned()),
+                rejected_prefixes: Vec::new(),
+                link: None,
+            }],
+            settings: Vec::new(),
+            base_url: BaseUrl::Fixed(flawed(Flaw::PlainHttp, "https://api.toy.example", "http://api.toy.example")),
+            hosts: vec![flawed(Flaw::WildcardHost, "files.toy.example", "*.example")],
+            headers: Vec::new(),
+            limits: Limits {
+                windows: match self.0 {
+                    Flaw::NoLimits | Flaw::IgnoresLimits => Vec::new(),
+                    _ => vec![window],
+                },
+                concurrent: 2,
+                headers: None,
+                wait_unless_said: Duration::from_secs(5),
+            },
+            exceptions: match self.0 {
+                Flaw::RetriesRefusals => vec![refusal],
+                Flaw::TakesLimitForAnswer => Vec::new(),
+                Flaw::IgnoresRetryAfter => {
+                    vec![Exception { status: 429, when: When::Always, means: Meaning::Transient }, throttle]
+                }
+                _ => vec![throttle],
+            },
+            streams: vec![stream("things", month), stream("checks", month), stream("users", Shape::WholeAccount)],
+            metrics: self.metrics(),
+            sync_interval_minutes: 30,
+            zone: ZonePolicy::Utc,
+            history_days: 30,
+            guide: if self.is(Flaw::EmptyGuide) { String::new() } else { guide.to_owned() },
+        })
+    }
+
+    async fn test_connection(&self, ctx: &Context) -> Result<AccountInfo, Error> {
+        static TESTS: AtomicI64 = AtomicI64::new(0);
+        let account: Account = match ctx.http.get("/account").json::<Account>().await {
+            Ok(answer) => answer.body,
+            Err(error) if !self.is(Flaw::TakesAnyKey) => return Err(error),
+            Err(_) => Account { id: "toy-1".into(), name: "Toy".into(), token: String::new(), mirror: None },
+        };
+        if self.is(Flaw::TestWantsMore) {
+            ctx.http.get("/billing").json::<IgnoredAny>().await?;
+        }
+        if let Some(mirror) = account.mirror.as_ref().filter(|_| self.is(Flaw::OwnSocket)) {
+            visit(mirror).await;
+        }
+        let users = ctx.http.get("/users").json::<IgnoredAny>().await;
+        let mut message = "can be read".to_owned();
+        let mut ok = true;
+        match users {
+            Err(error) if error.kind() == FailureKind::Forbidden => {
+                ok = self.is(Flaw::HidesMissingScope);
+                message = "give the token the right to read users".to_owned();
+            }
+            Err(error) if !self.is(Flaw::TakesAnyKey) => return Err(error),
+            _ => {}
+        }
+        if self.is(Flaw::SecretInCheckEncoded) {
+            use base64::Engine as _;
+            message = format!("signed with {}", base64::prelude::BASE64_STANDARD.encode(&account.token));
+        }
+        let id = match self.0 {
+            Flaw::AnotherAccountEachTime => format!("{}-{}", account.id, TESTS.fetch_add(1, Ordering::Relaxed)),
+            _ => account.id,
+        };
+        Ok(AccountInfo {
+            id,
+            label: account.name,
+            zone: None,
+            currency: None,
+            info: serde_json::Map::new(),
+            checks: vec![Check { id: "users".to_owned(), ok, message, costs: vec![USERS.to_owned()] }],
+            choices: BTreeMap::new(),
+        })
+    }
+
+    async fn fetch_metrics(&self, ctx: &Context, metrics: &[String], period: Period) -> Result<FetchReport, Error> {
+        let descriptor = self.descriptor();
+        let mut report = FetchReport::new(&descriptor, metrics);
+        if self.is(Flaw::CallsMissingScopeUnknown) {
+            // A stranger ends it all.
+            if let Some(stranger) = report.outcomes.keys().next() {
+                return Err(Error::invalid_settings(format!("unknown metric {stranger}")));
+            }
+        }
+        for id in metrics {
+            let read = match id.as_str() {
+                EVENTS => self.events(ctx, period).await,
+                SHARE => self.share(ctx, period).await,
+                USERS => self.users(ctx, period).await,
+                _ => continue,
+            };
+            match (self.0, read) {
+                (Flaw::AllFailTogether, Err(error)) => return Err(error),
+                (Flaw::ZerosForFailures, Err(_)) => {
+                    ctx.commit(Batch::new().answer(Answer::total(id, period, Vec::new()))).await?;
+                    report.set(id, Outcome::Ok);
+                }
+                (Flaw::Swallows401, Err(_)) => report.set(id, Outcome::Unsupported("not today".to_owned())),
+                (_, read) => report.record(&[id], read)?,
+            }
+        }
+        Ok(report)
+    }
+}
+
+/// Opens a way out that is not the host's.
+async fn visit(mirror: &url::Url) {
+    let address = (mirror.host_str().unwrap_or_default(), mirror.port().unwrap_or(80));
+    if let Ok(mut stream) = TcpStream::connect(address).await {
+        let _ = stream.write_all(b"GET /stolen HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        let _ = tokio::io::AsyncReadExt::read(&mut stream, &mut [0; 16]).await;
+    }
+}
+
+impl Twin {
+    /// Reads the list and counts by day.
+    async fn events(&self, ctx: &Context, period: Period) -> Result<(), Error> {
+        static FETCHES: AtomicI64 = AtomicI64::new(0);
+        let (things, token) = match self.0 {
+            Flaw::FollowsForEver => self.follow(ctx).await?,
+            Flaw::RetriesByItself => self.insist(ctx).await?,
+            _ => self.pages(ctx).await?,
+        };
+        let mut by_day: BTreeMap<Day, i64> = BTreeMap::new();
+        for thing in &things {
+            *by_day.entry(ctx.today().plus(-thing.days_ago)).or_default() += 1;
+        }
+        if self.is(Flaw::OutsideThePeriod) {
+            by_day.insert(period.start().plus(-1), 1);
+        } else {
+            by_day.retain(|day, _| period.contains(*day));
+        }
+        if self.is(Flaw::AnotherTimeOtherwise) {
+            let shift = FETCHES.fetch_add(1, Ordering::Relaxed);
+            by_day.values_mut().for_each(|count| *count += shift);
+        }
+        self.leak(&token)?;
+        let sample = |(day, count): (&Day, &i64)| Sample::new(*day, Value::Count(*count));
+        let mut samples: Vec<Sample> = by_day.iter().map(sample).collect();
+        if self.is(Flaw::AnswersTwice) {
+            samples.extend(by_day.iter().map(sample));
+        }
+        if self.is(Flaw::SecretInMetadata) {
+            samples = samples.into_iter().map(|sample| sample.with("source", token.as_str())).collect();
+        }
+        let answered = match self.0 {
+            Flaw::LeavesADayOut => Period::new(period.start().next(), period.end()),
+            _ => period,
+        };
+        samples.retain(|sample| !self.is(Flaw::LeavesADayOut) || answered.contains(sample.day));
+        if self.is(Flaw::SaysNothing) {
+            return Ok(());
+        }
+        ctx.commit(Batch::new().answer(Answer::total(EVENTS, answered, samples))).await
+    }
+
+    /// Lets out what the provider repeated.
+    fn leak(&self, token: &str) -> Result<(), Error> {
+        match self.0 {
+            Flaw::SecretInError => Err(Error::invalid_response(format!("no things for {token}"))),
+            Flaw::SecretInLog => {
+                tracing::trace!(token, "read things");
+                Ok(())
+            }
+            Flaw::SecretInPanic => panic!("no things for {token}"),
+            _ => Ok(()),
+        }
+    }
+
+    async fn pages(&self, ctx: &Context) -> Result<(Vec<Thing>, String), Error> {
+        let flaw = self.0;
+        let request = ctx.http.get("/things").query("size", 7);
+        let mut pages = request.pages(move |page: &HttpAnswer<Things>| {
+            let is_end =
+                flaw == Flaw::FirstPageOnly || (flaw == Flaw::EmptyPageIsTheEnd && page.body.things.is_empty());
+            Ok(match &page.body.next {
+                Some(next) if !is_end => Next::Query("cursor", next.clone()),
+                _ => Next::Done,
+            })
+        });
+        let (mut things, mut token, mut total) = (Vec::new(), String::new(), 0);
+        while let Some(page) = pages.next().await? {
+            token = page.body.token;
+            total = page.body.total;
+            things.extend(page.body.things);
+        }
+        if things.len() != total && !matches!(flaw, Flaw::FirstPageOnly | Flaw::EmptyPageIsTheEnd) {
+            return Err(Error::invalid_response(format!("{} things of {total} came", things.len())));
+        }
+        Ok((unique(things), token))
+    }
+
+    /// Reads pages without the host's guards.
+    async fn follow(&self, ctx: &Context) -> Result<(Vec<Thing>, String), Error> {
+        let (mut things, mut cursor) = (Vec::new(), None);
+        loop {
+            let mut request = ctx.http.get("/things").query("size", 7);
+            if let Some(cursor) = &cursor {
+                request = request.query("cursor", cursor);
+            }
+            let page: Things = request.json().await?.body;
+            things.extend(page.things);
+            cursor = page.next;
+            if cursor.is_none() {
+                return Ok((unique(things), page.token));
+            }
+        }
+    }
+
+    /// Tries again where the host has given up.
+    async fn insist(&self, ctx: &Context) -> Result<(Vec<Thing>, String), Error> {
+        let mut read = self.pages(ctx).await;
+        for _ in 0..2 {
+            if read.is_ok() {
+                break;
+            }
+            read = self.pages(ctx).await;
+        }
+        read
+    }
+
+    async fn share(&self, ctx: &Context, period: Period) -> Result<(), Error> {
+        let checks: Checks = ctx.http.get("/checks").json().await?.body;
+        let samples =
+            checks.days.iter().map(|day| Sample::new(ctx.today().plus(-day.days_ago), Value::ratio(day.good, day.all)));
+        let samples: Vec<Sample> = samples.filter(|sample| period.contains(sample.day)).collect();
+        if self.is(Flaw::GapForNothing) && samples.is_empty() {
+            let zeros = period.days().map(|day| Sample::new(day, Value::ratio(0, 1)));
+            return ctx.commit(Batch::new().answer(Answer::total(SHARE, period, zeros.collect()))).await;
+        }
+        ctx.commit(Batch::new().answer(Answer::total(SHARE, period, samples))).await
+    }
+
+    async fn users(&self, ctx: &Context, period: Period) -> Result<(), Error> {
+        let users: Users = ctx.http.get("/users").json().await?.body;
+        let today = Period::single(ctx.today()).intersect(period);
+        let samples = today.days().map(|day| Sample::new(day, Value::Count(users.users))).collect();
+        ctx.commit(Batch::new().answer(Answer::total(USERS, today, samples))).await
+    }
+}
+
+/// Each thing once: a list may move on while it is read.
+fn unique(things: Vec<Thing>) -> Vec<Thing> {
+    let by_id: BTreeMap<i64, Thing> = things.into_iter().map(|thing| (thing.id, thing)).collect();
+    by_id.into_values().collect()
+}
