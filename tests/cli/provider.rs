@@ -14,7 +14,7 @@ use axum::{
     extract::Request,
     http::{Response, StatusCode},
 };
-use dashtray::demo::STRIPE_KEY;
+use dashtray::{clock::Clock, demo::STRIPE_KEY};
 use futures_util::{StreamExt, stream};
 use serde_json::{Value as Json, json};
 use tokio::net::TcpListener;
@@ -159,11 +159,18 @@ async fn a_key_that_was_revoked_asks_to_reconnect_and_keeps_the_numbers() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_unreachable_host_is_said() {
+async fn an_unreachable_host_and_half_an_answer_are_said() {
     // Bound and let go: nobody listens there.
     let url = format!("http://{}", TcpListener::bind(("127.0.0.1", 0)).await.unwrap().local_addr().unwrap());
     let url = url.as_str();
+    let cut_off = Scripted::new(|_, _| {
+        let half = stream::iter([Ok(r#"{"object":"list","has_more":false,"data":[{"id":"#), Err("cut off")]);
+        answer(200, "application/json", Body::from_stream(half))
+    })
+    .await;
     tokio::join!(
+        is_not_connected(&cut_off.url, "unavailable", &["it was closed"]),
+        fails_and_recovers(&cut_off.url, "unavailable", &["it was closed"]),
         is_not_connected(url, "unavailable", &["no connection"]),
         fails_and_recovers(url, "unavailable", &["no connection"])
     );
@@ -193,19 +200,6 @@ async fn a_list_that_never_ends_is_noticed() {
     assert!(text(&error["message"]).contains("page"), "{error}");
     assert!(provider.asked() < 20, "{} requests", provider.asked());
     assert_eq!(values(&sandbox).await, before);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn half_an_answer_is_no_answer() {
-    let provider = Scripted::new(|_, _| {
-        let half = stream::iter([Ok(r#"{"object":"list","has_more":false,"data":[{"id":"#), Err("cut off")]);
-        answer(200, "application/json", Body::from_stream(half))
-    })
-    .await;
-    tokio::join!(
-        is_not_connected(&provider.url, "unavailable", &["it was closed"]),
-        fails_and_recovers(&provider.url, "unavailable", &["it was closed"])
-    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -243,8 +237,7 @@ async fn a_provider_that_asks_to_wait_is_obeyed() {
     let run = sandbox.sync("stripe", 1).await;
     assert!(begun.elapsed() < Duration::from_secs(20), "no worker sleeps on it");
     assert_eq!((&run["status"], &run["samples_written"]), (&json!("rate_limited"), &json!(0)), "{run}");
-    let wait = text(&run["retry_at"]).parse::<jiff::Timestamp>().unwrap().as_second()
-        - dashtray::clock::Clock::System.now().as_second();
+    let wait = text(&run["retry_at"]).parse::<jiff::Timestamp>().unwrap().as_second() - Clock::System.now().as_second();
     assert!((7000..=7200).contains(&wait), "{wait}");
     let view = sandbox.json("connections").await["connections"][0].clone();
     assert_eq!((&view["state"], &view["until"]), (&json!("rate_limited"), &view["next_sync_at"]), "{view}");

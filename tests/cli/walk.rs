@@ -286,15 +286,11 @@ async fn converting(sandbox: &Sandbox) {
 }
 
 async fn rotating(sandbox: &mut Sandbox) {
-    assert_eq!(sandbox.json("keys rotate").await, json!({"rotated": 0, "unreadable": []}));
+    assert_eq!(sandbox.json("keys rotate").await["rotated"], 0);
     sandbox.set("DASHTRAY_MASTER_KEY", &format!("{NEW_KEY},{OLD_KEY}"));
     assert_eq!(sandbox.json("test stripe").await["success"], true, "the old key still opens");
-    assert_eq!(sandbox.json("keys rotate").await, json!({"rotated": 2, "unreadable": []}));
-    assert_eq!(
-        sandbox.json("keys rotate").await,
-        json!({"rotated": 0, "unreadable": []}),
-        "run again it has nothing to do"
-    );
+    assert_eq!(sandbox.json("keys rotate").await["rotated"], 2);
+    assert_eq!(sandbox.json("keys rotate").await["rotated"], 0, "run again it has nothing to do");
     sandbox.set("DASHTRAY_MASTER_KEY", NEW_KEY);
     assert_eq!(sandbox.json("test stripe").await["success"], true, "the old key can be thrown away");
 }
