@@ -5,7 +5,7 @@
 //! - stored values are integers in their smallest unit ([`Value`]); in between, arithmetic is exact ([`Exact`]) and
 //!   is rounded once, half away from zero ([`exact::round`]);
 //! - money carries its currency and two amounts are added only where the currencies agree ([`Money::checked_add`]);
-//! - whether values of several days may be combined, and how, follows from the metric's [`Kind`]: see [`combine`].
+//! - whether values of several days may be combined, and how, follows from the metric's [`Kind`]: see [`combine()`].
 
 pub mod combine;
 mod currency;
