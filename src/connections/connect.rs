@@ -7,8 +7,8 @@ use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
 use super::{
-    ConnectedView, Connections, Error, ErrorView, TestView, guarded, memory, options,
-    session::{Nowhere, Opening},
+    ConnectedView, Connections, Error, ErrorView, TestView, memory, options,
+    session::{Nowhere, Opening, tried},
     settings_of,
 };
 use crate::{
@@ -47,7 +47,7 @@ impl Connections {
         let (host_settings, settings) = parsed;
 
         let context = self.trial(&project, &descriptor, &settings, credentials.clone())?;
-        let account = guarded(integration.test_connection(&context)).await?;
+        let account = tried(integration.as_ref(), &context).await?;
 
         let existing = self.store.connections(project.id).await?;
         let same = |other: &&Connection| other.integration_id == descriptor.id && other.account_id == account.id;
@@ -91,7 +91,7 @@ impl Connections {
         let integration = self.registry.get(&connection.integration_id)?;
         let context =
             self.context(&connection, integration.as_ref(), TEST_BUDGET, std::sync::Arc::new(Nowhere)).await?;
-        let result = guarded(integration.test_connection(&context)).await;
+        let result = tried(integration.as_ref(), &context).await;
         let mut view = TestView {
             connection_id: connection.public_id,
             success: result.is_ok(),
@@ -124,7 +124,7 @@ impl Connections {
         let descriptor = integration.descriptor();
         let (credentials, (_, settings)) = check_input(&descriptor, credentials, &settings_of(&connection))?;
         let context = self.trial(&project, &descriptor, &settings, credentials.clone())?;
-        let account = guarded(integration.test_connection(&context)).await?;
+        let account = tried(integration.as_ref(), &context).await?;
         if account.id != connection.account_id {
             return Err(Error::AccountMismatch {
                 name: connection.name.clone(),

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::{ConnectionView, Connections, Error, guarded, memory, options, settings_of};
+use super::{ConnectionView, Connections, Error, memory, options, session::tried, settings_of};
 use crate::{
     integrations::{FieldError, Settings},
     metric::FailureKind,
@@ -78,7 +78,7 @@ impl Connections {
         let integration = self.registry.get(&connection.integration_id)?;
         let credentials = self.credentials(connection).await?;
         let context = self.trial(project, &integration.descriptor(), settings, credentials)?;
-        match guarded(integration.test_connection(&context)).await {
+        match tried(integration.as_ref(), &context).await {
             Ok(account) => self.keep_account(connection, &account).await,
             Err(error) if matches!(error.kind(), Unavailable | RateLimited | Internal) => Ok(()),
             Err(error) => Err(error.into()),

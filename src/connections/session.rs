@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Connections, Error, options, settings_of};
 use crate::{
     http::{self, Credentials, Http, Session},
-    integrations::{Context, Descriptor, Host, Integration, Settings},
+    integrations::{AccountInfo, Context, Descriptor, Host, Integration, Settings},
     metric::{Currency, Zone},
     store::Connection,
 };
@@ -117,4 +117,11 @@ pub async fn guarded<T>(call: impl Future<Output = Guarded<T>>) -> Guarded<T> {
             "the integration panicked; the log says where; this is a bug in it, please report it",
         ))
     })
+}
+
+/// Tests a connection. A check that passed costs nothing, whatever the integration says that it would cost.
+pub(super) async fn tried(integration: &dyn Integration, context: &Context) -> Guarded<AccountInfo> {
+    let mut account = guarded(integration.test_connection(context)).await?;
+    account.checks.iter_mut().filter(|check| check.ok).for_each(|check| check.costs.clear());
+    Ok(account)
 }

@@ -37,7 +37,14 @@ pub(super) async fn test(ctx: &Context) -> Result<AccountInfo, Error> {
         Measured::Repositories(names) => of_list(ctx, names).await?,
     };
     if is_user {
-        let choices = api::choices(&ctx.http).await?.into_iter();
+        // Only an offer: a token that may not list still reads what it is given.
+        let listed = api::choices(&ctx.http).await;
+        if let Err(error) = listed.as_ref()
+            && error.is_connection_wide()
+        {
+            return Err(error.clone());
+        }
+        let choices = listed.unwrap_or_default().into_iter();
         let choices = choices.map(|one| Choice { value: one.full_name.clone(), label: one.full_name });
         account.choices.insert("repositories".to_owned(), choices.collect());
     }
