@@ -66,6 +66,9 @@ async fn a_walk_through_every_command() {
         .json(0);
     assert_eq!((&github["name"], &github["integration_id"]), (&json!("website"), &json!("github")));
     assert_eq!(github["account"]["currency"], Json::Null);
+    for check in list(&github["checks"]) {
+        assert_eq!((&check["ok"], &check["costs"]), (&json!(true), &json!([])), "{check}");
+    }
 
     connections_before_the_first_sync(&sandbox, &stripe).await;
     syncing(&sandbox, &stripe).await;
