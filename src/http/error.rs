@@ -1,6 +1,6 @@
 //! The one error of everything that goes over the network, and of integrations.
 
-use std::{fmt, time::Duration};
+use std::fmt;
 
 use jiff::Timestamp;
 
@@ -153,12 +153,6 @@ impl Error {
     /// Whether it concerns the whole connection, so that nothing else of the run can succeed either.
     pub fn is_connection_wide(&self) -> bool {
         matches!(self.kind(), FailureKind::Unauthorized | FailureKind::RateLimited)
-    }
-
-    /// How long until the provider allows the next try, seen from `now`.
-    pub fn wait_from(&self, now: Timestamp) -> Option<Duration> {
-        let at = self.retry_at()?;
-        Some(Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO))
     }
 }
 

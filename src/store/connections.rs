@@ -176,18 +176,6 @@ impl Store {
         self.db.all(sql, args![project_id]).await?.iter().map(connection).collect()
     }
 
-    /// The connection with that public id, or else with exactly that name.
-    pub async fn find_connection(&self, project_id: i64, id_or_name: &str) -> Result<Option<Connection>, Error> {
-        if let Ok(id) = id_or_name.parse::<Uuid>() {
-            let sql = "SELECT * FROM connections WHERE project_id = $1 AND public_id = $2";
-            if let Some(row) = self.db.first(sql, args![project_id, id]).await? {
-                return connection(&row).map(Some);
-            }
-        }
-        let sql = "SELECT * FROM connections WHERE project_id = $1 AND name = $2";
-        self.db.first(sql, args![project_id, id_or_name]).await?.as_ref().map(connection).transpose()
-    }
-
     /// The connection of that key; [`Error::NotFound`] when it was deleted.
     pub async fn connection(&self, key: ConnectionKey) -> Result<Connection, Error> {
         let sql = "SELECT * FROM connections WHERE project_id = $1 AND connection_id = $2";
@@ -207,15 +195,6 @@ impl Store {
                 let name = other.map(|row| row.get::<String>("name")).transpose()?;
                 Err(Error::Conflict(account_taken(&name.unwrap_or_default())))
             }
-            other => other,
-        }
-    }
-
-    /// Gives it another name. [`Error::Conflict`] when the project has one of that name.
-    pub async fn rename(&self, key: ConnectionKey, name: &str) -> Result<(), Error> {
-        let sql = "UPDATE connections SET name = $3 WHERE project_id = $1 AND connection_id = $2";
-        match self.change(key, sql, args![name]).await {
-            Err(Error::Conflict(_)) => Err(Error::Conflict(name_taken(name))),
             other => other,
         }
     }

@@ -13,7 +13,6 @@ on_both! {
     a_slug_is_given_once_also_when_two_ask_at_once,
     a_project_can_change_its_defaults,
     a_connection_reads_back_as_it_was_made,
-    a_connection_is_found_by_id_before_name,
     an_account_is_connected_once_and_the_refusal_names_the_other,
     two_at_once_connect_an_account_once,
     a_name_is_given_once_in_a_project,
@@ -54,25 +53,6 @@ async fn a_connection_reads_back_as_it_was_made(db: Database) {
     assert_eq!((made.created_at, made.state.state.as_str(), made.paused), (at(7), "ok", false));
     assert_eq!((made.state.last_synced_at, made.lease_until), (None, None));
     assert_eq!(store.sealed_credentials(made.key).await.unwrap(), new.credentials);
-}
-
-async fn a_connection_is_found_by_id_before_name(db: Database) {
-    let store = db.open().await;
-    let project = project(&store, "default").await;
-    let other = super::project(&store, "other").await;
-    let first = store.insert_connection(&new_connection(&project, "main"), at(0)).await.unwrap();
-    // Named like the id of the first.
-    let id = first.public_id.to_string();
-    let second = store.insert_connection(&new_connection(&project, &id), at(0)).await.unwrap();
-    let find = async |project_id, text: &str| {
-        store.find_connection(project_id, text).await.unwrap().map(|connection| connection.key)
-    };
-    assert_eq!(find(project.id, &id).await, Some(first.key));
-    assert_eq!(find(project.id, &second.public_id.to_string()).await, Some(second.key));
-    assert_eq!(find(project.id, "main").await, Some(first.key));
-    assert_eq!(find(project.id, "Main").await, None);
-    assert_eq!(find(other.id, "main").await, None);
-    assert_eq!(find(other.id, &id).await, None);
 }
 
 async fn an_account_is_connected_once_and_the_refusal_names_the_other(db: Database) {
@@ -119,11 +99,7 @@ async fn a_name_is_given_once_in_a_project(db: Database) {
     let mut new = new_connection(&project, "main");
     new.account_id = "another".into();
     let taken = Error::Conflict("there is a connection named \"main\" already; choose another name".into());
-    assert_eq!(store.insert_connection(&new, at(0)).await, Err(taken.clone()));
-    let other = store.insert_connection(&new_connection(&project, "other"), at(0)).await.unwrap();
-    assert_eq!(store.rename(other.key, "main").await, Err(taken));
-    store.rename(other.key, "shop").await.unwrap();
-    assert_eq!(store.connection(other.key).await.unwrap().name, "shop");
+    assert_eq!(store.insert_connection(&new, at(0)).await, Err(taken));
 }
 
 async fn settings_state_and_account_can_be_changed(db: Database) {
@@ -153,7 +129,6 @@ async fn settings_state_and_account_can_be_changed(db: Database) {
 
     store.delete_connection(made.key).await.unwrap();
     let gone = |result| assert!(matches!(result, Err(Error::NotFound(_))), "{result:?}");
-    gone(store.rename(made.key, "x").await);
     gone(store.set_due(made.key, at(1)).await);
     gone(store.set_state(made.key, &state).await);
     gone(store.delete_connection(made.key).await);

@@ -58,7 +58,9 @@ async fn a_run_that_lost_its_connection_writes_nothing_more(db: Database) {
     script.pace(Duration::from_millis(300));
     let slow = process.clone();
     let run = tokio::spawn(async move { slow.run("main").await });
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    while script.take_calls().is_empty() {
+        tokio::task::yield_now().await;
+    }
     let taker = later(&db, &script).await;
     let taken = taker.run("main").await;
     assert_eq!(taken.status, RunStatus::Ok);

@@ -1,7 +1,5 @@
 //! What one run does.
 
-use std::time::Duration;
-
 use dashtray::{
     connections,
     http::Error,
@@ -257,5 +255,4 @@ async fn the_same_account_is_connected_once(db: Database) {
     unknown.integration_id = "fake".into();
     let error = process.connections.connect(unknown).await.unwrap_err();
     assert!(error.to_string().contains("there is no field \"flavor\"; did you mean \"flavour\"?"), "{error}");
-    tokio::time::sleep(Duration::ZERO).await;
 }

@@ -387,7 +387,7 @@ async fn a_limit_that_is_told_with_status_400_ends_the_whole_fetch() {
     let (ctx, recorder) = connect(&script, json!({})).await;
     let error = Stripe.fetch_metrics(&ctx, &all(), last_90_days()).await.unwrap_err();
     assert_eq!(error.kind(), FailureKind::RateLimited);
-    let wait = error.wait_from(ctx.now).unwrap().as_secs();
+    let wait = error.retry_at().unwrap().duration_since(ctx.now).as_secs();
     assert!((3600..3610).contains(&wait), "{wait}");
     let recorded = recorder.recorded();
     assert!(recorded.answers.iter().any(|answer| answer.metric_id == "stripe_mrr"), "what was read before is kept");
