@@ -48,6 +48,8 @@ pub(super) fn definitions() -> Vec<Definition> {
             dimension: None,
             stream: "users".to_owned(),
             explained: false,
+            of_money: false,
+            exchange_effect: None,
         },
         Definition {
             id: REVENUE.to_owned(),
@@ -65,6 +67,8 @@ pub(super) fn definitions() -> Vec<Definition> {
             dimension: None,
             stream: "revenue".to_owned(),
             explained: false,
+            of_money: false,
+            exchange_effect: None,
         },
     ]
 }

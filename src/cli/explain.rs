@@ -107,6 +107,7 @@ mod tests {
                 other: Other { count: 3, amount: "-0.20".to_owned() },
                 rounding: "once, half away from zero".to_owned(),
                 excluded: vec![Excluded { reason: "trialing".to_owned(), count: 2, amount: "40.00".to_owned() }],
+                alternatives: Vec::new(),
             },
         }
     }

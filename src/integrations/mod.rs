@@ -67,7 +67,7 @@ pub use descriptor::{
     ZonePolicy,
 };
 pub use registry::{Registry, UnknownIntegration};
-pub use report::{FetchReport, Outcome};
+pub use report::{Correction, FetchReport, Outcome};
 pub use settings::{SettingValue, Settings};
 
 /// A service that can be measured.

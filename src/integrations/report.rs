@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Descriptor, Error};
 
 /// How one metric fared.
@@ -22,13 +24,27 @@ pub enum Outcome {
 pub struct FetchReport {
     /// By metric id.
     pub outcomes: BTreeMap<String, Outcome>,
+    /// What was compared with the provider, found different from what was kept, and put right.
+    pub corrections: Vec<Correction>,
+}
+
+/// Things of one stream that were kept differently from what the provider has, and were corrected.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Correction {
+    /// Which stream.
+    pub stream: String,
+    /// How many things differed.
+    pub count: u64,
+    /// The same in words: "2 subscriptions differed and were corrected".
+    pub message: String,
 }
 
 impl FetchReport {
     /// A report in which the ids that the descriptor does not know are `Unknown` and the rest is open.
     pub fn new(descriptor: &Descriptor, requested: &[String]) -> Self {
         let unknown = requested.iter().filter(|id| descriptor.metric(id).is_none());
-        Self { outcomes: unknown.map(|id| (id.clone(), Outcome::Unknown)).collect() }
+        let outcomes = unknown.map(|id| (id.clone(), Outcome::Unknown)).collect();
+        Self { outcomes, corrections: Vec::new() }
     }
 
     /// Notes how the metrics that one call feeds have fared. If the call failed, exactly they fail. An error that

@@ -29,7 +29,7 @@ pub fn total(kind: Kind, values: &[Value]) -> Result<Option<Value>, CombineError
 fn sum(kind: Kind, values: &[Value]) -> Result<Option<Value>, CombineError> {
     let Some((first, rest)) = values.split_first() else { return Ok(None) };
     let joined = rest.iter().try_fold(*first, |sum, value| add(sum, *value))?;
-    let is_ratio = matches!(joined, Value::Ratio { .. } | Value::MoneyRatio { .. });
+    let is_ratio = joined.parts().1.is_some();
     if is_ratio != (kind == Kind::Ratio) {
         return Err(CombineError::Mixed);
     }
@@ -50,6 +50,13 @@ fn add(left: Value, right: Value) -> Result<Value, CombineError> {
         }
         (Value::MoneyRatio { numerator: a, denominator: c }, Value::MoneyRatio { numerator: b, denominator: d }) => {
             Value::MoneyRatio { numerator: money(a, b)?, denominator: plus(c, d)? }
+        }
+        (
+            Value::MoneyShare { numerator: a, denominator: c, currency },
+            Value::MoneyShare { numerator: b, denominator: d, currency: other },
+        ) => {
+            let numerator = money(Money::new(a, currency), Money::new(b, other))?.minor;
+            Value::MoneyShare { numerator, denominator: plus(c, d)?, currency }
         }
         _ => return Err(CombineError::Mixed),
     })

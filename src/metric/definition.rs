@@ -38,6 +38,25 @@ pub struct Definition {
     pub stream: String,
     /// Whether each new value comes with a receipt.
     pub explained: bool,
+    /// A quotient of two amounts of money ([`Value::MoneyShare`](super::Value::MoneyShare)), for ratios in percent or
+    /// as such: each currency is a series of its own, and is converted in its parts.
+    pub of_money: bool,
+    /// Set where the metric is what exchange rates alone did to a level of money.
+    pub exchange_effect: Option<ExchangeEffect>,
+}
+
+/// What exchange rates alone did to a level of money, so that its beginning and its movements add up to its end.
+///
+/// In the currency of the amounts that is nothing, and the integration answers zero. In another one it is, of a day,
+/// `of` less `of` of the day before, less all that was `added`, and all that was `subtracted`, each converted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ExchangeEffect {
+    /// The level.
+    pub of: String,
+    /// Movements that raise it.
+    pub added: Vec<String>,
+    /// Movements that lower it.
+    pub subtracted: Vec<String>,
 }
 
 /// What a metric is broken down by.

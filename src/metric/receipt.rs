@@ -30,6 +30,9 @@ pub struct Receipt {
     pub rounding: String,
     /// What was left out, by reason.
     pub excluded: Vec<Excluded>,
+    /// What other settings would make of it.
+    #[serde(default)]
+    pub alternatives: Vec<Alternative>,
 }
 
 /// One contribution.
@@ -61,4 +64,17 @@ pub struct Excluded {
     pub count: u64,
     /// What they would have added, normalised; zero where that cannot be known.
     pub amount: String,
+}
+
+/// What one other setting would make of the value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alternative {
+    /// Which setting.
+    pub setting: String,
+    /// What it would be set to instead.
+    pub value: String,
+    /// By how much the metric would differ, normalised and signed.
+    pub amount: String,
+    /// The same in words: "with past due left out 120.00 less".
+    pub sentence: String,
 }

@@ -29,6 +29,16 @@ pub enum Value {
         /// What it is divided by, never zero.
         denominator: i64,
     },
+    /// An amount by an amount of the same currency, both in minor units: a share that is converted in its two parts.
+    /// Made by [`Value::money_share`].
+    MoneyShare {
+        /// The amount that is divided.
+        numerator: i64,
+        /// The amount it is divided by, never zero.
+        denominator: i64,
+        /// What both are counted in.
+        currency: Currency,
+    },
 }
 
 impl Value {
@@ -42,10 +52,18 @@ impl Value {
         (denominator != 0).then_some(Self::MoneyRatio { numerator, denominator })
     }
 
-    /// The currency, where the value is money.
+    /// An amount by an amount; `None` where the second is zero (the state `empty`) or their currencies differ.
+    pub fn money_share(numerator: Money, denominator: Money) -> Option<Self> {
+        let (of, currency) = (denominator.minor, denominator.currency);
+        let is_defined = of != 0 && numerator.currency == currency;
+        is_defined.then_some(Self::MoneyShare { numerator: numerator.minor, denominator: of, currency })
+    }
+
+    /// The currency, where the value is money or made of money.
     pub fn currency(&self) -> Option<Currency> {
         match self {
             Self::Money(money) | Self::MoneyRatio { numerator: money, .. } => Some(money.currency),
+            Self::MoneyShare { currency, .. } => Some(*currency),
             _ => None,
         }
     }
@@ -60,12 +78,15 @@ impl Value {
         match *self {
             Self::Count(n) | Self::Millis(n) | Self::Bytes(n) | Self::Decimal(n) => (n, None),
             Self::Money(money) => (money.minor, None),
-            Self::Ratio { numerator, denominator } => (numerator, Some(denominator)),
+            Self::Ratio { numerator, denominator } | Self::MoneyShare { numerator, denominator, .. } => {
+                (numerator, Some(denominator))
+            }
             Self::MoneyRatio { numerator, denominator } => (numerator.minor, Some(denominator)),
         }
     }
 
-    /// Puts a stored value together again; `None` where the integers do not fit the definition.
+    /// Puts a stored value together again; `None` where the integers do not fit the definition. A quotient with a
+    /// currency is one of two amounts.
     pub fn from_parts(
         unit: Unit,
         kind: Kind,
@@ -76,6 +97,9 @@ impl Value {
         match (kind, unit, denominator) {
             (Kind::Ratio, Unit::Currency, Some(denominator)) => {
                 Self::money_ratio(Money::new(value, currency?), denominator)
+            }
+            (Kind::Ratio, Unit::Percent | Unit::Ratio, Some(denominator)) if currency.is_some() => {
+                Self::money_share(Money::new(value, currency?), Money::new(denominator, currency?))
             }
             (Kind::Ratio, _, Some(denominator)) => Self::ratio(value, denominator),
             (Kind::Ratio, _, None) | (_, _, Some(_)) => None,
@@ -112,7 +136,7 @@ impl Value {
                 let minor = exact::round(&exact::fraction(numerator.minor, denominator)?)?;
                 Some(exact::format_scaled(minor, numerator.currency.digits()))
             }
-            Self::Ratio { numerator, denominator } => {
+            Self::Ratio { numerator, denominator } | Self::MoneyShare { numerator, denominator, .. } => {
                 let quotient = exact::fraction(numerator, denominator)?;
                 match unit {
                     Unit::Percent => exact::to_decimal(&(quotient * exact::from_int(100)), 2),
@@ -164,6 +188,7 @@ mod tests {
         assert_eq!(show(Value::ratio(4312, 10_000).unwrap(), Unit::Percent), "43.12");
         assert_eq!(show(Value::ratio(2, 3).unwrap(), Unit::Ratio), "0.6667");
         assert_eq!(show(Value::money_ratio(money(10_000, "USD"), 3).unwrap(), Unit::Currency), "33.33");
+        assert_eq!(show(Value::money_share(money(-250, "JPY"), money(3000, "JPY")).unwrap(), Unit::Percent), "-8.33");
         assert_eq!(show(Value::Decimal(1234), Unit::Decimal { scale: 2 }), "12.34");
     }
 
@@ -171,6 +196,19 @@ mod tests {
     fn a_ratio_without_denominator_is_no_value() {
         assert_eq!(Value::ratio(0, 0), None);
         assert_eq!(Value::money_ratio(money(1, "USD"), 0), None);
+        assert_eq!(Value::money_share(money(1, "USD"), money(0, "USD")), None);
+    }
+
+    #[test]
+    fn a_share_of_money_is_of_one_currency_and_reads_back_with_it() {
+        assert_eq!(Value::money_share(money(1, "USD"), money(2, "EUR")), None);
+        let share = Value::money_share(money(1, "EUR"), money(2, "EUR")).unwrap();
+        let (value, denominator) = share.parts();
+        let read = |currency| Value::from_parts(Unit::Percent, Kind::Ratio, currency, value, denominator);
+        assert_eq!(read(share.currency()), Some(share));
+        assert_eq!(read(None), Value::ratio(1, 2));
+        assert!(share.check(Unit::Ratio, Kind::Ratio).is_ok());
+        assert!(share.check(Unit::Currency, Kind::Ratio).is_err());
     }
 
     #[test]

@@ -41,6 +41,8 @@ fn definition(kind: Kind, unit: Unit) -> Definition {
         dimension: Some(Dimension::Plan),
         stream: "things".to_owned(),
         explained: false,
+        of_money: false,
+        exchange_effect: None,
     }
 }
 

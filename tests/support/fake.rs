@@ -117,6 +117,8 @@ fn definition(id: &str, kind: Kind, stream: &str) -> Definition {
         dimension: None,
         stream: stream.to_owned(),
         explained: false,
+        of_money: false,
+        exchange_effect: None,
     }
 }
 

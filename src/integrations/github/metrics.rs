@@ -137,6 +137,8 @@ impl Row {
             dimension: Some(Dimension::Repository),
             stream: self.reading.stream().to_owned(),
             explained: false,
+            of_money: false,
+            exchange_effect: None,
         }
     }
 }

@@ -92,6 +92,8 @@ fn definition(&Row(id, name, stream, category, unit, kind, polarity, description
         dimension: is_by_plan.then_some(Dimension::Plan),
         stream: stream.to_owned(),
         explained: is_by_plan || id == "stripe_mrr",
+        of_money: false,
+        exchange_effect: None,
     }
 }
 

@@ -90,6 +90,7 @@ fn receipt(
         other: Other { count: count.saturating_sub(named), amount: show(rest) },
         rounding: rounding.to_owned(),
         excluded,
+        alternatives: Vec::new(),
     })
 }
 

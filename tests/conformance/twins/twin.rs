@@ -146,6 +146,8 @@ impl Twin {
             dimension: None,
             stream: stream.to_owned(),
             explained: false,
+            of_money: false,
+            exchange_effect: None,
         }
     }
 
