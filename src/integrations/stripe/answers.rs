@@ -9,9 +9,10 @@ use serde::{
     Deserialize, Deserializer, Serialize,
     de::{self, MapAccess, value::MapAccessDeserializer},
 };
+use serde_json::value::RawValue;
 
 /// A page of a list, newest first.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct List<T> {
     pub(super) data: Vec<T>,
     #[serde(default)]
@@ -25,14 +26,15 @@ impl<T> Default for List<T> {
 }
 
 /// What is an id, or the object itself where it was expanded.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) enum Expandable<T> {
     Id(String),
     Object(T),
 }
 
 /// An id, also where the object came whole.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
 pub(super) struct Id(pub(super) String);
 
 /// A decimal number that came as a JSON number or as text. Written the shortest way that reads back the same, which is
@@ -90,7 +92,7 @@ pub(super) struct Glimpse {
     pub(super) created: i64,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Subscription {
     pub(super) id: String,
     pub(super) status: String,
@@ -116,15 +118,17 @@ pub(super) struct Subscription {
     pub(super) default_tax_rates: Vec<TaxRate>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct PauseCollection {
     pub(super) behavior: String,
     pub(super) resumes_at: Option<i64>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Item {
     pub(super) id: String,
+    #[serde(default)]
+    pub(super) created: i64,
     pub(super) price: Price,
     pub(super) quantity: Option<i64>,
     pub(super) quantity_decimal: Option<Decimal>,
@@ -135,7 +139,7 @@ pub(super) struct Item {
     pub(super) tax_rates: Vec<TaxRate>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Price {
     pub(super) id: String,
     pub(super) nickname: Option<String>,
@@ -147,7 +151,9 @@ pub(super) struct Price {
     pub(super) billing_scheme: Option<String>,
     pub(super) unit_amount: Option<i64>,
     pub(super) unit_amount_decimal: Option<Decimal>,
-    pub(super) custom_unit_amount: Option<de::IgnoredAny>,
+    /// Whether the buyer says what it costs.
+    #[serde(default, deserialize_with = "is_there")]
+    pub(super) custom_unit_amount: bool,
     pub(super) transform_quantity: Option<TransformQuantity>,
     pub(super) tiers_mode: Option<String>,
     /// Only on a price that was fetched for itself.
@@ -158,30 +164,32 @@ pub(super) struct Price {
 }
 
 /// A price's amounts in another currency than its own.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct CurrencyOption {
     pub(super) unit_amount: Option<i64>,
     pub(super) unit_amount_decimal: Option<Decimal>,
-    pub(super) custom_unit_amount: Option<de::IgnoredAny>,
+    /// Whether the buyer says what it costs.
+    #[serde(default, deserialize_with = "is_there")]
+    pub(super) custom_unit_amount: bool,
     pub(super) tiers: Option<Vec<Tier>>,
     pub(super) tax_behavior: Option<String>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Recurring {
     pub(super) interval: String,
     pub(super) interval_count: Option<i64>,
     pub(super) usage_type: Option<String>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct TransformQuantity {
     pub(super) divide_by: i64,
     pub(super) round: String,
 }
 
 /// A step of a tiered price. The last one has no `up_to`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Tier {
     pub(super) up_to: Option<i64>,
     pub(super) unit_amount: Option<i64>,
@@ -191,16 +199,22 @@ pub(super) struct Tier {
 }
 
 /// A coupon at work, for a time.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Discount {
+    #[serde(default)]
+    pub(super) id: String,
     pub(super) start: Option<i64>,
     pub(super) end: Option<i64>,
+    /// Set where it is of one item.
+    pub(super) subscription_item: Option<Id>,
+    /// Set where it is not the customer's.
+    pub(super) subscription: Option<Id>,
     /// Before clover.
     coupon: Option<Expandable<Coupon>>,
     source: Option<DiscountSource>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct DiscountSource {
     coupon: Option<Expandable<Coupon>>,
 }
@@ -211,13 +225,13 @@ impl Discount {
         self.source.as_ref().and_then(|source| source.coupon.as_ref()).or(self.coupon.as_ref())
     }
 
-    /// A discount as it is kept of customers.
-    pub(super) fn of(coupon: Expandable<Coupon>, start: Option<i64>, end: Option<i64>) -> Self {
-        Self { start, end, coupon: Some(coupon), source: None }
+    /// The same with its coupon at hand.
+    pub(super) fn with_coupon(self, coupon: Coupon) -> Self {
+        Self { coupon: Some(Expandable::Object(coupon)), source: None, ..self }
     }
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Coupon {
     pub(super) id: String,
     pub(super) percent_off: Option<Decimal>,
@@ -228,20 +242,23 @@ pub(super) struct Coupon {
     pub(super) currency_options: Option<BTreeMap<String, AmountOff>>,
     /// Only on a coupon that was fetched for itself.
     pub(super) applies_to: Option<AppliesTo>,
+    /// Whether it was fetched for itself, so that what is not here is not there.
+    #[serde(default)]
+    pub(super) is_whole: bool,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct AmountOff {
     pub(super) amount_off: i64,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct AppliesTo {
     #[serde(default)]
     pub(super) products: Vec<String>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct TaxRate {
     #[serde(default, deserialize_with = "or_default")]
     pub(super) inclusive: bool,
@@ -259,11 +276,37 @@ pub(super) struct Customer {
     pub(super) discount: Option<Discount>,
 }
 
+/// Something that happened, with the object as it was afterwards.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Event {
+    pub(super) id: String,
+    pub(super) created: i64,
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+    pub(super) data: EventData,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct EventData {
+    /// In the shape of the account's own version; nothing in it is expanded.
+    pub(super) object: Box<RawValue>,
+    /// What was other before; of lists the whole, of objects only what differs.
+    pub(super) previous_attributes: Option<Box<RawValue>>,
+}
+
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Invoice {
     pub(super) id: String,
     #[serde(default)]
     pub(super) created: i64,
+    pub(super) status: Option<String>,
+    pub(super) collection_method: Option<String>,
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) attempt_count: i64,
+    #[serde(default)]
+    pub(super) lines: List<Line>,
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) discounts: Vec<Expandable<Discount>>,
     /// Before basil.
     subscription: Option<Id>,
     parent: Option<InvoiceParent>,
@@ -302,6 +345,86 @@ impl Invoice {
     }
 }
 
+/// A line of an invoice.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Line {
+    pub(super) id: String,
+    /// Not said; lines are never read in windows.
+    #[serde(skip)]
+    pub(super) created: i64,
+    pub(super) amount: i64,
+    pub(super) quantity: Option<i64>,
+    pub(super) quantity_decimal: Option<Decimal>,
+    pub(super) period: LinePeriod,
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) discount_amounts: Vec<DiscountAmount>,
+    parent: Option<LineParent>,
+    pricing: Option<Pricing>,
+    /// Before basil, as are those below.
+    price: Option<Id>,
+    #[serde(default, deserialize_with = "or_default")]
+    proration: bool,
+    subscription_item: Option<Id>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct LinePeriod {
+    pub(super) start: i64,
+    pub(super) end: i64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct DiscountAmount {
+    pub(super) amount: i64,
+    pub(super) discount: Id,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct LineParent {
+    subscription_item_details: Option<ItemDetails>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct ItemDetails {
+    subscription_item: Option<Id>,
+    #[serde(default, deserialize_with = "or_default")]
+    proration: bool,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Pricing {
+    price_details: Option<PriceDetails>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct PriceDetails {
+    price: Option<Id>,
+}
+
+impl Line {
+    fn details(&self) -> Option<&ItemDetails> {
+        self.parent.as_ref()?.subscription_item_details.as_ref()
+    }
+
+    /// The item of a subscription that it bills, in either shape; `None` for what was added by hand.
+    pub(super) fn item(&self) -> Option<&str> {
+        let id = self.details().and_then(|details| details.subscription_item.as_ref()).or(self.subscription_item.as_ref());
+        id.map(|id| id.0.as_str())
+    }
+
+    /// Whether it bills or credits a part of a period that had begun, in either shape.
+    pub(super) fn is_proration(&self) -> bool {
+        self.proration || self.details().is_some_and(|details| details.proration)
+    }
+
+    /// Its price, in either shape.
+    pub(super) fn price(&self) -> Option<&str> {
+        let details = self.pricing.as_ref().and_then(|pricing| pricing.price_details.as_ref());
+        let id = details.and_then(|details| details.price.as_ref()).or(self.price.as_ref());
+        id.map(|id| id.0.as_str())
+    }
+}
+
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct BalanceTransaction {
     pub(super) id: String,
@@ -324,7 +447,18 @@ pub(super) struct Charge {
 
 /// Takes null for the default: Stripe writes both null and nothing for empty lists.
 fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+    if !deserializer.is_human_readable() {
+        return T::deserialize(deserializer);
+    }
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// Whether anything but null is there.
+fn is_there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    if !deserializer.is_human_readable() {
+        return bool::deserialize(deserializer);
+    }
+    Ok(Option::<de::IgnoredAny>::deserialize(deserializer)?.is_some())
 }
 
 /// The digits as they were sent: a number never passes through a float on its way.
@@ -333,7 +467,7 @@ fn number_or_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, 
         // Our own records, where it is text.
         return String::deserialize(deserializer);
     }
-    let raw = Box::<serde_json::value::RawValue>::deserialize(deserializer)?;
+    let raw = Box::<RawValue>::deserialize(deserializer)?;
     let text = raw.get();
     if text.starts_with('"') { serde_json::from_str(text).map_err(de::Error::custom) } else { Ok(text.to_owned()) }
 }
@@ -353,7 +487,18 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Expandable<T> {
                 T::deserialize(MapAccessDeserializer::new(map)).map(Expandable::Object)
             }
         }
-        deserializer.deserialize_any(Visitor(PhantomData))
+        if deserializer.is_human_readable() {
+            return deserializer.deserialize_any(Visitor(PhantomData));
+        }
+        #[derive(Deserialize)]
+        enum Recorded<T> {
+            Id(String),
+            Object(T),
+        }
+        Ok(match Recorded::deserialize(deserializer)? {
+            Recorded::Id(id) => Self::Id(id),
+            Recorded::Object(object) => Self::Object(object),
+        })
     }
 }
 
@@ -362,6 +507,9 @@ impl<'de> Deserialize<'de> for Id {
         #[derive(Deserialize)]
         struct Object {
             id: String,
+        }
+        if !deserializer.is_human_readable() {
+            return String::deserialize(deserializer).map(Self);
         }
         Ok(match Expandable::<Object>::deserialize(deserializer)? {
             Expandable::Id(id) => Self(id),

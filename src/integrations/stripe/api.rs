@@ -5,9 +5,10 @@ use std::future::Future;
 use jiff::Timestamp;
 
 use super::answers::{
-    Account, Balance, BalanceTransaction, Charge, Coupon, Customer, Glimpse, Invoice, Item, List, Price, Subscription,
+    Account, Balance, BalanceTransaction, Charge, Coupon, Customer, Event, Glimpse, Invoice, Item, Line, List, Price,
+    Subscription,
 };
-use super::mrr::PriceKey;
+use super::{mrr::PriceKey, sweep::Span};
 use crate::http::{Answer, Error, Http, Next, Pages, Request};
 
 /// Entries of a page; Stripe gives no more.
@@ -21,12 +22,23 @@ pub(super) type Listing<T> = Pages<List<T>, fn(&Answer<List<T>>) -> Result<Next,
 /// An entry of a list, by whose id the following page is asked for.
 pub(super) trait Entry {
     fn id(&self) -> &str;
+    /// When it was created, in seconds since 1970.
+    fn created(&self) -> i64;
 }
 
 macro_rules! entries {
-    ($($entry:ty),*) => { $(impl Entry for $entry { fn id(&self) -> &str { &self.id } })* };
+    ($($entry:ty),*) => {
+        $(impl Entry for $entry {
+            fn id(&self) -> &str {
+                &self.id
+            }
+            fn created(&self) -> i64 {
+                self.created
+            }
+        })*
+    };
 }
-entries!(BalanceTransaction, Charge, Customer, Invoice, Item, Subscription);
+entries!(BalanceTransaction, Charge, Customer, Event, Invoice, Item, Line, Subscription);
 
 /// The account that the key belongs to.
 pub(super) async fn account(http: &Http) -> Result<Account, Error> {
@@ -56,14 +68,55 @@ pub(super) async fn glimpse(
     Ok(request.json().await?.body)
 }
 
-/// All subscriptions, newest first, those that ended too; after one of them where a walk goes on.
-pub(super) fn subscriptions(http: &Http, after: Option<&str>) -> Listing<Subscription> {
+/// Subscriptions, newest first, those that ended too; after one of them where a walk goes on.
+pub(super) fn subscriptions(http: &Http, span: Span, after: Option<&str>) -> Listing<Subscription> {
     let request = http
         .get(SUBSCRIPTIONS)
         .query("status", "all")
         .query("expand[]", "data.discounts.source.coupon")
         .query("expand[]", "data.items.data.discounts");
-    pages(request, after)
+    pages(within(request, span), after)
+}
+
+/// All subscriptions of a customer.
+pub(super) fn subscriptions_of(http: &Http, customer: &str) -> Listing<Subscription> {
+    let request = http
+        .get(SUBSCRIPTIONS)
+        .query("customer", customer)
+        .query("status", "all")
+        .query("expand[]", "data.discounts.source.coupon")
+        .query("expand[]", "data.items.data.discounts");
+    pages(request, None)
+}
+
+/// A subscription with its discounts, which no event shows.
+pub(super) async fn subscription(http: &Http, id: &str) -> Result<Subscription, Error> {
+    let request = http
+        .get("/v1/subscriptions/{id}")
+        .path("id", id)
+        .query("expand[]", "discounts.source.coupon")
+        .query("expand[]", "items.data.discounts");
+    Ok(request.json().await?.body)
+}
+
+/// What happened lately to things of some kinds, newest first. Stripe remembers 30 days.
+pub(super) fn events(http: &Http, kinds: &[&str], span: Span, after: Option<&str>) -> Listing<Event> {
+    let mut request = http.get("/v1/events");
+    for kind in kinds {
+        request = request.query("types[]", kind);
+    }
+    pages(within(request, span), after)
+}
+
+/// Invoices with what they bill, newest first.
+pub(super) fn invoices(http: &Http, span: Span, after: Option<&str>) -> Listing<Invoice> {
+    let request = http.get("/v1/invoices").query("expand[]", "data.discounts.source.coupon");
+    pages(within(request, span), after)
+}
+
+/// The lines of an invoice that has more of them than its own answer holds.
+pub(super) fn lines(http: &Http, invoice: &str, after: Option<&str>) -> Listing<Line> {
+    pages(http.get("/v1/invoices/{id}/lines").path("id", invoice), after)
 }
 
 /// The items of a subscription that has more of them than its own answer holds.
@@ -98,9 +151,15 @@ pub(super) async fn coupon(http: &Http, id: &str) -> Result<Coupon, Error> {
     Ok(request.json().await?.body)
 }
 
-/// All customers that were not deleted, newest first.
-pub(super) fn customers(http: &Http, after: Option<&str>) -> Listing<Customer> {
-    pages(http.get("/v1/customers").query("expand[]", "data.discount.source.coupon"), after)
+/// Customers that were not deleted, newest first.
+pub(super) fn customers(http: &Http, span: Span, after: Option<&str>) -> Listing<Customer> {
+    pages(within(http.get("/v1/customers").query("expand[]", "data.discount.source.coupon"), span), after)
+}
+
+/// A customer with its discount.
+pub(super) async fn customer(http: &Http, id: &str) -> Result<Customer, Error> {
+    let request = http.get("/v1/customers/{id}").path("id", id).query("expand[]", "discount.source.coupon");
+    Ok(request.json().await?.body)
 }
 
 /// All invoices that are open, newest first.
@@ -117,12 +176,12 @@ pub(super) async fn latest_invoice(http: &Http, subscription: &str) -> Result<Op
 
 /// What moved the balance from an instant up to but not including another, newest first.
 pub(super) fn balance_transactions(http: &Http, from: Timestamp, to: Timestamp) -> Listing<BalanceTransaction> {
-    pages(between(http.get("/v1/balance_transactions"), from, to), None)
+    pages(within(http.get("/v1/balance_transactions"), between(from, to)), None)
 }
 
 /// Attempts to charge somebody from an instant up to but not including another, newest first.
 pub(super) fn charges(http: &Http, from: Timestamp, to: Timestamp) -> Listing<Charge> {
-    pages(between(http.get("/v1/charges"), from, to), None)
+    pages(within(http.get("/v1/charges"), between(from, to)), None)
 }
 
 /// The answer, or nothing where the key may not read it or it is gone.
@@ -135,8 +194,18 @@ pub(super) async fn if_readable<T>(answer: impl Future<Output = Result<T, Error>
     }
 }
 
-fn between(request: Request, from: Timestamp, to: Timestamp) -> Request {
-    request.query("created[gte]", from.as_second()).query("created[lt]", to.as_second())
+fn between(from: Timestamp, to: Timestamp) -> Span {
+    Span { from: Some(from.as_second()), to: Some(to.as_second()) }
+}
+
+fn within(mut request: Request, span: Span) -> Request {
+    if let Some(from) = span.from {
+        request = request.query("created[gte]", from);
+    }
+    if let Some(to) = span.to {
+        request = request.query("created[lt]", to);
+    }
+    request
 }
 
 fn pages<T: Entry + serde::de::DeserializeOwned>(request: Request, after: Option<&str>) -> Listing<T> {

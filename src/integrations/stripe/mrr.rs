@@ -2,7 +2,7 @@
 //!
 //! Pure and exact: rational numbers throughout, nothing is rounded here. What is worth zero says why.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use num_traits::{Signed, Zero};
 use serde::{Deserialize, Serialize};
@@ -10,17 +10,11 @@ use serde::{Deserialize, Serialize};
 use super::{
     answers::{Coupon, Discount, Expandable, Invoice, Item, Price, Subscription, TaxRate},
     discount::{self, Line},
+    amount::Amount,
     price::{self, Unreadable},
     settings::{Counted, Rules},
 };
 use crate::metric::{Exact, exact};
-
-/// Prices and coupons that had to be fetched for themselves. `None`: it may not be read or is gone.
-#[derive(Debug, Default)]
-pub(super) struct Facts {
-    pub(super) prices: BTreeMap<PriceKey, Option<Price>>,
-    pub(super) coupons: BTreeMap<String, Option<Coupon>>,
-}
 
 /// A price's id, and the currency whose tiers are needed where that is not its own.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,17 +24,17 @@ pub(super) struct PriceKey {
 }
 
 /// What other lists say about one subscription.
-#[derive(Debug, Default)]
-pub(super) struct Around<'a> {
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Around {
     /// The customer's own discount.
-    pub(super) customer_discount: Option<&'a Discount>,
+    pub(super) customer_discount: Option<Discount>,
     /// When its oldest open invoice was created.
     pub(super) past_due_since: Option<i64>,
     /// The share that tax adds to its latest invoice.
-    pub(super) invoiced_tax: Option<Exact>,
+    pub(super) invoiced_tax: Option<Amount>,
 }
 
-/// What the engine must know before it can value a subscription.
+/// What is not part of a subscription's own answer and must be fetched before it can be valued.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Needs {
     pub(super) prices: BTreeSet<PriceKey>,
@@ -92,10 +86,19 @@ pub(super) enum Reason {
     Unreadable(String),
 }
 
+impl Reason {
+    /// Whether it fills in for something that could not be known.
+    pub(super) fn is_assumption(&self) -> bool {
+        matches!(self, Self::DiscountUnread | Self::TaxUnread | Self::UnknownStatus | Self::Unreadable(_))
+    }
+}
+
 /// Values a subscription as it is at an instant.
-pub(super) fn value(sub: &Subscription, facts: &Facts, around: &Around<'_>, rules: &Rules, at: i64) -> Valuation {
+///
+/// Prices and coupons that [`needs`] names must have been put in their places; what is missing is noted.
+pub(super) fn value(sub: &Subscription, around: &Around, rules: &Rules, at: i64) -> Valuation {
     let standing = standing(sub, around.past_due_since, rules, at);
-    match worth(sub, facts, around, rules, valued_at(sub, at)) {
+    match worth(sub, around, rules, valued_at(sub, at)) {
         Ok(valuation) => Valuation { excluded: standing.or(valuation.excluded), ..valuation },
         Err(sentence) => Valuation {
             excluded: Some(standing.unwrap_or_else(|| Reason::Unreadable(sentence.to_owned()))),
@@ -123,6 +126,8 @@ pub(super) fn standing(sub: &Subscription, past_due_since: Option<i64>, rules: &
             }
         }
         "trialing" => return Some(Reason::Trialing),
+        // What has ended was active before, as far as it shows.
+        "canceled" if sub.ended_at.is_some_and(|end| at < end) => {}
         "canceled" => return Some(Reason::Canceled),
         "unpaid" => return Some(Reason::Unpaid),
         "incomplete" | "incomplete_expired" => return Some(Reason::Incomplete),
@@ -149,31 +154,31 @@ pub(super) fn standing(sub: &Subscription, past_due_since: Option<i64>, rules: &
 }
 
 /// When a cancellation that was asked for takes effect.
-fn ends_at(sub: &Subscription) -> Option<i64> {
+pub(super) fn ends_at(sub: &Subscription) -> Option<i64> {
     if sub.cancel_at.is_some() || !sub.cancel_at_period_end {
         return sub.cancel_at;
     }
     sub.items.data.iter().filter_map(|item| item.current_period_end).max().or(sub.current_period_end)
 }
 
-/// Which prices and coupons must be fetched before [`value`] can be right.
-pub(super) fn needs(sub: &Subscription, around: &Around<'_>, at: i64) -> Needs {
+/// Which prices and coupons must be fetched before [`value`] can be right for an instant and all after it.
+pub(super) fn needs(sub: &Subscription, around: &Around, from: i64) -> Needs {
     let mut needs = Needs::default();
-    let at = valued_at(sub, at);
-    let in_force = |discount: &&Discount| discount::in_force(discount, at);
+    let from = valued_at(sub, from);
+    let matters = |discount: &&Discount| discount.end.is_none_or(|end| from < end);
     for item in sub.items.data.iter().filter(|item| is_licensed(item)) {
         needs.prices.extend(price_key(&item.price, &sub.currency));
-        needs.coupons.extend(item.discounts.iter().filter_map(object).filter(in_force).filter_map(coupon_id));
+        needs.coupons.extend(item.discounts.iter().filter_map(object).filter(matters).filter_map(coupon_id));
     }
-    let of_sub = sub.discounts.iter().filter_map(object).chain(&sub.discount).chain(around.customer_discount);
-    needs.coupons.extend(of_sub.filter(in_force).filter_map(coupon_id));
+    let of_sub = sub.discounts.iter().filter_map(object).chain(&sub.discount).chain(&around.customer_discount);
+    needs.coupons.extend(of_sub.filter(matters).filter_map(coupon_id));
     needs
 }
 
 /// Whether the latest invoice must be asked for the tax that is inside a price.
-pub(super) fn needs_invoiced_tax(sub: &Subscription, facts: &Facts) -> bool {
+pub(super) fn needs_invoiced_tax(sub: &Subscription) -> bool {
     sub.items.data.iter().filter(|item| is_licensed(item)).any(|item| {
-        let tariff = price::tariff(price_of(item, &sub.currency, facts), &sub.currency);
+        let tariff = price::tariff(&item.price, &sub.currency);
         rates(sub, item).is_empty() && tariff.is_ok_and(|tariff| tariff.tax_behavior == Some("inclusive"))
     })
 }
@@ -196,8 +201,7 @@ struct Priced<'a> {
 /// Steps 2 to 5: amounts, discounts, months, tax.
 fn worth(
     sub: &Subscription,
-    facts: &Facts,
-    around: &Around<'_>,
+    around: &Around,
     rules: &Rules,
     at: i64,
 ) -> Result<Valuation, Unreadable> {
@@ -207,16 +211,16 @@ fn worth(
         if is_metered(item) {
             notes.push((Reason::Metered, Exact::zero()));
         } else if is_licensed(item) {
-            priced.push(price_item(sub, item, facts, around, rules, &mut notes)?);
+            priced.push(price_item(sub, item, around, rules, &mut notes)?);
         } else if item.price.kind.as_deref() != Some("one_time") {
             return Err("a price recurs in an unknown way");
         }
     }
     let gross: Exact = priced.iter().map(|priced| &priced.line.amount).sum();
-    let counted = discounted(sub, &priced, facts, around, rules.discounts, at, Some(&mut notes))?;
+    let counted = discounted(sub, &priced, around, rules.discounts, at, Some(&mut notes))?;
     let worth: Exact = counted.iter().sum();
     if has_discounts(sub, around) && rules.discounts != Counted::All {
-        let all: Exact = discounted(sub, &priced, facts, around, Counted::All, at, None)?.iter().sum();
+        let all: Exact = discounted(sub, &priced, around, Counted::All, at, None)?.iter().sum();
         if all != worth {
             notes.push((Reason::DiscountNotCounted, all - &worth));
         }
@@ -235,12 +239,11 @@ fn worth(
 fn price_item<'a>(
     sub: &Subscription,
     item: &'a Item,
-    facts: &Facts,
-    around: &Around<'_>,
+    around: &Around,
     rules: &Rules,
     notes: &mut Vec<(Reason, Exact)>,
 ) -> Result<Priced<'a>, Unreadable> {
-    let price = price_of(item, &sub.currency, facts);
+    let price = &item.price;
     let tariff = price::tariff(price, &sub.currency)?;
     let amount = price::period_amount(item, price, &tariff)?;
     if tariff.is_custom {
@@ -269,8 +272,7 @@ fn price_item<'a>(
 fn discounted(
     sub: &Subscription,
     priced: &[Priced<'_>],
-    facts: &Facts,
-    around: &Around<'_>,
+    around: &Around,
     counted: Counted,
     at: i64,
     mut notes: Option<&mut Vec<(Reason, Exact)>>,
@@ -280,7 +282,7 @@ fn discounted(
         if discount.is_some_and(|discount| !discount::in_force(discount, at)) {
             return Ok(());
         }
-        let (coupon, is_whole) = discount.map_or((None, false), |discount| coupon_of(discount, facts));
+        let (coupon, is_whole) = discount.map_or((None, false), coupon_of);
         if !is_whole && let Some(notes) = notes.as_deref_mut() {
             notes.push((Reason::DiscountUnread, Exact::zero()));
         }
@@ -300,14 +302,14 @@ fn discounted(
         _ => sub.discounts.iter().map(object).collect(),
     };
     let has_own = own.iter().any(|discount| discount.is_none_or(|discount| discount::in_force(discount, at)));
-    let discounts = if has_own { own } else { around.customer_discount.map(Some).into_iter().collect() };
+    let discounts = if has_own { own } else { around.customer_discount.as_ref().map(Some).into_iter().collect() };
     for discount in discounts {
         take(discount, &mut lines)?;
     }
     Ok(priced.iter().zip(lines).map(|(priced, line)| line.amount * &priced.factor).collect())
 }
 
-fn has_discounts(sub: &Subscription, around: &Around<'_>) -> bool {
+pub(super) fn has_discounts(sub: &Subscription, around: &Around) -> bool {
     let of_items = sub.items.data.iter().any(|item| !item.discounts.is_empty());
     of_items || !sub.discounts.is_empty() || sub.discount.is_some() || around.customer_discount.is_some()
 }
@@ -318,7 +320,7 @@ fn inclusive_tax(
     sub: &Subscription,
     item: &Item,
     behavior: Option<&str>,
-    around: &Around<'_>,
+    around: &Around,
 ) -> Result<Option<Exact>, Unreadable> {
     let rates = rates(sub, item);
     let has_inclusive = rates.iter().any(|rate| rate.inclusive);
@@ -331,7 +333,7 @@ fn inclusive_tax(
         return Ok(Some(Exact::zero()));
     }
     if rates.is_empty() {
-        return Ok(around.invoiced_tax.clone());
+        return Ok(around.invoiced_tax.as_ref().map(|tax| tax.0.clone()));
     }
     let mut sum = Exact::zero();
     // A rate that is not inclusive comes on top, unless the price alone says that tax is inside.
@@ -357,38 +359,37 @@ fn plan(price: &Price, worth: Exact) -> Plan {
 }
 
 /// Names the price to fetch: tiers and other currencies are not part of the list.
-fn price_key(price: &Price, currency: &str) -> Option<PriceKey> {
+pub(super) fn price_key(price: &Price, currency: &str) -> Option<PriceKey> {
     let is_tiered = price.billing_scheme.as_deref() == Some("tiered");
-    let is_foreign = !price.currency.eq_ignore_ascii_case(currency);
-    let tiers_of = (is_tiered && is_foreign).then(|| currency.to_ascii_lowercase());
-    (is_tiered || is_foreign).then(|| PriceKey { id: price.id.clone(), tiers_of })
-}
-
-/// The fetched price where one was needed, else the one in the list.
-fn price_of<'a>(item: &'a Item, currency: &str, facts: &'a Facts) -> &'a Price {
-    let fetched = price_key(&item.price, currency).and_then(|key| facts.prices.get(&key));
-    fetched.and_then(Option::as_ref).unwrap_or(&item.price)
+    let of = |tiers_of: Option<String>| PriceKey { id: price.id.clone(), tiers_of };
+    if price.currency.eq_ignore_ascii_case(currency) {
+        return (is_tiered && price.tiers.is_none()).then(|| of(None));
+    }
+    let mut options = price.currency_options.iter().flatten();
+    let option = options.find_map(|(code, option)| code.eq_ignore_ascii_case(currency).then_some(option));
+    match option {
+        Some(option) if !is_tiered || option.tiers.is_some() => None,
+        _ => Some(of(is_tiered.then(|| currency.to_ascii_lowercase()))),
+    }
 }
 
 /// The discount's coupon, and whether everything about it is known: what it applies to is only said when it is
 /// fetched for itself.
-fn coupon_of<'a>(discount: &'a Discount, facts: &'a Facts) -> (Option<&'a Coupon>, bool) {
-    let fetched = coupon_id(discount).and_then(|id| facts.coupons.get(&id)).and_then(Option::as_ref);
-    match (fetched, discount.coupon()) {
-        (Some(coupon), _) => (Some(coupon), true),
-        (None, Some(Expandable::Object(coupon))) => (Some(coupon), coupon.applies_to.is_some()),
-        (None, _) => (None, false),
+fn coupon_of(discount: &Discount) -> (Option<&Coupon>, bool) {
+    match discount.coupon() {
+        Some(Expandable::Object(coupon)) => (Some(coupon), coupon.is_whole || coupon.applies_to.is_some()),
+        _ => (None, false),
     }
 }
 
-fn coupon_id(discount: &Discount) -> Option<String> {
+pub(super) fn coupon_id(discount: &Discount) -> Option<String> {
     discount.coupon().map(|coupon| match coupon {
         Expandable::Id(id) => id.clone(),
         Expandable::Object(coupon) => coupon.id.clone(),
     })
 }
 
-fn object<T>(expandable: &Expandable<T>) -> Option<&T> {
+pub(super) fn object<T>(expandable: &Expandable<T>) -> Option<&T> {
     match expandable {
         Expandable::Object(object) => Some(object),
         Expandable::Id(_) => None,
@@ -399,7 +400,7 @@ fn is_metered(item: &Item) -> bool {
     item.price.recurring.as_ref().is_some_and(|recurring| recurring.usage_type.as_deref() == Some("metered"))
 }
 
-fn is_licensed(item: &Item) -> bool {
+pub(super) fn is_licensed(item: &Item) -> bool {
     let usage = item.price.recurring.as_ref().map(|recurring| recurring.usage_type.as_deref().unwrap_or("licensed"));
     usage == Some("licensed")
 }

@@ -22,7 +22,7 @@ pub(super) struct Tariff<'a> {
 pub(super) fn tariff<'a>(price: &'a Price, currency: &str) -> Result<Tariff<'a>, Unreadable> {
     if price.currency.eq_ignore_ascii_case(currency) {
         let unit = amount(price.unit_amount_decimal.as_ref(), price.unit_amount)?;
-        let is_custom = price.custom_unit_amount.is_some() && unit.is_none();
+        let is_custom = price.custom_unit_amount && unit.is_none();
         let tiers = price.tiers.as_deref().unwrap_or_default();
         return Ok(Tariff { unit, tiers, tax_behavior: price.tax_behavior.as_deref(), is_custom });
     }
@@ -32,7 +32,7 @@ pub(super) fn tariff<'a>(price: &'a Price, currency: &str) -> Result<Tariff<'a>,
         .find_map(|(code, option)| code.eq_ignore_ascii_case(currency).then_some(option))
         .ok_or("a price has no amount in the subscription's currency")?;
     let unit = amount(option.unit_amount_decimal.as_ref(), option.unit_amount)?;
-    let is_custom = option.custom_unit_amount.is_some() && unit.is_none();
+    let is_custom = option.custom_unit_amount && unit.is_none();
     let tiers = option.tiers.as_deref().unwrap_or_default();
     Ok(Tariff { unit, tiers, tax_behavior: option.tax_behavior.as_deref(), is_custom })
 }

@@ -4,10 +4,11 @@ use serde_json::{Value as Json, json};
 
 use super::{
     answers::{Customer, Invoice},
-    mrr::{self, Around, Facts, PriceKey, Reason},
+    facts::Facts,
+    mrr::{self, Around, PriceKey, Reason},
     vectors::{
         DAY, NOW, active, coupon_facts, discounted, item, month, mrr_of, off, percent, rounded, rules, subscription,
-        value, with,
+        value, value_with, with,
     },
 };
 use crate::metric::{Exact, exact};
@@ -21,10 +22,10 @@ fn a_price_of_another_currency_counts_with_its_amount_in_the_subscriptions() {
         month(2000)["price"].clone(),
         json!({"currency_options": {"eur": {"unit_amount": 1850, "unit_amount_decimal": "1850.5"}}}),
     );
-    let facts = Facts { prices: [(key, serde_json::from_value(fetched).unwrap())].into(), ..Facts::default() };
-    let valuation = mrr::value(&sub, &facts, &Around::default(), &rules(json!({})), NOW);
+    let facts = Facts::of(vec![(key, serde_json::from_value(fetched).unwrap())], Vec::new());
+    let valuation = value_with(&sub, &facts, &rules(json!({})), NOW);
     assert_eq!(valuation.worth, exact::fraction(3701, 2).unwrap());
-    let without = mrr::value(&sub, &Facts::default(), &Around::default(), &rules(json!({})), NOW);
+    let without = mrr::value(&sub, &Around::default(), &rules(json!({})), NOW);
     assert!(matches!(without.excluded, Some(Reason::Unreadable(_))));
 }
 
@@ -44,7 +45,7 @@ fn an_amount_is_taken_in_the_subscriptions_currency_or_not_at_all() {
     let facts = coupon_facts(
         json!({"id": "off1000", "amount_off": 1000, "currency": "usd", "duration": "forever", "currency_options": {"eur": {"amount_off": 900}}}),
     );
-    let valuation = mrr::value(&subscription(eur), &facts, &Around::default(), &rules(json!({})), NOW);
+    let valuation = value_with(&subscription(eur), &facts, &rules(json!({})), NOW);
     assert_eq!(rounded(&valuation), 4100);
 }
 
@@ -71,8 +72,8 @@ fn a_discount_counts_from_its_start_to_its_end() {
 fn a_customers_discount_applies_where_the_subscription_has_none_of_its_own() {
     let customer: Customer =
         serde_json::from_value(json!({"id": "cus_1", "discount": percent(50.0, "forever")})).unwrap();
-    let around = Around { customer_discount: customer.discount.as_ref(), ..Around::default() };
-    let of = |sub: Json| rounded(&mrr::value(&subscription(sub), &Facts::default(), &around, &rules(json!({})), NOW));
+    let around = Around { customer_discount: customer.discount.clone(), ..Around::default() };
+    let of = |sub: Json| rounded(&mrr::value(&subscription(sub), &around, &rules(json!({})), NOW));
     assert_eq!(of(active(&[month(1000)])), 500);
     assert_eq!(of(discounted(&[month(1000)], json!([off(100)]))), 900);
     let expired = with(off(100), json!({"end": NOW - 1}));

@@ -4,7 +4,9 @@ use serde_json::{Value as Json, json};
 
 use super::{
     answers::{Coupon, Price, Subscription},
-    mrr::{self, Around, Facts, PriceKey, Reason, Valuation},
+    amount::Amount,
+    facts::Facts,
+    mrr::{self, Around, PriceKey, Reason, Valuation},
     settings::{self, Rules},
 };
 use crate::{
@@ -77,7 +79,14 @@ pub(super) fn subscription(sub: Json) -> Subscription {
 }
 
 pub(super) fn value(sub: Json, settings: Json) -> Valuation {
-    mrr::value(&subscription(sub), &Facts::default(), &Around::default(), &rules(settings), NOW)
+    mrr::value(&subscription(sub), &Around::default(), &rules(settings), NOW)
+}
+
+/// The value of a subscription of which this was fetched.
+pub(super) fn value_with(sub: &Subscription, facts: &Facts, rules: &Rules, at: i64) -> Valuation {
+    let (mut sub, mut around) = (sub.clone(), Around::default());
+    facts.put(&mut sub, &mut around);
+    mrr::value(&sub, &around, rules, at)
 }
 
 /// What counts, exactly.
@@ -248,19 +257,19 @@ fn row_22_past_due_for_longer_than_allowed_is_left_out() {
     let sub = subscription(with(active(&[month(2900)]), json!({"status": "past_due"})));
     let past_due = |days: i64, settings: Json| {
         let around = Around { past_due_since: Some(NOW - days * DAY), ..Around::default() };
-        rounded(&mrr::value(&sub, &Facts::default(), &around, &rules(settings), NOW))
+        rounded(&mrr::value(&sub, &around, &rules(settings), NOW))
     };
     assert_eq!(past_due(31, json!({"max_past_due_days": 30})), 0);
     assert_eq!(past_due(30, json!({"max_past_due_days": 30})), 2900, "not more than 30 days ago");
     assert_eq!(past_due(31, json!({})), 2900);
     let unknown =
-        mrr::value(&sub, &Facts::default(), &Around::default(), &rules(json!({"max_past_due_days": 30})), NOW);
+        mrr::value(&sub, &Around::default(), &rules(json!({"max_past_due_days": 30})), NOW);
     assert_eq!(rounded(&unknown), 2900);
 }
 
 pub(super) fn coupon_facts(coupon: Json) -> Facts {
     let coupon: Coupon = serde_json::from_value(coupon).unwrap();
-    Facts { coupons: [(coupon.id.clone(), Some(coupon))].into(), ..Facts::default() }
+    Facts::of(Vec::new(), vec![coupon])
 }
 
 #[test]
@@ -270,7 +279,7 @@ fn row_34_a_coupon_applies_to_its_products_alone() {
     let facts = coupon_facts(
         json!({"id": "pct50forever", "percent_off": 50, "duration": "forever", "applies_to": {"products": ["prod_A"]}}),
     );
-    let valuation = mrr::value(&sub, &facts, &Around::default(), &rules(json!({})), NOW);
+    let valuation = value_with(&sub, &facts, &rules(json!({})), NOW);
     assert_eq!(rounded(&valuation), 8000);
     assert_eq!(valuation.notes, []);
     assert_eq!(mrr::needs(&sub, &Around::default(), NOW).coupons, ["pct50forever".to_owned()].into());
@@ -281,9 +290,9 @@ fn row_41_an_unknown_inclusive_tax_is_noted() {
     let sub = active(&[with(month(12_000), json!({"price": {"tax_behavior": "inclusive"}}))]);
     assert_eq!(value(sub.clone(), json!({})).notes, [(Reason::TaxUnread, exact::from_int(0))]);
     let sub = subscription(sub);
-    assert!(mrr::needs_invoiced_tax(&sub, &Facts::default()));
-    let around = Around { invoiced_tax: exact::fraction(1, 5), ..Around::default() };
-    assert_eq!(rounded(&mrr::value(&sub, &Facts::default(), &around, &rules(json!({})), NOW)), 10_000);
+    assert!(mrr::needs_invoiced_tax(&sub));
+    let around = Around { invoiced_tax: exact::fraction(1, 5).map(Amount), ..Around::default() };
+    assert_eq!(rounded(&mrr::value(&sub, &around, &rules(json!({})), NOW)), 10_000);
 }
 
 fn tiered(mode: &str, tiers: Json, quantity: i64, facts: bool) -> Valuation {
@@ -293,8 +302,8 @@ fn tiered(mode: &str, tiers: Json, quantity: i64, facts: bool) -> Valuation {
     let key = PriceKey { id: "price_t".to_owned(), tiers_of: None };
     let sub = subscription(active(&[item]));
     assert_eq!(mrr::needs(&sub, &Around::default(), NOW).prices, [key.clone()].into());
-    let facts = Facts { prices: [(key, facts.then_some(price))].into(), ..Facts::default() };
-    mrr::value(&sub, &facts, &Around::default(), &rules(json!({})), NOW)
+    let facts = if facts { Facts::of(vec![(key, price)], Vec::new()) } else { Facts::default() };
+    value_with(&sub, &facts, &rules(json!({})), NOW)
 }
 
 #[test]
