@@ -239,6 +239,7 @@ fn turns(state: &State, rules: &Rules, after: i64, before: i64) -> Vec<i64> {
     let mut turns = vec![
         Some(sub.start_date.unwrap_or(sub.created)),
         sub.trial_end,
+        sub.canceled_at,
         sub.ended_at,
         mrr::ends_at(sub),
         sub.pause_collection.as_ref().and_then(|pause| pause.resumes_at),
