@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    answers::{Coupon, Customer, Discount, Expandable},
+    answers::{Customer, Discount},
     api, metrics,
+    sweep::Span,
     walk::{self, Walk},
 };
 use crate::{
@@ -16,6 +17,9 @@ use crate::{
 
 /// The stream's id. Its records are the discounts of customers, by customer.
 pub(super) const STREAM: &str = "customers";
+
+/// Marks the records of customers whose discount changed and whose subscriptions do not know yet.
+pub(super) const CHANGED: &str = "changed:";
 
 /// What a walk adds up.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -28,9 +32,7 @@ struct Counts {
 #[derive(Debug, Serialize, Deserialize)]
 struct Kept {
     generation: u64,
-    start: Option<i64>,
-    end: Option<i64>,
-    coupon: Result<Coupon, String>,
+    discount: Discount,
 }
 
 /// Reads all customers and answers the wanted metrics. Gives the generation of the discounts that it kept.
@@ -42,13 +44,13 @@ pub(super) async fn read(ctx: &Context, wanted: &[&str], period: Period) -> Resu
         return Ok(generation);
     }
     let mut walk: Walk<Counts> = Walk::resume(ctx, STREAM, period).await?;
-    let mut pages = api::customers(&ctx.http, walk.cursor.as_deref());
+    let mut pages = api::customers(&ctx.http, Span::default(), walk.cursor.as_deref());
     loop {
         let page = match pages.next().await {
             Ok(Some(page)) => page.body,
             Ok(None) => break,
             Err(error) if walk.begin_again(&error) => {
-                pages = api::customers(&ctx.http, None);
+                pages = api::customers(&ctx.http, Span::default(), None);
                 continue;
             }
             Err(error) => return Err(error),
@@ -99,28 +101,16 @@ fn answers(counts: &Counts, wanted: &[&str], period: Period, today: Day) -> Vec<
 
 fn record(customer: Customer, generation: u64) -> Result<Option<Record>, Error> {
     let Some(discount) = customer.discount else { return Ok(None) };
-    let coupon = match discount.coupon() {
-        Some(Expandable::Object(coupon)) => Ok(coupon.clone()),
-        Some(Expandable::Id(id)) => Err(id.clone()),
-        None => return Ok(None),
-    };
-    let kept = Kept { generation, start: discount.start, end: discount.end, coupon };
+    let kept = Kept { generation, discount };
     Ok(Some(Record { key: customer.id, group: String::new(), bytes: walk::encode(&kept)? }))
 }
 
-/// The discounts of some customers. Without a generation the last ones known hold.
-pub(super) async fn discounts(
-    ctx: &Context,
-    customers: &[String],
-    generation: Option<u64>,
-) -> Result<HashMap<String, Discount>, Error> {
+/// The discounts of some customers, as far as they are known.
+pub(super) async fn discounts(ctx: &Context, customers: &[String]) -> Result<HashMap<String, Discount>, Error> {
     let mut discounts = HashMap::new();
     for record in ctx.records(STREAM, customers).await? {
         let kept: Kept = walk::decode(&record.bytes)?;
-        if generation.is_none_or(|generation| kept.generation == generation) {
-            let coupon = kept.coupon.map_or_else(Expandable::Id, Expandable::Object);
-            discounts.insert(record.key, Discount::of(coupon, kept.start, kept.end));
-        }
+        discounts.insert(record.key, kept.discount);
     }
     Ok(discounts)
 }

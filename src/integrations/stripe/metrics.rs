@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::answers::{BalanceTransaction, Charge};
+use super::{
+    answers::{BalanceTransaction, Charge},
+    figures::{MOVEMENTS, SHARES},
+};
 use crate::{
     integrations::Error,
     metric::{
-        Answer, Currency, Day, Definition, Dimension, Kind, Money, Period, Polarity, Sample, Unit, ValidRange, Value,
-        WidgetType, Zone,
+        Answer, Currency, Day, Definition, Dimension, ExchangeEffect, Kind, Money, Period, Polarity, Sample, Unit,
+        ValidRange, Value, WidgetType, Zone,
     },
 };
 
@@ -17,12 +20,15 @@ use crate::{
 struct Row(&'static str, &'static str, &'static str, &'static str, Unit, Kind, Polarity, &'static str);
 
 use Kind::{Flow, Level, Ratio};
-use Polarity::{DownIsGood, UpIsGood};
+use Polarity::{DownIsGood, Neutral, UpIsGood};
 use Unit::{Count, Percent};
 const MONEY: Unit = Unit::Currency;
 
+/// What has a receipt, beside movements and shares.
+const EXPLAINED: [&str; 4] = ["stripe_mrr", "stripe_mrr_fx", "stripe_churn_rate", "stripe_ltv"];
+
 #[rustfmt::skip]
-const ROWS: [Row; 17] = [
+const ROWS: [Row; 30] = [
     Row("stripe_mrr", "MRR", "subscriptions", "revenue", MONEY, Level, UpIsGood,
         "Monthly recurring revenue: what the paying subscriptions come to in a month, after discounts and without tax. Trials, usage and one-off items do not count."),
     Row("stripe_arr", "ARR", "subscriptions", "revenue", MONEY, Level, UpIsGood,
@@ -39,6 +45,32 @@ const ROWS: [Row; 17] = [
         "Subscriptions that began to pay on the day: at the end of their trial, else at their start."),
     Row("stripe_churned_subscriptions", "Churned subscriptions", "subscriptions", "subscriptions", Count, Flow, DownIsGood,
         "Paying subscriptions that ended on the day."),
+    Row("stripe_mrr_new", "New MRR", "subscriptions", "revenue", MONEY, Flow, UpIsGood,
+        "MRR of customers that pay for the first time ever."),
+    Row("stripe_mrr_expansion", "Expansion MRR", "subscriptions", "revenue", MONEY, Flow, UpIsGood,
+        "What customers that paid the day before pay more, each customer taken as a whole."),
+    Row("stripe_mrr_contraction", "Contraction MRR", "subscriptions", "revenue", MONEY, Flow, DownIsGood,
+        "What customers that still pay pay less than the day before, as a positive amount."),
+    Row("stripe_mrr_churned", "Churned MRR", "subscriptions", "revenue", MONEY, Flow, DownIsGood,
+        "What customers that pay nothing any more paid the day before, as a positive amount."),
+    Row("stripe_mrr_reactivation", "Reactivation MRR", "subscriptions", "revenue", MONEY, Flow, UpIsGood,
+        "MRR of customers that paid once, paid nothing the day before, and pay again."),
+    Row("stripe_mrr_fx", "FX effect on MRR", "subscriptions", "revenue", MONEY, Flow, Neutral,
+        "What exchange rates alone did to MRR in the reporting currency: MRR less that of the day before less all movements."),
+    Row("stripe_churn_rate", "Customer churn rate", "subscriptions", "customers", Percent, Ratio, DownIsGood,
+        "Share of the customers that paid 30 days before and pay nothing now."),
+    Row("stripe_mrr_churn_rate", "MRR churn rate", "subscriptions", "revenue", Percent, Ratio, DownIsGood,
+        "Churned and contraction MRR of 30 days, divided by MRR before them."),
+    Row("stripe_net_mrr_churn_rate", "Net MRR churn rate", "subscriptions", "revenue", Percent, Ratio, DownIsGood,
+        "Churned and contraction less expansion and reactivation MRR of 30 days, divided by MRR before them."),
+    Row("stripe_nrr", "Net revenue retention", "subscriptions", "revenue", Percent, Ratio, UpIsGood,
+        "What customers that paid 30 days before pay now, divided by what they paid then. New and reactivated ones do not count."),
+    Row("stripe_grr", "Gross revenue retention", "subscriptions", "revenue", Percent, Ratio, UpIsGood,
+        "The same without what they pay more; 100 percent at most."),
+    Row("stripe_ltv", "Customer lifetime value", "subscriptions", "customers", MONEY, Ratio, UpIsGood,
+        "ARPU divided by the customer churn rate of 30 days. Not defined where nobody was lost."),
+    Row("stripe_quick_ratio", "Quick ratio", "subscriptions", "revenue", Unit::Ratio, Ratio, UpIsGood,
+        "New, reactivation and expansion MRR of 30 days divided by what was churned and contracted."),
     Row("stripe_customers", "Customers", "customers", "customers", Count, Level, UpIsGood,
         "Customers in the account, paying or not. Deleted ones do not count."),
     Row("stripe_new_customers", "New customers", "customers", "customers", Count, Flow, UpIsGood,
@@ -66,7 +98,8 @@ pub(super) fn definitions() -> Vec<Definition> {
 
 fn definition(&Row(id, name, stream, category, unit, kind, polarity, description): &Row) -> Definition {
     let is_by_plan = id == "stripe_mrr_by_plan";
-    let is_of_today = kind == Level || id == "stripe_arpu";
+    let is_of_today = id == "stripe_customers";
+    let of_money = SHARES.iter().any(|share| share.metric_id == id);
     Definition {
         id: id.to_owned(),
         name: name.to_owned(),
@@ -81,8 +114,10 @@ fn definition(&Row(id, name, stream, category, unit, kind, polarity, description
         kind,
         polarity,
         valid: match (unit, kind) {
+            _ if id == "stripe_net_mrr_churn_rate" || id == "stripe_mrr_fx" => ValidRange::Any,
+            _ if id == "stripe_nrr" => ValidRange::NotNegative,
             (Percent, _) => ValidRange::Share,
-            (Unit::Currency, Flow) => ValidRange::Any,
+            (Unit::Currency, Flow) if stream == "balance" => ValidRange::Any,
             _ => ValidRange::NotNegative,
         },
         settles_after_days: if is_of_today { 0 } else { 3 },
@@ -91,10 +126,21 @@ fn definition(&Row(id, name, stream, category, unit, kind, polarity, description
         definition: 1,
         dimension: is_by_plan.then_some(Dimension::Plan),
         stream: stream.to_owned(),
-        explained: is_by_plan || id == "stripe_mrr",
-        of_money: false,
-        exchange_effect: None,
+        explained: is_by_plan
+            || of_money
+            || EXPLAINED.contains(&id)
+            || MOVEMENTS.iter().any(|(movement, _)| *movement == id),
+        of_money,
+        exchange_effect: (id == "stripe_mrr_fx").then(exchange_effect),
     }
+}
+
+fn exchange_effect() -> ExchangeEffect {
+    let of = |is_gain: bool| {
+        let movements = MOVEMENTS.iter().filter(|(_, kind)| kind.is_gain() == is_gain);
+        movements.map(|(id, _)| (*id).to_owned()).collect()
+    };
+    ExchangeEffect { of: "stripe_mrr".to_owned(), added: of(true), subtracted: of(false) }
 }
 
 /// The civil day of a Unix time.

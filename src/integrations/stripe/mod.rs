@@ -6,18 +6,24 @@
 //! is worth.
 #![doc = include_str!("guide.md")]
 
+mod amount;
 mod answers;
 mod api;
+mod codec;
 mod connection;
 mod customers;
+mod daily;
 mod descriptor;
 mod discount;
 mod facts;
 mod figures;
 mod flows;
-mod kept;
+mod follow;
+mod largest;
 mod metrics;
+mod movements;
 mod mrr;
+mod past;
 mod past_due;
 mod price;
 mod receipt;
@@ -27,8 +33,10 @@ mod rule_tests;
 mod scripted;
 mod settings;
 mod subscriptions;
+mod sweep;
 #[cfg(test)]
 mod tests;
+mod timeline;
 mod totals;
 #[cfg(test)]
 mod vectors;
@@ -64,19 +72,21 @@ impl Integration for Stripe {
             ["customers", "subscriptions", "balance", "charges"].map(|stream| wanted(stream, metrics));
         let (customers_due, subscriptions_due) =
             (is_due(&customers, period, ctx.today()), is_due(&subscriptions, period, ctx.today()));
-        let mut generation = None;
+        let mut has_customers = false;
         if customers_due || subscriptions_due {
             let read = customers::read(ctx, &customers, period).await;
-            generation = read.as_ref().ok().copied();
+            has_customers = read.is_ok();
             report.record(&customers, read.map(drop))?;
         } else {
             report.record(&customers, Ok(()))?;
         }
-        let read = match subscriptions_due {
-            true => subscriptions::read(ctx, &subscriptions, period, generation).await,
-            false => Ok(()),
-        };
-        report.record(&subscriptions, read)?;
+        if subscriptions_due {
+            let read = subscriptions::read(ctx, &subscriptions, period, has_customers).await;
+            let read = read.map(|corrections| report.corrections.extend(corrections));
+            report.record(&subscriptions, read)?;
+        } else {
+            report.record(&subscriptions, Ok(()))?;
+        }
         if !balance.is_empty() {
             report.record(&balance, flows::read_balance(ctx, &balance, period).await)?;
         }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+pub(super) use super::codec::{decode, encode};
+
 use crate::{
     integrations::{Batch, Context, Error},
     metric::{Day, FailureKind, Period},
@@ -81,15 +83,4 @@ impl<S: Default + Serialize + DeserializeOwned> Walk<S> {
         self.sums = S::default();
         self.note(stream, batch)
     }
-}
-
-/// The compact form of records and checkpoints.
-pub(super) fn encode(value: &impl Serialize) -> Result<Vec<u8>, Error> {
-    postcard::to_stdvec(value).map_err(|_| Error::internal("a record could not be written"))
-}
-
-/// Reads what [`encode`] wrote.
-pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
-    postcard::from_bytes(bytes)
-        .map_err(|_| Error::internal("a kept record could not be read; sync the connection anew"))
 }
