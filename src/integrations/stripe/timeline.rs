@@ -63,7 +63,7 @@ impl State {
 }
 
 /// The subscription without what changes with each period and is worth nothing.
-fn gist(sub: &Subscription) -> Subscription {
+pub(super) fn gist(sub: &Subscription) -> Subscription {
     let mut gist = sub.clone();
     if gist.cancel_at.is_some() || !gist.cancel_at_period_end {
         gist.current_period_end = None;
