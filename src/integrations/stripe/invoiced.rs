@@ -161,7 +161,12 @@ impl Invoiced<'_> {
 
     /// Whether another item was billed before an instant, so that one that came then was an addition.
     fn stood_before(&self, id: &str, at: i64) -> bool {
-        self.lines.iter().any(|line| line.start < at && self.owner(line).is_some_and(|owner| owner != id))
+        // What was used is billed when it is over, and other items with it. Months differ by up to three days.
+        let billed_at = |line: &Billed| match line.kind {
+            Kind::Usage => line.start + (line.end - line.newest) + 4 * DAY,
+            _ => line.start,
+        };
+        self.lines.iter().any(|line| billed_at(line) < at && self.owner(line).is_some_and(|owner| owner != id))
     }
 
     /// The newest period that was paid.

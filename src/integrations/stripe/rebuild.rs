@@ -15,6 +15,8 @@ use super::{
     timeline::{self, State},
 };
 
+const DAY: i64 = 24 * 60 * 60;
+
 /// What it was like up to `observed`, where it was first seen as `current`: oldest first, the last one is `current`.
 /// And from when on that is backed by evidence. `prices` are those that were fetched, of
 /// [`Evidence::prices_needed`].
@@ -52,6 +54,12 @@ pub(super) fn rebuild(
         *newest = State { since: newest.since, ..current.clone() };
     }
     (states, from.max(evidence.unknown_before.unwrap_or(0)).min(observed))
+}
+
+/// From when on a subscription is known of which nothing is told but that no event changed it from the horizon on.
+pub(super) fn unchanged_from(sub: &Subscription, horizon: i64) -> i64 {
+    let from = horizon.min(sub.ended_at.unwrap_or(i64::MAX));
+    if from <= sub.created + DAY { 0 } else { from }
 }
 
 /// What is known of prices and discounts, to read what only names them.
@@ -131,7 +139,7 @@ impl<'a> Book<'a> {
         if let Some(discount) = sub.discount.take()
             && sub.discounts.is_empty()
         {
-            sub.discounts.push(Expandable::Object(discount));
+            sub.discounts.push(Expandable::Id(discount.id));
         }
         let whole: HashMap<&str, &Discount> = self.discounts.iter().map(|(id, discount)| (*id, *discount)).collect();
         follow::adopt(&mut sub, &whole);
