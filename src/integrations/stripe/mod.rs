@@ -46,6 +46,8 @@ mod tests;
 mod timeline;
 mod totals;
 #[cfg(test)]
+mod totals_tests;
+#[cfg(test)]
 mod vectors;
 mod walk;
 

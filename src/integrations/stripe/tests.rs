@@ -279,7 +279,11 @@ async fn a_walk_begins_again_where_its_last_entry_is_gone() {
     assert_eq!(report.outcomes["stripe_mrr"], Outcome::Ok);
     let recorded = recorder.recorded();
     assert_eq!(lines(&recorded, "stripe_mrr"), ["2026-03-15 2700 JPY", "2026-03-15 209.43 USD"]);
-    assert_eq!(recorded.records.keys().filter(|(stream, _)| stream == "subscriptions").count(), 7, "six, and one that will turn");
+    assert_eq!(
+        recorded.records.keys().filter(|(stream, _)| stream == "subscriptions").count(),
+        7,
+        "six, and one that will turn"
+    );
 }
 
 #[tokio::test]
