@@ -105,6 +105,8 @@ pub(super) struct Subscription {
     pub(super) cancel_at: Option<i64>,
     #[serde(default, deserialize_with = "or_default")]
     pub(super) cancel_at_period_end: bool,
+    /// When it was cancelled, or when that was asked for.
+    pub(super) canceled_at: Option<i64>,
     pub(super) ended_at: Option<i64>,
     /// Before basil; since then each item has its own.
     pub(super) current_period_end: Option<i64>,
@@ -209,6 +211,8 @@ pub(super) struct Discount {
     pub(super) subscription_item: Option<Id>,
     /// Set where it is not the customer's.
     pub(super) subscription: Option<Id>,
+    /// Set where it was given on one invoice alone.
+    pub(super) invoice: Option<Id>,
     /// Before clover.
     coupon: Option<Expandable<Coupon>>,
     source: Option<DiscountSource>,
@@ -223,6 +227,20 @@ impl Discount {
     /// Its coupon, where either shape names one.
     pub(super) fn coupon(&self) -> Option<&Expandable<Coupon>> {
         self.source.as_ref().and_then(|source| source.coupon.as_ref()).or(self.coupon.as_ref())
+    }
+
+    /// One of which nothing is known but that it was at work.
+    pub(super) fn unread(id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            start: None,
+            end: None,
+            subscription_item: None,
+            subscription: None,
+            invoice: None,
+            coupon: None,
+            source: None,
+        }
     }
 
     /// The same with its coupon at hand.
@@ -358,6 +376,7 @@ pub(super) struct Line {
     pub(super) period: LinePeriod,
     #[serde(default, deserialize_with = "or_default")]
     pub(super) discount_amounts: Vec<DiscountAmount>,
+    subscription: Option<Id>,
     parent: Option<LineParent>,
     pricing: Option<Pricing>,
     /// Before basil, as are those below.
@@ -382,10 +401,12 @@ pub(super) struct DiscountAmount {
 #[derive(Debug, Clone, Deserialize)]
 struct LineParent {
     subscription_item_details: Option<ItemDetails>,
+    invoice_item_details: Option<ItemDetails>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
 struct ItemDetails {
+    subscription: Option<Id>,
     subscription_item: Option<Id>,
     #[serde(default, deserialize_with = "or_default")]
     proration: bool,
@@ -399,11 +420,19 @@ struct Pricing {
 #[derive(Debug, Clone, Deserialize)]
 struct PriceDetails {
     price: Option<Id>,
+    product: Option<Id>,
 }
 
 impl Line {
     fn details(&self) -> Option<&ItemDetails> {
-        self.parent.as_ref()?.subscription_item_details.as_ref()
+        let parent = self.parent.as_ref()?;
+        parent.subscription_item_details.as_ref().or(parent.invoice_item_details.as_ref())
+    }
+
+    /// The subscription that it bills, where that is not said of the whole invoice.
+    pub(super) fn subscription(&self) -> Option<&str> {
+        let of_parent = self.details().and_then(|details| details.subscription.as_ref());
+        self.subscription.as_ref().or(of_parent).map(|id| id.0.as_str())
     }
 
     /// The item of a subscription that it bills, in either shape; `None` for what was added by hand.
@@ -418,11 +447,19 @@ impl Line {
         self.proration || self.details().is_some_and(|details| details.proration)
     }
 
+    fn price_details(&self) -> Option<&PriceDetails> {
+        self.pricing.as_ref()?.price_details.as_ref()
+    }
+
     /// Its price, in either shape.
     pub(super) fn price(&self) -> Option<&str> {
-        let details = self.pricing.as_ref().and_then(|pricing| pricing.price_details.as_ref());
-        let id = details.and_then(|details| details.price.as_ref()).or(self.price.as_ref());
+        let id = self.price_details().and_then(|details| details.price.as_ref()).or(self.price.as_ref());
         id.map(|id| id.0.as_str())
+    }
+
+    /// What it sells; not said before basil.
+    pub(super) fn product(&self) -> Option<&str> {
+        self.price_details()?.product.as_ref().map(|id| id.0.as_str())
     }
 }
 

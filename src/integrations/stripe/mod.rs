@@ -15,17 +15,24 @@ mod customers;
 mod daily;
 mod descriptor;
 mod discount;
+mod evidence;
 mod facts;
 mod figures;
 mod flows;
 mod follow;
+mod gather;
+mod invoiced;
 mod largest;
+mod lines;
 mod metrics;
 mod movements;
 mod mrr;
 mod past;
 mod past_due;
 mod price;
+mod rebuild;
+#[cfg(test)]
+mod rebuild_tests;
 mod receipt;
 #[cfg(test)]
 mod rule_tests;
