@@ -1,8 +1,9 @@
 //! The table of metrics, and the pure functions from lists of events to samples.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::answers::{BalanceTransaction, Charge};
 use crate::{
@@ -105,12 +106,12 @@ pub(super) fn day_of(seconds: i64, zone: &Zone) -> Result<Day, Error> {
 
 /// Things counted by day.
 pub(super) fn counts(metric_id: &str, period: Period, by_day: &BTreeMap<Day, i64>) -> Answer {
-    let samples = by_day.iter().map(|(day, count)| Sample::new(*day, Value::Count(*count)));
+    let samples = by_day.range(period.start()..period.end()).map(|(day, count)| Sample::new(*day, Value::Count(*count)));
     Answer::total(metric_id, period, samples.collect())
 }
 
 /// What a day's balance transactions of one currency come to, in minor units.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Takings {
     revenue: i64,
     gross: i64,
@@ -120,7 +121,7 @@ struct Takings {
 }
 
 /// Balance transactions by day and currency. Each settlement currency is a series of its own.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Ledger(BTreeMap<(Day, Currency), Takings>);
 
 impl Ledger {
@@ -149,7 +150,7 @@ impl Ledger {
         }
     }
 
-    /// The answers of the wanted metrics.
+    /// The answers of the wanted metrics for some of its days.
     pub(super) fn answers(&self, wanted: &[&str], period: Period) -> Vec<Answer> {
         let answer = |id: &&str| {
             let of = |takings: &Takings| match *id {
@@ -162,6 +163,7 @@ impl Ledger {
             let samples = self
                 .0
                 .iter()
+                .filter(|((day, _), _)| period.contains(*day))
                 .map(|((day, currency), takings)| Sample::new(*day, Value::Money(Money::new(of(takings), *currency))));
             Answer::total(id, period, samples.collect())
         };
@@ -180,28 +182,47 @@ fn category(entry: &BalanceTransaction) -> &str {
     }
 }
 
-/// Attempts to charge, by day.
-#[derive(Debug, Default)]
-pub(super) struct Attempts(BTreeMap<Day, (i64, i64)>);
+/// Attempts to charge: how many succeeded and failed on each day.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Attempts {
+    by_day: BTreeMap<Day, (i64, i64)>,
+    /// Ids of those that are not decided yet.
+    pending: BTreeSet<String>,
+}
 
 impl Attempts {
-    /// Adds an attempt, if it is decided and falls into the period.
+    /// Adds an attempt, if it falls into the period.
     pub(super) fn add(&mut self, charge: &Charge, period: Period, zone: &Zone) -> Result<(), Error> {
         let day = day_of(charge.created, zone)?;
         if period.contains(day) {
             match charge.status.as_str() {
-                "succeeded" => self.0.entry(day).or_default().0 += 1,
-                "failed" => self.0.entry(day).or_default().1 += 1,
+                "succeeded" => self.by_day.entry(day).or_default().0 += 1,
+                "failed" => self.by_day.entry(day).or_default().1 += 1,
+                "pending" => drop(self.pending.insert(charge.id.clone())),
                 _ => {}
             }
         }
         Ok(())
     }
 
-    /// The answers of the wanted metrics.
+    /// How many are not decided yet.
+    pub(super) fn pending(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Adds an attempt that was not decided when it was met, if it is now.
+    pub(super) fn settle(&mut self, charge: &Charge, zone: &Zone) -> Result<(), Error> {
+        match self.pending.remove(&charge.id) {
+            true => self.add(charge, Period::single(day_of(charge.created, zone)?), zone),
+            false => Ok(()),
+        }
+    }
+
+    /// The answers of the wanted metrics for some of its days.
     pub(super) fn answers(&self, wanted: &[&str], period: Period) -> Vec<Answer> {
         let answer = |id: &&str| {
-            let samples = self.0.iter().map(|(day, (succeeded, failed))| match *id {
+            let by_day = self.by_day.range(period.start()..period.end());
+            let samples = by_day.map(|(day, (succeeded, failed))| match *id {
                 "stripe_failed_payments" => Sample::new(*day, Value::Count(*failed)),
                 _ => Sample::new(*day, Value::ratio(*succeeded, succeeded + failed)),
             });
