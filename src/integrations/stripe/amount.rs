@@ -10,6 +10,17 @@ use crate::metric::Exact;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Amount(pub(super) Exact);
 
+impl Amount {
+    /// Adds an amount, or takes it away where the sign is negative.
+    pub(super) fn plus(&mut self, amount: &Exact, sign: i64) {
+        if sign < 0 {
+            self.0 -= amount;
+        } else {
+            self.0 += amount;
+        }
+    }
+}
+
 impl Serialize for Amount {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         (self.0.numer().to_signed_bytes_le(), self.0.denom().to_signed_bytes_le()).serialize(serializer)

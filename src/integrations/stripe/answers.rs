@@ -410,7 +410,8 @@ impl Line {
 
     /// The item of a subscription that it bills, in either shape; `None` for what was added by hand.
     pub(super) fn item(&self) -> Option<&str> {
-        let id = self.details().and_then(|details| details.subscription_item.as_ref()).or(self.subscription_item.as_ref());
+        let id =
+            self.details().and_then(|details| details.subscription_item.as_ref()).or(self.subscription_item.as_ref());
         id.map(|id| id.0.as_str())
     }
 

@@ -76,17 +76,6 @@ pub(super) fn subscriptions(http: &Http, span: Span, after: Option<&str>) -> Lis
     pages(within(request, span), after)
 }
 
-/// All subscriptions of a customer.
-pub(super) fn subscriptions_of(http: &Http, customer: &str) -> Listing<Subscription> {
-    let request = http
-        .get(SUBSCRIPTIONS)
-        .query("customer", customer)
-        .query("status", "all")
-        .query("expand[]", "data.discounts.source.coupon")
-        .query("expand[]", "data.items.data.discounts");
-    pages(request, None)
-}
-
 /// A subscription with its discounts, which no event shows.
 pub(super) async fn subscription(http: &Http, id: &str) -> Result<Subscription, Error> {
     let request = http
@@ -171,6 +160,11 @@ pub(super) fn open_invoices(http: &Http) -> Listing<Invoice> {
     pages(http.get("/v1/invoices").query("status", "open"), None)
 }
 
+/// The invoices of a subscription that are open, newest first.
+pub(super) fn open_invoices_of(http: &Http, subscription: &str) -> Listing<Invoice> {
+    pages(http.get("/v1/invoices").query("status", "open").query("subscription", subscription), None)
+}
+
 /// The newest invoice of a subscription.
 pub(super) async fn latest_invoice(http: &Http, subscription: &str) -> Result<Option<Invoice>, Error> {
     let request = http.get("/v1/invoices").query("subscription", subscription).query("limit", 1);
@@ -190,12 +184,17 @@ pub(super) fn charges(http: &Http, span: Span, after: Option<&str>) -> Listing<C
 
 /// The answer, or nothing where the key may not read it or it is gone.
 pub(super) async fn if_readable<T>(answer: impl Future<Output = Result<T, Error>>) -> Result<Option<T>, Error> {
-    use crate::metric::FailureKind::{Forbidden, NotFound, PlanRequired};
     match answer.await {
         Ok(answer) => Ok(Some(answer)),
-        Err(error) if matches!(error.kind(), Forbidden | NotFound | PlanRequired) => Ok(None),
+        Err(error) if is_withheld(&error) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Whether the key may not read it, or it is gone.
+pub(super) fn is_withheld(error: &Error) -> bool {
+    use crate::metric::FailureKind::{Forbidden, NotFound, PlanRequired};
+    matches!(error.kind(), Forbidden | NotFound | PlanRequired)
 }
 
 fn within(mut request: Request, span: Span) -> Request {

@@ -3,15 +3,12 @@
 use jiff::Timestamp;
 use serde_json::{Map, json};
 
-use super::{answers::Account, api, descriptor, metrics};
+use super::{answers::Account, api, descriptor, metrics, sweep::BEFORE_STRIPE};
 use crate::{
     http::Http,
     integrations::{AccountInfo, Check, Error},
     metric::{Currency, FailureKind},
 };
-
-/// 2010-01-01, before which Stripe had no accounts.
-const BEFORE_STRIPE: i64 = 1_262_304_000;
 
 /// A permission: its name in keys and checks, the list that it opens, the streams that need it, and what else it is for.
 struct Permission {

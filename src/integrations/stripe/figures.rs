@@ -1,152 +1,329 @@
-//! From the totals of all subscriptions to samples and receipts.
+//! From the totals of all subscriptions to samples.
+
+use std::collections::BTreeMap;
 
 use num_traits::Zero;
 
 use super::{
-    receipt::{self, sentence},
-    totals::{Total, Totals},
+    daily::{self, Daily, InCurrency},
+    movements::{Kind, Moves},
+    totals::{Sureness, Totals, WINDOW},
 };
 use crate::{
-    integrations::{Batch, Context, Error},
+    integrations::Error,
     metric::{Answer, Currency, Day, Exact, Money, Period, Quality, Sample, Value, exact},
 };
 
-/// The wanted answers, and the receipts that belong to them.
-pub(super) fn batch(
-    ctx: &Context,
-    totals: &Totals,
-    wanted: &[&str],
-    period: Period,
-    assumptions: Vec<&'static str>,
-) -> Result<Batch, Error> {
-    let today = ctx.today();
-    let mut batch = Batch::new();
-    for id in wanted {
-        let figures = Figures { id, totals, today, is_estimated: !assumptions.is_empty() };
-        batch.answers.extend(figures.answer(period)?);
-    }
-    if period.contains(today) {
-        let mut settings = ctx.settings.to_json();
-        // It only decides what is shown beside MRR.
-        settings.remove("reporting_currency");
-        let facts = receipt::Facts { date: today, settings, assumptions, elsewhere: elsewhere(totals, ctx.currency) };
-        batch.receipts = receipts(totals, wanted, ctx.currency, facts)?;
-    }
-    Ok(batch)
-}
-
-struct Figures<'a> {
-    id: &'a str,
+/// The figures of a period and of the days that they are compared with.
+pub(super) struct Figures<'a> {
     totals: &'a Totals,
-    today: Day,
+    period: Period,
+    days: BTreeMap<Day, Daily>,
+    /// The account's currency, in which nothing is zero.
+    own: Currency,
+    /// The day on which subscriptions were first read: what was before is rebuilt.
+    observed: Day,
+    /// Whether something was assumed for the whole account.
     is_estimated: bool,
 }
 
-impl Figures<'_> {
-    /// The metric's answer; `None` where the period has no day that it can be known for.
-    fn answer(&self, period: Period) -> Result<Option<Answer>, Error> {
-        match self.id {
-            "stripe_new_subscriptions" => return Ok(Some(super::metrics::counts(self.id, period, &self.totals.new))),
-            "stripe_churned_subscriptions" => {
-                return Ok(Some(super::metrics::counts(self.id, period, &self.totals.churned)));
+/// A metric that compares two amounts over 30 days.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Share {
+    pub(super) metric_id: &'static str,
+    /// What it is divided by: MRR 30 days before, else what was lost.
+    pub(super) of_start: bool,
+    /// Whether MRR 30 days before is part of what is divided.
+    pub(super) with_start: bool,
+    pub(super) added: &'static [Kind],
+    pub(super) subtracted: &'static [Kind],
+}
+
+/// Those of providers.md 9 that are shares of money.
+pub(super) const SHARES: [Share; 5] = [
+    Share {
+        metric_id: "stripe_mrr_churn_rate",
+        of_start: true,
+        with_start: false,
+        added: &[Kind::Churned, Kind::Contraction],
+        subtracted: &[],
+    },
+    Share {
+        metric_id: "stripe_net_mrr_churn_rate",
+        of_start: true,
+        with_start: false,
+        added: &[Kind::Churned, Kind::Contraction],
+        subtracted: &[Kind::Expansion, Kind::Reactivation],
+    },
+    Share {
+        metric_id: "stripe_nrr",
+        of_start: true,
+        with_start: true,
+        added: &[Kind::Expansion],
+        subtracted: &[Kind::Contraction, Kind::Churned],
+    },
+    Share {
+        metric_id: "stripe_grr",
+        of_start: true,
+        with_start: true,
+        added: &[],
+        subtracted: &[Kind::Contraction, Kind::Churned],
+    },
+    Share {
+        metric_id: "stripe_quick_ratio",
+        of_start: false,
+        with_start: false,
+        added: &[Kind::New, Kind::Reactivation, Kind::Expansion],
+        subtracted: &[],
+    },
+];
+
+/// The movements, each a metric.
+pub(super) const MOVEMENTS: [(&str, Kind); 5] = [
+    ("stripe_mrr_new", Kind::New),
+    ("stripe_mrr_reactivation", Kind::Reactivation),
+    ("stripe_mrr_expansion", Kind::Expansion),
+    ("stripe_mrr_contraction", Kind::Contraction),
+    ("stripe_mrr_churned", Kind::Churned),
+];
+
+/// A window of 30 days in one currency.
+#[derive(Debug)]
+pub(super) struct Window<'a> {
+    /// MRR at the end of the day before it.
+    pub(super) start: Exact,
+    pub(super) moves: &'a Moves,
+}
+
+impl<'a> Figures<'a> {
+    /// Takes the figures out of the totals. `observed` is the day of the first walk.
+    pub(super) fn new(totals: &'a Totals, period: Period, own: Currency, observed: Day, is_estimated: bool) -> Self {
+        let compared = Period::new(period.start().plus(-WINDOW), period.end());
+        Self { totals, period, days: daily::days(totals, compared), own, observed, is_estimated }
+    }
+
+    /// The answer of one metric.
+    pub(super) fn answer(&self, metric_id: &str) -> Result<Answer, Error> {
+        let samples = match metric_id {
+            "stripe_mrr_by_plan" => {
+                return Ok(Answer::every_dimension(metric_id, self.period, self.plans()?));
             }
-            _ => {}
-        }
-        let now = period.intersect(Period::single(self.today));
-        if now.is_empty() {
-            return Ok(None);
-        }
-        let answer = match self.id {
-            "stripe_mrr_by_plan" => Answer::every_dimension(self.id, now, self.plans()?),
-            "stripe_active_subscriptions" => Answer::total(self.id, now, vec![self.count(self.totals.active)]),
-            "stripe_trialing_subscriptions" => Answer::total(self.id, now, vec![self.count(self.totals.trialing)]),
-            _ => {
-                let counting = self.totals.currencies.iter().filter(|(_, total)| total.counts());
-                let samples: Result<_, Error> = counting.map(|(code, total)| self.money(*code, total)).collect();
-                Answer::total(self.id, now, samples?)
-            }
+            "stripe_active_subscriptions" => self.counted(|daily| daily.active),
+            "stripe_trialing_subscriptions" => self.counted(|daily| daily.trialing),
+            "stripe_new_subscriptions" => self.counted(|daily| daily.new),
+            "stripe_churned_subscriptions" => self.counted(|daily| daily.churned),
+            "stripe_churn_rate" => self.churn_rate(),
+            // What rates did to it is known where it is converted.
+            "stripe_mrr_fx" => Vec::new(),
+            _ => match MOVEMENTS.iter().find(|(id, _)| *id == metric_id) {
+                Some((_, kind)) => self.moved(*kind)?,
+                None => match SHARES.iter().find(|share| share.metric_id == metric_id) {
+                    Some(share) => self.shared(share)?,
+                    None => self.levels(metric_id)?,
+                },
+            },
         };
-        Ok(Some(answer))
+        Ok(Answer::total(metric_id, self.period, samples))
     }
 
-    fn count(&self, count: i64) -> Sample {
-        let quality = if self.is_estimated { Quality::Estimated } else { Quality::Exact };
-        Sample::new(self.today, Value::Count(count)).with_quality(quality)
+    /// The newest day.
+    pub(super) fn day(&self, day: Day) -> Option<&Daily> {
+        self.days.get(&day)
     }
 
-    /// MRR, ARR or ARPU in one currency. ARR is twelve times the exact MRR.
-    fn money(&self, currency: Currency, total: &Total) -> Result<Sample, Error> {
-        let mrr = Money::new(minor(&total.mrr)?, currency);
-        let value = match self.id {
-            "stripe_arr" => Some(Value::Money(Money::new(minor(&(&total.mrr * exact::from_int(12)))?, currency))),
-            "stripe_arpu" => Value::money_ratio(mrr, total.customers),
-            _ => Some(Value::Money(mrr)),
+    /// The 30 days that end with a day; `None` before there are 30.
+    pub(super) fn window(&self, day: Day, currency: Currency) -> Option<Window<'_>> {
+        let before = self.days.get(&day.plus(-WINDOW))?;
+        let start = before.currencies.get(&currency).map(|of| of.mrr.clone()).unwrap_or_default();
+        let moves = &self.days.get(&day)?.currencies.get(&currency)?.window;
+        Some(Window { start, moves })
+    }
+
+    /// Customers that paid 30 days before a day.
+    pub(super) fn paid_before(&self, day: Day) -> Option<i64> {
+        Some(self.days.get(&day.plus(-WINDOW))?.paying)
+    }
+
+    fn told(&self) -> impl Iterator<Item = (Day, &Daily)> {
+        self.days.range(self.period.start()..self.period.end()).map(|(day, daily)| (*day, daily))
+    }
+
+    fn counted(&self, count: impl Fn(&Daily) -> i64) -> Vec<Sample> {
+        let sample = |(day, daily): (Day, &Daily)| {
+            Sample::new(day, Value::Count(count(daily))).with_quality(self.quality(day, daily.sureness))
         };
-        Ok(Sample::new(self.today, value).with_quality(self.quality(total)))
+        self.told().map(sample).collect()
     }
 
-    fn plans(&self) -> Result<Vec<Sample>, Error> {
+    /// MRR, ARR, ARPU and lifetime value.
+    fn levels(&self, metric_id: &str) -> Result<Vec<Sample>, Error> {
+        let is_level = matches!(metric_id, "stripe_mrr" | "stripe_arr");
         let mut samples = Vec::new();
-        for (currency, total) in &self.totals.currencies {
-            for (price_id, plan) in total.plans.iter().filter(|(_, plan)| !plan.worth.is_zero()) {
-                let value = Value::Money(Money::new(minor(&plan.worth)?, *currency));
-                let sample = Sample::new(self.today, value).of(price_id).with("label", plan.label.as_str());
-                samples.push(sample.with_quality(self.quality(total)));
+        for (day, daily) in self.told() {
+            for (currency, of) in daily.currencies.iter().filter(|(_, of)| !of.mrr.is_zero()) {
+                let mrr = Money::new(minor(&of.mrr)?, *currency);
+                let value = match metric_id {
+                    "stripe_arr" => Some(Value::Money(Money::new(minor(&(&of.mrr * exact::from_int(12)))?, *currency))),
+                    "stripe_arpu" => Value::money_ratio(mrr, of.customers),
+                    "stripe_ltv" => match self.paid_before(day) {
+                        Some(paying) => lifetime_value(mrr, of.customers, daily.lost, paying)?,
+                        None => None,
+                    },
+                    _ => Some(Value::Money(mrr)),
+                };
+                let quality = match metric_id {
+                    "stripe_ltv" => self.quality_of_window(day, Some(*currency)),
+                    _ => self.quality(day, of.sureness),
+                };
+                samples.push(Sample::new(day, value).with_quality(quality));
+            }
+            if is_level {
+                samples.extend(self.zero(day, daily, |of| !of.mrr.is_zero()));
             }
         }
         Ok(samples)
     }
 
-    fn quality(&self, total: &Total) -> Quality {
-        if self.is_estimated || total.is_estimated() { Quality::Estimated } else { Quality::Exact }
+    /// Nothing, where that is less than certain.
+    fn zero(&self, day: Day, daily: &Daily, says: impl Fn(&InCurrency) -> bool) -> Option<Sample> {
+        let own = daily.currencies.get(&self.own);
+        let quality = self.quality(day, own.map(|of| of.sureness).unwrap_or_default());
+        let is_said = own.is_some_and(says) || quality == Quality::Exact;
+        (!is_said).then(|| Sample::new(day, Value::Money(Money::new(0, self.own))).with_quality(quality))
     }
-}
 
-/// Receipts in each currency that has MRR, and in the account's own.
-fn receipts(
-    totals: &Totals,
-    wanted: &[&str],
-    own: Currency,
-    facts: receipt::Facts,
-) -> Result<Vec<crate::metric::Receipt>, Error> {
-    let nothing = Total::default();
-    let mut shown: Vec<(Currency, &Total)> =
-        totals.currencies.iter().filter(|(_, total)| total.counts()).map(|(code, total)| (*code, total)).collect();
-    if shown.iter().all(|(currency, _)| *currency != own) {
-        shown.push((own, totals.currencies.get(&own).unwrap_or(&nothing)));
-    }
-    let mut facts = facts;
-    let mut receipts = Vec::new();
-    // What is of another currency is told once, with the account's own.
-    let elsewhere = std::mem::take(&mut facts.elsewhere);
-    for (currency, total) in shown {
-        facts.elsewhere = if currency == own { elsewhere.clone() } else { Vec::new() };
-        if wanted.contains(&"stripe_mrr") {
-            receipts.push(receipt::of_mrr(total, currency, &facts).ok_or_else(too_large)?);
+    fn moved(&self, kind: Kind) -> Result<Vec<Sample>, Error> {
+        let mut samples = Vec::new();
+        for (day, daily) in self.told() {
+            let says = |of: &InCurrency| of.moves != Moves::default();
+            for (currency, of) in daily.currencies.iter().filter(|(_, of)| says(of)) {
+                let amount = self.rounded(day, *currency, of)?;
+                let value = Value::Money(Money::new(amount(kind), *currency));
+                samples.push(Sample::new(day, value).with_quality(self.quality_of_move(day, *currency)));
+            }
+            samples.extend(self.zero(day, daily, says));
         }
-        if wanted.contains(&"stripe_mrr_by_plan") {
-            receipts.push(receipt::of_plans(total, currency, &facts).ok_or_else(too_large)?);
+        Ok(samples)
+    }
+
+    /// The movements of a day in whole minor units, such that the day before and they come to the day. Rounded each for
+    /// itself they may miss that by a unit or two, which the largest of them takes.
+    pub(super) fn rounded(&self, day: Day, currency: Currency, of: &InCurrency) -> Result<impl Fn(Kind) -> i64, Error> {
+        let before = self.days.get(&day.plus(-1)).and_then(|daily| daily.currencies.get(&currency));
+        let before = before.map(|of| minor(&of.mrr)).transpose()?.unwrap_or(0);
+        let mut rest = i128::from(minor(&of.mrr)?) - i128::from(before);
+        let mut rounded = BTreeMap::new();
+        for (kind, amount) in of.moves.parts() {
+            let amount = minor(amount)?;
+            rest -= if kind.is_gain() { i128::from(amount) } else { -i128::from(amount) };
+            rounded.insert(kind, amount);
+        }
+        let largest = of.moves.parts().into_iter().max_by(|a, b| a.1.cmp(b.1)).map(|(kind, _)| kind);
+        if let Some((kind, amount)) = largest.and_then(|kind| Some((kind, rounded.get_mut(&kind)?))) {
+            let rest = if kind.is_gain() { rest } else { -rest };
+            *amount = i64::try_from(i128::from(*amount) + rest).map_err(|_| too_large())?;
+        }
+        Ok(move |kind| rounded.get(&kind).copied().unwrap_or(0))
+    }
+
+    fn churn_rate(&self) -> Vec<Sample> {
+        let rate = |(day, daily): (Day, &Daily)| {
+            let value = Value::ratio(daily.lost, self.paid_before(day)?)?;
+            Some(Sample::new(day, value).with_quality(self.quality_of_window(day, None)))
+        };
+        self.told().filter_map(rate).collect()
+    }
+
+    fn shared(&self, share: &Share) -> Result<Vec<Sample>, Error> {
+        let mut samples = Vec::new();
+        for (day, daily) in self.told() {
+            for currency in daily.currencies.keys() {
+                let Some(window) = self.window(day, *currency) else { continue };
+                let (numerator, denominator) = share.of(&window);
+                let [numerator, denominator] = [minor(&numerator)?, minor(&denominator)?];
+                let [numerator, denominator] = [numerator, denominator].map(|minor| Money::new(minor, *currency));
+                if let Some(value) = Value::money_share(numerator, denominator) {
+                    let quality = self.quality_of_window(day, Some(*currency));
+                    samples.push(Sample::new(day, value).with_quality(quality));
+                }
+            }
+        }
+        Ok(samples)
+    }
+
+    fn plans(&self) -> Result<Vec<Sample>, Error> {
+        let mut samples = Vec::new();
+        for (currency, total) in &self.totals.currencies {
+            for (price_id, plan) in &total.plans {
+                let days = daily::of_plan(&plan.days, self.period);
+                for (day, worth) in days.into_iter().filter(|(_, worth)| !worth.is_zero()) {
+                    let Some(daily) = self.days.get(&day) else { continue };
+                    let sureness = daily.currencies.get(currency).map(|of| of.sureness).unwrap_or_default();
+                    let value = Value::Money(Money::new(minor(&worth)?, *currency));
+                    let sample = Sample::new(day, value).of(price_id).with("label", plan.label.as_str());
+                    samples.push(sample.with_quality(self.quality(day, sureness)));
+                }
+            }
+        }
+        Ok(samples)
+    }
+
+    fn quality(&self, day: Day, sureness: Sureness) -> Quality {
+        if self.is_estimated || sureness.estimated != 0 {
+            Quality::Estimated
+        } else if sureness.reconstructed != 0 || day < self.observed {
+            Quality::Reconstructed
+        } else {
+            Quality::Exact
         }
     }
-    Ok(receipts)
-}
 
-/// What was left out in currencies that have no receipt.
-fn elsewhere(totals: &Totals, own: Currency) -> Vec<(String, u64)> {
-    let mut told: Vec<(String, u64)> =
-        totals.unpriced.iter().map(|(reason, count)| (sentence(reason), *count)).collect();
-    for (currency, total) in totals.currencies.iter().filter(|(code, total)| !total.counts() && **code != own) {
-        let of_currency =
-            |(reason, (count, _)): (_, &(u64, Exact))| (format!("{} ({currency})", sentence(reason)), *count);
-        told.extend(total.left_out.iter().map(of_currency));
+    /// A movement is as sure as the less sure of the two days between which it lies.
+    fn quality_of_move(&self, day: Day, currency: Currency) -> Quality {
+        self.quality_on(day, Some(currency)).max(self.quality_on(day.plus(-1), Some(currency)))
     }
-    told
+
+    fn quality_of_window(&self, day: Day, currency: Option<Currency>) -> Quality {
+        self.quality_on(day, currency).max(self.quality_on(day.plus(-WINDOW), currency))
+    }
+
+    fn quality_on(&self, day: Day, currency: Option<Currency>) -> Quality {
+        let Some(daily) = self.days.get(&day) else { return Quality::Estimated };
+        let sureness = match currency {
+            Some(currency) => daily.currencies.get(&currency).map(|of| of.sureness).unwrap_or_default(),
+            None => daily.sureness,
+        };
+        self.quality(day, sureness)
+    }
 }
 
-fn minor(amount: &Exact) -> Result<i64, Error> {
+impl Share {
+    /// What is divided, and by what.
+    pub(super) fn of(&self, window: &Window<'_>) -> (Exact, Exact) {
+        let sum = |kinds: &[Kind]| -> Exact {
+            window.moves.parts().into_iter().filter(|(kind, _)| kinds.contains(kind)).map(|(_, amount)| amount).sum()
+        };
+        let start = if self.with_start { window.start.clone() } else { Exact::zero() };
+        let numerator = start + sum(self.added) - sum(self.subtracted);
+        let denominator = if self.of_start { window.start.clone() } else { sum(&[Kind::Churned, Kind::Contraction]) };
+        (numerator, denominator)
+    }
+}
+
+/// ARPU divided by the customer churn rate; `None` where nobody was lost or nobody was there.
+pub(super) fn lifetime_value(mrr: Money, customers: i64, lost: i64, paying: i64) -> Result<Option<Value>, Error> {
+    let numerator = mrr.minor.checked_mul(paying).ok_or_else(too_large)?;
+    let denominator = customers.checked_mul(lost).ok_or_else(too_large)?;
+    if paying == 0 {
+        return Ok(None);
+    }
+    Ok(Value::money_ratio(Money::new(numerator, mrr.currency), denominator))
+}
+
+pub(super) fn minor(amount: &Exact) -> Result<i64, Error> {
     exact::round(amount).ok_or_else(too_large)
 }
 
-fn too_large() -> Error {
+pub(super) fn too_large() -> Error {
     Error::invalid_response("the sum of all subscriptions does not fit 64 bits")
 }

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use super::{
     answers::{BalanceTransaction, Charge, Event},
     api::{self, Entry, Listing},
+    codec::{decode, encode},
     metrics::{Attempts, Ledger},
     sweep::{Lister, Reading, Span, Sweep},
-    walk::{decode, encode},
 };
 use crate::{
     http::Http,
@@ -76,7 +76,11 @@ async fn read<S: Sums>(ctx: &Context, wanted: &[&str], period: Period) -> Result
         let first = reading.next().await?.unwrap_or_default();
         let is_up_to_today = window.end() == ctx.today().next();
         let is_long = !reading.is_over();
-        if is_up_to_today && is_long && window.len() <= FOLLOWED_DAYS && follow::<S>(ctx, wanted, window, &first).await? {
+        if is_up_to_today
+            && is_long
+            && window.len() <= FOLLOWED_DAYS
+            && follow::<S>(ctx, wanted, window, &first).await?
+        {
             continue;
         }
         let newest = first.iter().map(|entry| entry.id().to_owned()).collect();

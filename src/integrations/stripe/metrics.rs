@@ -5,12 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::answers::{BalanceTransaction, Charge};
+use super::{
+    answers::{BalanceTransaction, Charge},
+    figures::{MOVEMENTS, SHARES},
+};
 use crate::{
     integrations::Error,
     metric::{
-        Answer, Currency, Day, Definition, Dimension, Kind, Money, Period, Polarity, Sample, Unit, ValidRange, Value,
-        WidgetType, Zone,
+        Answer, Currency, Day, Definition, Dimension, ExchangeEffect, Kind, Money, Period, Polarity, Sample, Unit,
+        ValidRange, Value, WidgetType, Zone,
     },
 };
 
@@ -18,12 +21,15 @@ use crate::{
 struct Row(&'static str, &'static str, &'static str, &'static str, Unit, Kind, Polarity, &'static str);
 
 use Kind::{Flow, Level, Ratio};
-use Polarity::{DownIsGood, UpIsGood};
+use Polarity::{DownIsGood, Neutral, UpIsGood};
 use Unit::{Count, Percent};
 const MONEY: Unit = Unit::Currency;
 
+/// What has a receipt, beside movements and shares.
+const EXPLAINED: [&str; 4] = ["stripe_mrr", "stripe_mrr_fx", "stripe_churn_rate", "stripe_ltv"];
+
 #[rustfmt::skip]
-const ROWS: [Row; 17] = [
+const ROWS: [Row; 30] = [
     Row("stripe_mrr", "MRR", "subscriptions", "revenue", MONEY, Level, UpIsGood,
         "Monthly recurring revenue: what the paying subscriptions come to in a month, after discounts and without tax. Trials, usage and one-off items do not count."),
     Row("stripe_arr", "ARR", "subscriptions", "revenue", MONEY, Level, UpIsGood,
@@ -40,8 +46,34 @@ const ROWS: [Row; 17] = [
         "Subscriptions that began to pay on the day: at the end of their trial, else at their start."),
     Row("stripe_churned_subscriptions", "Churned subscriptions", "subscriptions", "subscriptions", Count, Flow, DownIsGood,
         "Paying subscriptions that ended on the day."),
+    Row("stripe_mrr_new", "New MRR", "subscriptions", "revenue", MONEY, Flow, UpIsGood,
+        "MRR of customers that pay for the first time ever."),
+    Row("stripe_mrr_expansion", "Expansion MRR", "subscriptions", "revenue", MONEY, Flow, UpIsGood,
+        "What customers that paid the day before pay more, each customer taken as a whole."),
+    Row("stripe_mrr_contraction", "Contraction MRR", "subscriptions", "revenue", MONEY, Flow, DownIsGood,
+        "What customers that still pay pay less than the day before, as a positive amount."),
+    Row("stripe_mrr_churned", "Churned MRR", "subscriptions", "revenue", MONEY, Flow, DownIsGood,
+        "What customers that pay nothing any more paid the day before, as a positive amount."),
+    Row("stripe_mrr_reactivation", "Reactivation MRR", "subscriptions", "revenue", MONEY, Flow, UpIsGood,
+        "MRR of customers that paid once, paid nothing the day before, and pay again."),
+    Row("stripe_mrr_fx", "FX effect on MRR", "subscriptions", "revenue", MONEY, Flow, Neutral,
+        "What exchange rates alone did to MRR in the reporting currency: MRR less that of the day before less all movements."),
+    Row("stripe_churn_rate", "Customer churn rate", "subscriptions", "customers", Percent, Ratio, DownIsGood,
+        "Share of the customers that paid 30 days before and pay nothing now."),
+    Row("stripe_mrr_churn_rate", "MRR churn rate", "subscriptions", "revenue", Percent, Ratio, DownIsGood,
+        "Churned and contraction MRR of 30 days, divided by MRR before them."),
+    Row("stripe_net_mrr_churn_rate", "Net MRR churn rate", "subscriptions", "revenue", Percent, Ratio, DownIsGood,
+        "Churned and contraction less expansion and reactivation MRR of 30 days, divided by MRR before them."),
+    Row("stripe_nrr", "Net revenue retention", "subscriptions", "revenue", Percent, Ratio, UpIsGood,
+        "What customers that paid 30 days before pay now, divided by what they paid then. New and reactivated ones do not count."),
+    Row("stripe_grr", "Gross revenue retention", "subscriptions", "revenue", Percent, Ratio, UpIsGood,
+        "The same without what they pay more; 100 percent at most."),
+    Row("stripe_ltv", "Customer lifetime value", "subscriptions", "customers", MONEY, Ratio, UpIsGood,
+        "ARPU divided by the customer churn rate of 30 days. Not defined where nobody was lost."),
+    Row("stripe_quick_ratio", "Quick ratio", "subscriptions", "revenue", Unit::Ratio, Ratio, UpIsGood,
+        "New, reactivation and expansion MRR of 30 days divided by what was churned and contracted."),
     Row("stripe_customers", "Customers", "customers", "customers", Count, Level, UpIsGood,
-        "Customers in the account, paying or not. Deleted ones do not count."),
+        "Customers in the account, paying or not. Before the day of connecting those deleted since are not known."),
     Row("stripe_new_customers", "New customers", "customers", "customers", Count, Flow, UpIsGood,
         "Customers created on the day. Those deleted since are not known."),
     Row("stripe_revenue", "Revenue", "balance", "revenue", MONEY, Flow, UpIsGood,
@@ -67,7 +99,7 @@ pub(super) fn definitions() -> Vec<Definition> {
 
 fn definition(&Row(id, name, stream, category, unit, kind, polarity, description): &Row) -> Definition {
     let is_by_plan = id == "stripe_mrr_by_plan";
-    let is_of_today = kind == Level || id == "stripe_arpu";
+    let of_money = SHARES.iter().any(|share| share.metric_id == id);
     Definition {
         id: id.to_owned(),
         name: name.to_owned(),
@@ -82,20 +114,32 @@ fn definition(&Row(id, name, stream, category, unit, kind, polarity, description
         kind,
         polarity,
         valid: match (unit, kind) {
+            _ if id == "stripe_net_mrr_churn_rate" || id == "stripe_mrr_fx" => ValidRange::Any,
+            _ if id == "stripe_nrr" => ValidRange::NotNegative,
             (Percent, _) => ValidRange::Share,
-            (Unit::Currency, Flow) => ValidRange::Any,
+            (Unit::Currency, Flow) if stream == "balance" => ValidRange::Any,
             _ => ValidRange::NotNegative,
         },
-        settles_after_days: if is_of_today { 0 } else { 3 },
-        // An object only tells its present state: what it was yesterday cannot be asked.
-        retention_days: is_of_today.then_some(1),
+        settles_after_days: 3,
+        retention_days: None,
         definition: 1,
         dimension: is_by_plan.then_some(Dimension::Plan),
         stream: stream.to_owned(),
-        explained: is_by_plan || id == "stripe_mrr",
-        of_money: false,
-        exchange_effect: None,
+        explained: is_by_plan
+            || of_money
+            || EXPLAINED.contains(&id)
+            || MOVEMENTS.iter().any(|(movement, _)| *movement == id),
+        of_money,
+        exchange_effect: (id == "stripe_mrr_fx").then(exchange_effect),
     }
+}
+
+fn exchange_effect() -> ExchangeEffect {
+    let of = |is_gain: bool| {
+        let movements = MOVEMENTS.iter().filter(|(_, kind)| kind.is_gain() == is_gain);
+        movements.map(|(id, _)| (*id).to_owned()).collect()
+    };
+    ExchangeEffect { of: "stripe_mrr".to_owned(), added: of(true), subtracted: of(false) }
 }
 
 /// The civil day of a Unix time.
@@ -106,7 +150,8 @@ pub(super) fn day_of(seconds: i64, zone: &Zone) -> Result<Day, Error> {
 
 /// Things counted by day.
 pub(super) fn counts(metric_id: &str, period: Period, by_day: &BTreeMap<Day, i64>) -> Answer {
-    let samples = by_day.range(period.start()..period.end()).map(|(day, count)| Sample::new(*day, Value::Count(*count)));
+    let samples =
+        by_day.range(period.start()..period.end()).map(|(day, count)| Sample::new(*day, Value::Count(*count)));
     Answer::total(metric_id, period, samples.collect())
 }
 
@@ -160,11 +205,10 @@ impl Ledger {
                 "stripe_net" => takings.net,
                 _ => takings.revenue,
             };
-            let samples = self
-                .0
-                .iter()
-                .filter(|((day, _), _)| period.contains(*day))
-                .map(|((day, currency), takings)| Sample::new(*day, Value::Money(Money::new(of(takings), *currency))));
+            let samples =
+                self.0.iter().filter(|((day, _), _)| period.contains(*day)).map(|((day, currency), takings)| {
+                    Sample::new(*day, Value::Money(Money::new(of(takings), *currency)))
+                });
             Answer::total(id, period, samples.collect())
         };
         wanted.iter().map(answer).collect()

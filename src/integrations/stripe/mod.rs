@@ -6,18 +6,27 @@
 //! is worth.
 #![doc = include_str!("guide.md")]
 
+mod amount;
 mod answers;
 mod api;
+mod codec;
 mod connection;
 mod customers;
+mod daily;
 mod descriptor;
 mod discount;
 mod facts;
+mod feed;
 mod figures;
+#[cfg(test)]
+mod flow_tests;
 mod flows;
-mod kept;
+mod follow;
+mod largest;
 mod metrics;
+mod movements;
 mod mrr;
+mod past;
 mod past_due;
 mod price;
 mod receipt;
@@ -27,19 +36,20 @@ mod rule_tests;
 mod scripted;
 mod settings;
 mod subscriptions;
+mod sweep;
 #[cfg(test)]
 mod tests;
+mod timeline;
 mod totals;
 #[cfg(test)]
 mod vectors;
-mod walk;
 
 use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
 
 use super::{AccountInfo, Context, Descriptor, Error, FetchReport, Integration};
-use crate::metric::{Day, Period};
+use crate::metric::Period;
 
 static DESCRIPTOR: LazyLock<Arc<Descriptor>> = LazyLock::new(|| Arc::new(descriptor::descriptor()));
 
@@ -62,21 +72,23 @@ impl Integration for Stripe {
         let period = Period::new(period.start(), period.end().min(ctx.today().next()));
         let [customers, subscriptions, balance, charges] =
             ["customers", "subscriptions", "balance", "charges"].map(|stream| wanted(stream, metrics));
-        let (customers_due, subscriptions_due) =
-            (is_due(&customers, period, ctx.today()), is_due(&subscriptions, period, ctx.today()));
-        let mut generation = None;
-        if customers_due || subscriptions_due {
+        let is_due = |wanted: &[&str]| !wanted.is_empty() && !period.is_empty();
+        let mut has_customers = false;
+        if is_due(&customers) || is_due(&subscriptions) {
             let read = customers::read(ctx, &customers, period).await;
-            generation = read.as_ref().ok().copied();
-            report.record(&customers, read.map(drop))?;
+            has_customers = read.is_ok();
+            let read = read.map(|correction| report.corrections.extend(correction));
+            report.record(&customers, read)?;
         } else {
             report.record(&customers, Ok(()))?;
         }
-        let read = match subscriptions_due {
-            true => subscriptions::read(ctx, &subscriptions, period, generation).await,
-            false => Ok(()),
-        };
-        report.record(&subscriptions, read)?;
+        if is_due(&subscriptions) {
+            let read = subscriptions::read(ctx, &subscriptions, period, has_customers).await;
+            let read = read.map(|corrections| report.corrections.extend(corrections));
+            report.record(&subscriptions, read)?;
+        } else {
+            report.record(&subscriptions, Ok(()))?;
+        }
         if !balance.is_empty() {
             report.record(&balance, flows::read_balance(ctx, &balance, period).await)?;
         }
@@ -97,10 +109,4 @@ fn wanted<'a>(stream: &str, requested: &'a [String]) -> Vec<&'a str> {
     wanted.sort_unstable();
     wanted.dedup();
     wanted
-}
-
-/// Whether the period has a day that one of the metrics can be known for.
-fn is_due(wanted: &[&str], period: Period, today: Day) -> bool {
-    let of_today = |id: &&str| DESCRIPTOR.metric(id).is_some_and(|metric| metric.retention_days == Some(1));
-    !period.is_empty() && wanted.iter().any(|id| !of_today(id) || period.contains(today))
 }

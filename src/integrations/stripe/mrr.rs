@@ -8,9 +8,9 @@ use num_traits::{Signed, Zero};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    amount::Amount,
     answers::{Coupon, Discount, Expandable, Invoice, Item, Price, Subscription, TaxRate},
     discount::{self, Line},
-    amount::Amount,
     price::{self, Unreadable},
     settings::{Counted, Rules},
 };
@@ -199,12 +199,7 @@ struct Priced<'a> {
 }
 
 /// Steps 2 to 5: amounts, discounts, months, tax.
-fn worth(
-    sub: &Subscription,
-    around: &Around,
-    rules: &Rules,
-    at: i64,
-) -> Result<Valuation, Unreadable> {
+fn worth(sub: &Subscription, around: &Around, rules: &Rules, at: i64) -> Result<Valuation, Unreadable> {
     let mut notes: Vec<(Reason, Exact)> = Vec::new();
     let mut priced = Vec::new();
     for item in &sub.items.data {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::{api, subscriptions::STREAM, walk};
+use super::{api, codec, subscriptions::STREAM};
 use crate::integrations::{Batch, Context, Error, Order, Record};
 
 /// Marks the records of invoices among those of their stream. They have no group, so that no total meets them.
@@ -29,7 +29,7 @@ pub(super) async fn read(ctx: &Context, generation: u64) -> Result<(), Error> {
         }
         let mut batch = Batch::new();
         for (subscription, created) in oldest {
-            let bytes = walk::encode(&Kept { generation, created })?;
+            let bytes = codec::encode(&Kept { generation, created })?;
             batch = batch.upsert(STREAM, Record { key: key(&subscription), group: String::new(), bytes });
         }
         if !batch.records.is_empty() {
@@ -48,7 +48,7 @@ pub(super) async fn since(
     let keys: Vec<String> = subscriptions.iter().map(|id| key(id)).collect();
     let mut since = HashMap::new();
     for record in ctx.records(STREAM, &keys).await? {
-        let kept: Kept = walk::decode(&record.bytes)?;
+        let kept: Kept = codec::decode(&record.bytes)?;
         if let Some(id) = record.key.strip_prefix(PREFIX)
             && kept.generation == generation
         {
@@ -58,6 +58,18 @@ pub(super) async fn since(
     Ok(since)
 }
 
+/// Since when one subscription is past due, asked for itself.
+pub(super) async fn since_of(ctx: &Context, subscription: &str) -> Result<Option<i64>, Error> {
+    let mut pages = api::open_invoices_of(&ctx.http, subscription);
+    let mut since = None;
+    loop {
+        match api::if_readable(pages.next()).await? {
+            Some(Some(page)) => since = page.body.data.iter().map(|invoice| invoice.created).chain(since).min(),
+            _ => return Ok(since),
+        }
+    }
+}
+
 /// Drops what an older walk kept.
 pub(super) async fn drop_older(ctx: &Context, generation: u64) -> Result<(), Error> {
     let mut after = Record { key: PREFIX.to_owned(), group: String::new(), bytes: Vec::new() };
@@ -65,7 +77,7 @@ pub(super) async fn drop_older(ctx: &Context, generation: u64) -> Result<(), Err
         let records = ctx.scan(STREAM, Order::Key, Some(&after), 500).await?;
         let mut batch = Batch::new();
         for record in records.iter().filter(|record| record.key.starts_with(PREFIX)) {
-            if walk::decode::<Kept>(&record.bytes)?.generation != generation {
+            if codec::decode::<Kept>(&record.bytes)?.generation != generation {
                 batch = batch.delete(STREAM, &record.key);
             }
         }

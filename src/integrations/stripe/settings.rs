@@ -1,5 +1,9 @@
 //! What the user may choose about how recurring revenue is counted (providers.md 8.1 and 8.2).
 
+use super::{
+    answers::Subscription,
+    mrr::{self, Around},
+};
 use crate::{
     integrations::{Choice, SettingField, SettingKind, Settings},
     metric::{Exact, exact},
@@ -55,6 +59,76 @@ impl Rules {
                 Some("simple") => Factors::Simple,
                 _ => Factors::Exact,
             },
+        }
+    }
+}
+
+/// Rules that differ from those in force in one setting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Alternative {
+    pub(super) setting: &'static str,
+    pub(super) value: &'static str,
+    /// What it would mean, as the beginning of a sentence.
+    pub(super) clause: &'static str,
+    pub(super) rules: Rules,
+}
+
+impl Rules {
+    /// What could have been chosen instead, one setting at a time.
+    pub(super) fn alternatives(&self) -> Vec<Alternative> {
+        let mut all = Vec::new();
+        let mut offer = |setting, value, clause, rules: Self| {
+            if rules != *self {
+                all.push(Alternative { setting, value, clause, rules });
+            }
+        };
+        let discounts = |discounts| Self { discounts, ..self.clone() };
+        offer("discounts", "recurring", "with forever and repeating discounts alone", discounts(Counted::Recurring));
+        offer("discounts", "none", "with no discount taken off", discounts(Counted::None));
+        offer("discounts", "forever", "with discounts that end not taken off", discounts(Counted::Forever));
+        offer("discounts", "all", "with one-off discounts taken off too", discounts(Counted::All));
+        let past_due = |past_due| Self { past_due, ..self.clone() };
+        offer("past_due", "exclude", "with past due left out", past_due(false));
+        offer("past_due", "include", "with past due counted", past_due(true));
+        let paused = |paused| Self { paused, ..self.clone() };
+        offer("paused", "include", "with paused collection counted", paused(true));
+        offer("paused", "exclude", "with paused collection left out", paused(false));
+        let at_request = |cancel_at_request| Self { cancel_at_request, ..self.clone() };
+        offer("cancel_at_period_end", "at_request", "with cancellations counted at once", at_request(true));
+        offer(
+            "cancel_at_period_end",
+            "at_period_end",
+            "with cancellations counted at their period's end",
+            at_request(false),
+        );
+        let factors = |factors| Self { factors, ..self.clone() };
+        offer("interval_factors", "exact", "with weeks of 52/12 and days of 365/12", factors(Factors::Exact));
+        offer("interval_factors", "paddle", "with weeks of 4.33 and days of 30", factors(Factors::Paddle));
+        offer(
+            "interval_factors",
+            "average_year",
+            "with the average year of 365.25 days",
+            factors(Factors::AverageYear),
+        );
+        offer("interval_factors", "simple", "with weeks of 4 and days of 30", factors(Factors::Simple));
+        all
+    }
+}
+
+impl Alternative {
+    /// Whether it can make a difference to a subscription.
+    pub(super) fn concerns(&self, sub: &Subscription, around: &Around) -> bool {
+        match self.setting {
+            "discounts" => mrr::has_discounts(sub, around),
+            "past_due" => sub.status == "past_due",
+            "paused" => sub.pause_collection.is_some(),
+            "cancel_at_period_end" => sub.cancel_at_period_end || sub.cancel_at.is_some(),
+            _ => sub
+                .items
+                .data
+                .iter()
+                .filter_map(|item| item.price.recurring.as_ref())
+                .any(|recurring| matches!(recurring.interval.as_str(), "week" | "day")),
         }
     }
 }

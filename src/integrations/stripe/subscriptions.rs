@@ -1,159 +1,476 @@
-//! Walks all subscriptions, values them page by page, and adds them up at the end.
+//! Keeps the timelines of all subscriptions up to date and tells what they come to.
+//!
+//! First all subscriptions are walked, then their past is rebuilt, and from then on Stripe's events tell what changes.
+//! Where that stands is the stream's checkpoint. Once a day everything is walked again; what differs then was missed.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
 
 use super::{
-    answers::Subscription,
-    api, customers,
-    facts::complete_items,
-    figures,
-    kept::{Amount, Kept},
-    mrr::{self, Around, Facts},
-    past_due,
+    answers::{Event, Subscription},
+    api, codec, customers,
+    facts::Facts,
+    figures::Figures,
+    metrics,
+    mrr::{self, Around},
+    past, past_due, receipt,
     settings::Rules,
-    totals::Totals,
-    walk::{self, Walk},
+    sweep::{Reading, Span, Sweep},
+    timeline::{State, Timeline},
+    totals::{Frame, Totals},
 };
 use crate::{
-    integrations::{Batch, Context, Error, Order, Record},
-    metric::Period,
+    integrations::{Batch, Context, Correction, Error, Order, Record},
+    metric::{Day, Period},
 };
 
-/// The stream's id. Its records are subscriptions, by customer.
+/// The stream's id. Its records are timelines by customer, and a few of other kinds whose keys have a prefix.
 pub(super) const STREAM: &str = "subscriptions";
 
 /// Records that are looked at together when they are added up.
 const SCAN: u32 = 500;
+const HOUR: i64 = 60 * 60;
+/// After so long all subscriptions are walked again.
+const WALK_AFTER: i64 = 24 * HOUR;
+/// Stripe forgets events after 30 days. What was followed no further than this is walked again at once.
+const EVENTS_LAST: i64 = 25 * 24 * HOUR;
 
-/// What is the same for all subscriptions of a walk.
-struct Reader<'a> {
-    ctx: &'a Context,
-    rules: Rules,
-    facts: Facts,
-    /// The generation of the customers' discounts; `None` where they could not be read now.
-    customers: Option<u64>,
-    /// The first instant of the period that is answered.
-    from: i64,
-    at: i64,
+/// Where the stream stands: its checkpoint.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Progress {
+    pub(super) stage: Stage,
+    /// Raised with each walk.
+    pub(super) generation: u64,
+    /// When the last walk began.
+    pub(super) walked_at: i64,
+    /// When the first walk began: what was before is rebuilt.
+    pub(super) observed: i64,
+    /// The day before the first that is told.
+    pub(super) base: Day,
+    /// Creation time of the newest event that was taken account of, by Stripe's clock; `None` where events may not be
+    /// read.
+    pub(super) followed: Option<i64>,
+    /// Subscriptions that the walk found other than they were kept.
+    pub(super) suspects: BTreeSet<String>,
+    pub(super) totals: Option<Totals>,
 }
 
-/// Reads all subscriptions and answers the wanted metrics. `customers` is the generation of the customers' discounts;
-/// without it the last ones known are taken off, and the values are estimates.
-pub(super) async fn read(ctx: &Context, wanted: &[&str], period: Period, customers: Option<u64>) -> Result<(), Error> {
-    let mut walk: Walk<()> = Walk::resume(ctx, STREAM, period).await?;
-    let mut reader = Reader {
-        ctx,
-        rules: Rules::new(&ctx.settings),
-        facts: Facts::default(),
-        customers,
-        from: ctx.zone.bounds(period).0.as_second(),
-        at: ctx.now.as_second(),
-    };
-    let mut pages = api::subscriptions(&ctx.http, walk.cursor.as_deref());
-    let mut assumptions = Vec::new();
-    if customers.is_none() {
-        assumptions.push("discounts of customers could not be read; the last ones known, if any, are taken off");
+/// What is to be done next.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) enum Stage {
+    /// All subscriptions are read.
+    Walk(Sweep),
+    /// Evidence of the past is gathered, then timelines are rebuilt.
+    Past(past::Stage),
+    /// Everything is known; events tell what changes.
+    Following,
+}
+
+/// One run of the stream.
+pub(super) struct Job<'a> {
+    pub(super) ctx: &'a Context,
+    pub(super) rules: Rules,
+    pub(super) facts: Facts,
+    pub(super) progress: Progress,
+    pub(super) now: i64,
+    /// What could not be read for the whole account and makes figures estimates.
+    assumptions: Vec<&'static str>,
+}
+
+/// Brings the stream up to date and answers the wanted metrics. Where the customers could not be read, the discounts
+/// last known are taken off and the values are estimates.
+pub(super) async fn read(
+    ctx: &Context,
+    wanted: &[&str],
+    period: Period,
+    has_customers: bool,
+) -> Result<Vec<Correction>, Error> {
+    let mut job = Job::resume(ctx, period).await?;
+    if !has_customers {
+        job.assumptions.push("discounts of customers could not be read; the last ones known, if any, are taken off");
     }
-    if reader.rules.max_past_due_days.is_some() && !read_open_invoices(ctx, walk.generation).await? {
-        assumptions.push("open invoices could not be read; no subscription is past due for too long");
-    }
-    loop {
-        let page = match pages.next().await {
-            Ok(Some(page)) => page.body,
-            Ok(None) => break,
-            Err(error) if walk.begin_again(&error) => {
-                pages = api::subscriptions(&ctx.http, None);
-                if reader.rules.max_past_due_days.is_some() {
-                    read_open_invoices(ctx, walk.generation).await?;
-                }
-                continue;
+    let corrected = job.catch_up(wanted).await?;
+    let batch = job.told(wanted, period)?;
+    job.commit(batch).await?;
+    let count = u64::try_from(corrected).unwrap_or(u64::MAX);
+    let (noun, verb) = if count == 1 { ("subscription", "was") } else { ("subscriptions", "were") };
+    let message = format!("{count} {noun} differed from what was kept and {verb} corrected");
+    let correction = Correction { stream: STREAM.to_owned(), count, message };
+    Ok(if count == 0 { Vec::new() } else { vec![correction] })
+}
+
+impl<'a> Job<'a> {
+    async fn resume(ctx: &'a Context, period: Period) -> Result<Self, Error> {
+        let now = ctx.now.as_second();
+        let base = period.start().plus(-1);
+        let kept: Option<Progress> = ctx.checkpoint(STREAM).await?.map(|bytes| codec::decode(&bytes)).transpose()?;
+        let mut progress = match kept {
+            Some(kept) => kept,
+            None => Progress {
+                stage: Stage::Walk(Sweep::of(Span::default())),
+                generation: 1,
+                walked_at: now,
+                observed: now,
+                base,
+                followed: newest_event(ctx).await?,
+                suspects: BTreeSet::new(),
+                totals: None,
+            },
+        };
+        if base < progress.base {
+            // More of the past is wanted than was rebuilt.
+            progress.base = base;
+            if matches!(progress.stage, Stage::Past(_) | Stage::Following) {
+                progress.stage = Stage::Past(past::Stage::begin(now));
             }
-            Err(error) => return Err(error),
-        };
-        walk.cursor = page.data.last().map(|sub| sub.id.clone());
-        let batch = reader.value(page.data, walk.generation).await?;
-        ctx.commit(walk.note(STREAM, batch)?).await?;
+        }
+        let rules = Rules::new(&ctx.settings);
+        Ok(Self { ctx, rules, facts: Facts::default(), progress, now, assumptions: Vec::new() })
     }
-    let totals = add_up(ctx, walk.generation, period).await?;
-    past_due::drop_older(ctx, walk.generation).await?;
-    let batch = figures::batch(ctx, &totals, wanted, period, assumptions)?;
-    ctx.commit(walk.note_end(STREAM, ctx.now.as_second(), batch)?).await
-}
 
-/// Whether the open invoices could be read.
-async fn read_open_invoices(ctx: &Context, generation: u64) -> Result<bool, Error> {
-    Ok(api::if_readable(past_due::read(ctx, generation)).await?.is_some())
-}
+    /// Does all that is to be done. Gives how many subscriptions were found other than they were kept.
+    async fn catch_up(&mut self, wanted: &[&str]) -> Result<usize, Error> {
+        if matches!(self.progress.stage, Stage::Following) {
+            let is_due = self.now - self.progress.walked_at >= WALK_AFTER;
+            let is_late = self.progress.followed.is_none_or(|followed| self.now - followed >= EVENTS_LAST);
+            if !is_late {
+                self.follow().await?;
+            }
+            if is_due || self.progress.followed.is_none() || is_late {
+                self.begin_walk().await?;
+            }
+        }
+        loop {
+            match self.progress.stage.clone() {
+                Stage::Walk(sweep) => self.walk(sweep, wanted).await?,
+                Stage::Past(stage) => self.rebuild(stage).await?,
+                Stage::Following => break,
+            }
+        }
+        // What happened while the walk went on is no difference.
+        if !self.progress.suspects.is_empty() && self.progress.followed.is_some() {
+            self.follow().await?;
+        }
+        self.turn().await?;
+        self.keep_sight().await?;
+        Ok(std::mem::take(&mut self.progress.suspects).len())
+    }
 
-impl Reader<'_> {
-    /// Values a page of subscriptions.
-    async fn value(&mut self, subs: Vec<Subscription>, generation: u64) -> Result<Batch, Error> {
-        let mut of: Vec<String> = subs.iter().map(|sub| sub.customer.0.clone()).collect();
-        of.sort_unstable();
-        of.dedup();
-        let discounts = customers::discounts(self.ctx, &of, self.customers).await?;
-        let past_due: Vec<&str> = match self.rules.max_past_due_days {
-            Some(_) => subs.iter().filter(|sub| sub.status == "past_due").map(|sub| sub.id.as_str()).collect(),
-            None => Vec::new(),
-        };
-        let since = past_due::since(self.ctx, &past_due, generation).await?;
+    async fn begin_walk(&mut self) -> Result<(), Error> {
+        self.progress.followed = newest_event(self.ctx).await?.or(self.progress.followed);
+        self.progress.generation = self.progress.generation.saturating_add(1);
+        self.progress.walked_at = self.now;
+        self.progress.stage = Stage::Walk(Sweep::of(Span::default()));
+        Ok(())
+    }
+
+    pub(super) fn is_first_walk(&self) -> bool {
+        self.progress.totals.is_none()
+    }
+
+    /// Reads all subscriptions, then adds them up.
+    async fn walk(&mut self, sweep: Sweep, wanted: &[&str]) -> Result<(), Error> {
+        self.read_open_invoices().await?;
+        let is_first = self.is_first_walk();
+        let mut reading: Reading<Subscription> = Reading::new(&self.ctx.http, api::subscriptions, sweep);
+        while let Some(page) = reading.next().await? {
+            let batch = self.take(page, is_first).await?;
+            self.progress.stage = Stage::Walk(reading.sweep().clone());
+            self.commit(batch).await?;
+        }
+        self.add_up(true).await?;
+        past_due::drop_older(self.ctx, self.progress.generation).await?;
+        self.progress.stage = if is_first { Stage::Past(past::Stage::begin(self.now)) } else { Stage::Following };
+        // The present first: the past takes as long again.
+        let today = self.ctx.today();
+        let batch = if is_first { self.told(wanted, Period::single(today))? } else { Batch::new() };
+        self.commit(batch).await
+    }
+
+    /// Notes a page of subscriptions.
+    async fn take(&mut self, page: Vec<Subscription>, is_first: bool) -> Result<Batch, Error> {
+        let ids: Vec<String> = page.iter().map(|sub| sub.id.clone()).collect();
+        let mut known = self.timelines(&ids).await?;
+        let mut arounds = self.around(&page).await?;
         let mut batch = Batch::new();
-        for mut sub in subs {
-            let mut around = Around {
-                customer_discount: discounts.get(&sub.customer.0),
-                past_due_since: since.get(&sub.id).copied(),
-                invoiced_tax: None,
+        for mut sub in page {
+            let mut around = arounds.remove(&sub.id).unwrap_or_default();
+            let (id, customer) = (sub.id.clone(), sub.customer.0.clone());
+            self.complete(&mut sub, &mut around).await?;
+            let timeline = match known.remove(&id) {
+                Some(mut timeline) => {
+                    let state = State { since: self.now, sub, around };
+                    let differs = timeline.newest().is_none_or(|kept| !self.is_worth_the_same(kept, &state));
+                    timeline.note(state);
+                    if differs {
+                        self.progress.suspects.insert(id.clone());
+                    }
+                    timeline.generation = self.progress.generation;
+                    timeline
+                }
+                None if is_first => {
+                    Timeline::new(self.progress.generation, self.progress.observed, State { since: 0, sub, around })
+                }
+                None => {
+                    self.progress.suspects.insert(id.clone());
+                    let since = sub.created.max(self.progress.observed);
+                    Timeline::new(self.progress.generation, since, State { since, sub, around })
+                }
             };
-            self.learn(&mut sub, &mut around).await?;
-            let valuation = mrr::value(&sub, &self.facts, &around, &self.rules, self.at);
-            let mut kept = Kept::new(&sub, valuation, generation, self.at);
-            if sub.ended_at.is_some() {
-                // The receipt shows of it what its own answer tells. What was looked up beside hangs on the days that are
-                // asked for and on where a walk was taken up again, and the next run would show another amount.
-                kept.worth = Amount(mrr::value(&sub, &Facts::default(), &around, &self.rules, self.at).worth);
-            }
-            let bytes = walk::encode(&kept)?;
-            batch = batch.upsert(STREAM, Record { key: sub.id, group: sub.customer.0, bytes });
+            batch = batch.upsert(STREAM, Record { key: id, group: customer, bytes: codec::encode(&timeline)? });
         }
         Ok(batch)
     }
 
-    /// Fetches what the list does not tell of a subscription, unless it ended before all days that are asked for.
-    async fn learn(&mut self, sub: &mut Subscription, around: &mut Around<'_>) -> Result<(), Error> {
-        if sub.ended_at.is_some_and(|ended_at| ended_at < self.from) {
-            return Ok(());
-        }
-        let http = &self.ctx.http;
-        complete_items(http, sub).await?;
-        self.facts.learn(http, mrr::needs(sub, around, self.at)).await?;
-        let counts = mrr::standing(sub, around.past_due_since, &self.rules, self.at).is_none();
-        if counts && mrr::needs_invoiced_tax(sub, &self.facts) {
-            let invoice = api::if_readable(api::latest_invoice(http, &sub.id)).await?.flatten();
-            around.invoiced_tax = invoice.as_ref().and_then(mrr::invoiced_tax);
+    /// Whether two states come to the same now. Events show subscriptions in the shape of the account's own version, so
+    /// that they cannot be compared field by field.
+    fn is_worth_the_same(&self, kept: &State, read: &State) -> bool {
+        let worth = |state: &State| {
+            let value = mrr::value(&state.sub, &state.around, &self.rules, self.now);
+            let counted = value.excluded.is_none().then_some((value.worth, value.plans));
+            let standing = mrr::standing(&state.sub, state.around.past_due_since, &self.rules, self.now);
+            (counted, standing, state.sub.ended_at)
+        };
+        worth(kept) == worth(read)
+    }
+
+    async fn read_open_invoices(&mut self) -> Result<(), Error> {
+        if self.rules.max_past_due_days.is_some() {
+            let read = past_due::read(self.ctx, self.progress.generation);
+            if api::if_readable(read).await?.is_none() {
+                self.assumptions.push("open invoices could not be read; no subscription is past due for too long");
+            }
         }
         Ok(())
     }
-}
 
-/// Adds up what this walk has kept, customer by customer, and drops what an older one has.
-async fn add_up(ctx: &Context, generation: u64, period: Period) -> Result<Totals, Error> {
-    let mut totals = Totals::default();
-    let mut after: Option<Record> = None;
-    loop {
-        let records = ctx.scan(STREAM, Order::Group, after.as_ref(), SCAN).await?;
-        let mut batch = Batch::new();
-        for record in &records {
-            let kept: Kept = walk::decode(&record.bytes)?;
-            if kept.generation == generation {
-                totals.add(record, kept, period, &ctx.zone)?;
-            } else {
-                batch = batch.delete(STREAM, &record.key);
+    /// What other lists say about some subscriptions.
+    async fn around(&self, subs: &[Subscription]) -> Result<std::collections::HashMap<String, Around>, Error> {
+        let customers: BTreeSet<&str> = subs.iter().map(|sub| sub.customer.0.as_str()).collect();
+        let customers: Vec<String> = customers.into_iter().map(str::to_owned).collect();
+        let discounts = customers::discounts(self.ctx, &customers).await?;
+        let past_due: Vec<&str> = match self.rules.max_past_due_days {
+            Some(_) => subs.iter().filter(|sub| sub.status == "past_due").map(|sub| sub.id.as_str()).collect(),
+            None => Vec::new(),
+        };
+        let since = past_due::since(self.ctx, &past_due, self.progress.generation).await?;
+        let around = |sub: &Subscription| Around {
+            customer_discount: discounts.get(&sub.customer.0).cloned(),
+            past_due_since: since.get(&sub.id).copied(),
+            invoiced_tax: None,
+        };
+        Ok(subs.iter().map(|sub| (sub.id.clone(), around(sub))).collect())
+    }
+
+    /// Fetches what the list does not tell of a subscription, unless it ended before all days that are told.
+    pub(super) async fn complete(&mut self, sub: &mut Subscription, around: &mut Around) -> Result<(), Error> {
+        let first = self.ctx.zone.start_of(self.progress.base).as_second();
+        if sub.ended_at.is_some_and(|ended_at| ended_at < first) {
+            return Ok(());
+        }
+        self.facts.complete(&self.ctx.http, sub, around, first).await?;
+        let counts = mrr::standing(sub, around.past_due_since, &self.rules, self.now).is_none();
+        if counts && around.invoiced_tax.is_none() && mrr::needs_invoiced_tax(sub) {
+            let invoice = api::if_readable(api::latest_invoice(&self.ctx.http, &sub.id)).await?.flatten();
+            around.invoiced_tax = invoice.as_ref().and_then(mrr::invoiced_tax).map(super::amount::Amount);
+        }
+        Ok(())
+    }
+
+    /// The timelines of some subscriptions, as far as they are kept.
+    pub(super) async fn timelines(&self, ids: &[String]) -> Result<std::collections::HashMap<String, Timeline>, Error> {
+        let records = self.ctx.records(STREAM, ids).await?;
+        records.into_iter().map(|record| Ok((record.key, codec::decode(&record.bytes)?))).collect()
+    }
+
+    /// Adds up all timelines, customer by customer. After a walk, those that it did not see have ended.
+    pub(super) async fn add_up(&mut self, after_walk: bool) -> Result<(), Error> {
+        let ctx = self.ctx;
+        let mut totals = Totals::new(self.progress.base, self.now);
+        let rules = self.rules.clone();
+        let frame = Frame::new(&rules, &ctx.zone, self.progress.base, self.now)?;
+        let mut customer: (String, Vec<(String, Timeline)>) = Default::default();
+        let mut after: Option<Record> = None;
+        loop {
+            let mut records = ctx.scan(STREAM, Order::Group, after.as_ref(), SCAN).await?;
+            let last = records.pop();
+            let mut batch = Batch::new();
+            for record in records.into_iter().chain(last.clone()) {
+                if record.group != customer.0 {
+                    batch = self.add_customer(&mut totals, &frame, std::mem::take(&mut customer), batch)?;
+                    customer.0.clone_from(&record.group);
+                }
+                let mut timeline: Timeline = codec::decode(&record.bytes)?;
+                if after_walk && timeline.generation < self.progress.generation && self.end_unseen(&mut timeline) {
+                    self.progress.suspects.insert(record.key.clone());
+                    batch = batch.upsert(STREAM, Record { bytes: codec::encode(&timeline)?, ..record.clone() });
+                }
+                customer.1.push((record.key, timeline));
             }
-        }
-        if !batch.records.is_empty() {
-            ctx.commit(batch).await?;
-        }
-        after = records.into_iter().next_back();
-        if after.is_none() {
-            return Ok(totals);
+            if last.is_none() {
+                batch = self.add_customer(&mut totals, &frame, customer, batch)?;
+                if !batch.records.is_empty() {
+                    ctx.commit(batch).await?;
+                }
+                totals.tidy();
+                self.progress.totals = Some(totals);
+                return Ok(());
+            }
+            if !batch.records.is_empty() {
+                ctx.commit(batch).await?;
+            }
+            after = last.map(|last| Record { bytes: Vec::new(), ..last });
         }
     }
+
+    fn add_customer(
+        &self,
+        totals: &mut Totals,
+        frame: &Frame<'_>,
+        customer: (String, Vec<(String, Timeline)>),
+        batch: Batch,
+    ) -> Result<Batch, Error> {
+        let (id, subs) = customer;
+        totals.add(&id, &subs, frame)?;
+        Ok(match due(&id, &subs, &self.rules, self.now) {
+            Some(record) => batch.upsert(STREAM, record),
+            None => batch,
+        })
+    }
+
+    /// A subscription that a walk did not show is gone. It is kept as ended, or its past would vanish too.
+    fn end_unseen(&self, timeline: &mut Timeline) -> bool {
+        let Some(newest) = timeline.newest().filter(|newest| newest.sub.ended_at.is_none()) else { return false };
+        let mut state = newest.clone();
+        state.since = self.now;
+        state.sub.status = "canceled".to_owned();
+        state.sub.ended_at = Some(self.now);
+        timeline.note(state)
+    }
+
+    /// Whoever turns by now is counted anew: a discount ended, a cancellation took effect.
+    async fn turn(&mut self) -> Result<(), Error> {
+        let Some(mut totals) = self.progress.totals.take() else { return Ok(()) };
+        let rules = self.rules.clone();
+        let base = self.progress.base;
+        let before = Frame::new(&rules, &self.ctx.zone, base, totals.as_of)?;
+        let now = Frame::new(&rules, &self.ctx.zone, base, self.now)?;
+        let mut batch = Batch::new();
+        let mut after = Record { key: DUE.to_owned(), group: String::new(), bytes: Vec::new() };
+        let end = due_key(self.now.saturating_add(1), "");
+        totals.go_on(self.now, &self.ctx.zone)?;
+        'due: loop {
+            let records = self.ctx.scan(STREAM, Order::Key, Some(&after), SCAN).await?;
+            let Some(last) = records.last().cloned() else { break };
+            for record in records {
+                if record.key >= end {
+                    break 'due;
+                }
+                let Some(customer) = record.key.rsplit_once(':').map(|(_, customer)| customer.to_owned()) else {
+                    continue;
+                };
+                let subs = self.of_customer(&customer).await?;
+                totals.remove(&customer, &subs, &before)?;
+                totals.add(&customer, &subs, &now)?;
+                batch = batch.delete(STREAM, &record.key);
+                batch.records.extend(
+                    due(&customer, &subs, &rules, self.now)
+                        .map(|record| crate::integrations::RecordChange::Upsert { stream: STREAM.to_owned(), record }),
+                );
+            }
+            after = last;
+        }
+        totals.tidy();
+        self.progress.totals = Some(totals);
+        self.commit(batch).await
+    }
+
+    /// Adds up anew where so many of the largest contributions went that others must be found.
+    async fn keep_sight(&mut self) -> Result<(), Error> {
+        if self.progress.totals.as_ref().is_some_and(|totals| totals.lost_sight(receipt::NAMED)) {
+            self.add_up(false).await?;
+        }
+        Ok(())
+    }
+
+    /// All subscriptions of a customer.
+    pub(super) async fn of_customer(&self, customer: &str) -> Result<Vec<(String, Timeline)>, Error> {
+        let mut subs = Vec::new();
+        let mut after = Record { key: String::new(), group: customer.to_owned(), bytes: Vec::new() };
+        let mut limit = 4;
+        loop {
+            let records = self.ctx.scan(STREAM, Order::Group, Some(&after), limit).await?;
+            let is_all = records.len() < usize::try_from(limit).unwrap_or(usize::MAX)
+                || records.last().is_some_and(|last| last.group != customer);
+            for record in records.into_iter().filter(|record| record.group == customer) {
+                let timeline = codec::decode(&record.bytes)?;
+                after.key.clone_from(&record.key);
+                subs.push((record.key, timeline));
+            }
+            if is_all {
+                return Ok(subs);
+            }
+            limit = SCAN;
+        }
+    }
+
+    /// Adds where the stream stands to a batch and commits it.
+    pub(super) async fn commit(&self, batch: Batch) -> Result<(), Error> {
+        self.ctx.commit(batch.checkpoint(STREAM, codec::encode(&self.progress)?)).await
+    }
+
+    /// The wanted figures of a period, with the receipts of the newest day.
+    fn told(&self, wanted: &[&str], period: Period) -> Result<Batch, Error> {
+        let Some(totals) = &self.progress.totals else { return Ok(Batch::new()) };
+        let today = self.ctx.today();
+        let observed = metrics::day_of(self.progress.observed, &self.ctx.zone)?;
+        let figures = Figures::new(totals, period, self.ctx.currency, observed, !self.assumptions.is_empty());
+        let mut batch = Batch::new();
+        for metric_id in wanted {
+            batch.answers.push(figures.answer(metric_id)?);
+        }
+        if period.contains(today) {
+            let mut settings = self.ctx.settings.to_json();
+            // It only decides what is shown beside MRR.
+            settings.remove("reporting_currency");
+            let facts = receipt::Facts {
+                date: today,
+                own: self.ctx.currency,
+                rules: &self.rules,
+                settings,
+                assumptions: &self.assumptions,
+            };
+            batch.receipts = receipt::receipts(totals, &figures, wanted, &facts)?;
+        }
+        Ok(batch)
+    }
+}
+
+/// Marks the records that say when a customer turns by itself. They have no group, so that no total meets them.
+const DUE: &str = "due:";
+
+fn due_key(at: i64, customer: &str) -> String {
+    format!("{DUE}{at:012}:{customer}")
+}
+
+/// The record of when a customer's subscriptions will next be worth something else although nothing happens.
+pub(super) fn due(customer: &str, subs: &[(String, Timeline)], rules: &Rules, after: i64) -> Option<Record> {
+    let turn = subs.iter().filter_map(|(_, timeline)| timeline.next_turn(rules, after)).min()?;
+    Some(Record { key: due_key(turn, customer), group: String::new(), bytes: Vec::new() })
+}
+
+/// Creation time of the newest event, by Stripe's clock; `None` where events may not be read.
+async fn newest_event(ctx: &Context) -> Result<Option<i64>, Error> {
+    let page = api::if_readable(api::glimpse(&ctx.http, "/v1/events", 1, None)).await?;
+    // Where nothing happened for 30 days our clock must do, and it may be ahead.
+    let silent = ctx.now.as_second() - 24 * HOUR;
+    Ok(page.map(|page| page.data.first().map_or(silent, |newest| newest.created)))
+}
+
+/// The subscription that an event shows.
+pub(super) fn shown(event: &Event) -> Result<Subscription, Error> {
+    serde_json::from_str(event.data.object.get()).map_err(|error| {
+        Error::invalid_response(format!("an event's subscription cannot be read: {error}")).context("event", &event.id)
+    })
 }

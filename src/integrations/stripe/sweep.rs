@@ -167,8 +167,10 @@ impl Window {
     /// Notes a page. Gives what is new and belongs to the window.
     fn take<T: Entry>(&mut self, page: Vec<T>) -> Vec<T> {
         let ids: Vec<String> = page.iter().map(|entry| entry.id().to_owned()).collect();
-        let fresh: Vec<T> =
-            page.into_iter().filter(|entry| self.holds(entry) && !self.seen.iter().any(|id| id == entry.id())).collect();
+        let fresh: Vec<T> = page
+            .into_iter()
+            .filter(|entry| self.holds(entry) && !self.seen.iter().any(|id| id == entry.id()))
+            .collect();
         self.first = self.first.or(fresh.first().map(Entry::created));
         if let Some(last) = fresh.last() {
             self.last = Some((last.created(), last.id().to_owned()));

@@ -10,7 +10,7 @@ use super::{
     mrr::{self, Around, Plan, Reason, Valuation},
     settings::Rules,
 };
-use crate::metric::{Currency, Exact, Quality, exact};
+use crate::metric::{Currency, Exact, exact};
 
 const DAY: i64 = 24 * 60 * 60;
 
@@ -144,7 +144,8 @@ impl Timeline {
             for since in std::iter::once(state.since).chain(turns(state, rules, state.since, end)) {
                 let phase = phase(state, rules, since);
                 let is_same = phases.last().is_some_and(|last| {
-                    (&last.counted, last.is_trial, last.is_assumed) == (&phase.counted, phase.is_trial, phase.is_assumed)
+                    (&last.counted, last.is_trial, last.is_assumed)
+                        == (&phase.counted, phase.is_trial, phase.is_assumed)
                 });
                 if !is_same {
                     phases.push(phase);
@@ -169,15 +170,6 @@ impl Timeline {
         match (newest.sub.ended_at, unpaid_since) {
             (Some(ended), Some(unpaid)) => Some(ended.min(unpaid)),
             (ended, unpaid) => ended.or(unpaid),
-        }
-    }
-
-    /// How sure its worth at an instant is.
-    pub(super) fn quality(&self, at: i64) -> Quality {
-        match at {
-            _ if at >= self.observed => Quality::Exact,
-            _ if at >= self.rebuilt => Quality::Reconstructed,
-            _ => Quality::Estimated,
         }
     }
 }

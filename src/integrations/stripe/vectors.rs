@@ -3,8 +3,8 @@
 use serde_json::{Value as Json, json};
 
 use super::{
-    answers::{Coupon, Price, Subscription},
     amount::Amount,
+    answers::{Coupon, Price, Subscription},
     facts::Facts,
     mrr::{self, Around, PriceKey, Reason, Valuation},
     settings::{self, Rules},
@@ -262,8 +262,7 @@ fn row_22_past_due_for_longer_than_allowed_is_left_out() {
     assert_eq!(past_due(31, json!({"max_past_due_days": 30})), 0);
     assert_eq!(past_due(30, json!({"max_past_due_days": 30})), 2900, "not more than 30 days ago");
     assert_eq!(past_due(31, json!({})), 2900);
-    let unknown =
-        mrr::value(&sub, &Around::default(), &rules(json!({"max_past_due_days": 30})), NOW);
+    let unknown = mrr::value(&sub, &Around::default(), &rules(json!({"max_past_due_days": 30})), NOW);
     assert_eq!(rounded(&unknown), 2900);
 }
 

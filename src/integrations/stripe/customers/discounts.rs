@@ -9,7 +9,7 @@ use super::{
     super::{
         answers::{Customer, Discount},
         api,
-        walk::{decode, encode},
+        codec::{decode, encode},
     },
     CHANGED, STREAM,
     events::{Happened, What},

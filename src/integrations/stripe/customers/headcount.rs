@@ -65,18 +65,25 @@ impl Counts {
 
     /// How many there were at the end of each day of a period, oldest day first.
     pub(super) fn levels(&self, gone: &Gone, period: Period) -> Vec<(Day, i64)> {
-        let after = |by_day: &BTreeMap<Day, i64>, day: Day| by_day.range(day.next()..).map(|(_, count)| count).sum::<i64>();
+        let after =
+            |by_day: &BTreeMap<Day, i64>, day: Day| by_day.range(day.next()..).map(|(_, count)| count).sum::<i64>();
         let level = |day: Day| self.total.saturating_sub(after(&self.new, day)).saturating_sub(after(&gone.0, day));
         period.days().map(|day| (day, level(day).max(0))).collect()
     }
 
-    /// How many customers it takes at least to tell one from the other.
+    /// How many customers it takes at least to tell one from the other: day by day, and all older ones together.
     pub(super) fn distance(&self, other: &Self) -> u64 {
         let since = self.since.max(other.since);
-        let days: BTreeSet<&Day> = self.new.range(since..).chain(other.new.range(since..)).map(|(day, _)| day).collect();
+        let days: BTreeSet<&Day> =
+            self.new.range(since..).chain(other.new.range(since..)).map(|(day, _)| day).collect();
         let of = |counts: &Self, day: &Day| counts.new.get(day).copied().unwrap_or(0);
-        let new: u64 = days.into_iter().map(|day| of(self, day).abs_diff(of(other, day))).sum();
-        new.max(self.total.abs_diff(other.total))
+        let (mut distance, mut older) = (0_u64, self.total.saturating_sub(other.total));
+        for day in days {
+            let more = of(self, day).saturating_sub(of(other, day));
+            distance = distance.saturating_add(more.unsigned_abs());
+            older = older.saturating_sub(more);
+        }
+        distance.saturating_add(older.unsigned_abs())
     }
 }
 

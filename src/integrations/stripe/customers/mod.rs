@@ -22,12 +22,12 @@ use self::{
 };
 use super::{
     answers::Discount,
+    codec::{decode, encode},
     feed::Cursor,
     metrics,
-    walk::{decode, encode},
 };
 use crate::{
-    integrations::{Batch, Context, Error},
+    integrations::{Batch, Context, Correction, Error},
     metric::{Answer, Day, Period, Quality, Sample, Value},
 };
 
@@ -42,13 +42,6 @@ pub(super) const CHANGED: &str = "changed:";
 const DAY: i64 = 24 * 60 * 60;
 /// Stripe remembers events for 30 days. What was followed longer ago than this says nothing about now.
 const REMEMBERED: i64 = 25 * DAY;
-
-/// What a reading found out beside its answers.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Read {
-    /// Customers that were kept differently from what Stripe has, although events were followed.
-    pub(super) corrections: u64,
-}
 
 /// The stream's checkpoint, beside the walk that is under way.
 #[derive(Debug, Default)]
@@ -74,20 +67,21 @@ struct Known {
     cursor: Option<Cursor>,
 }
 
-/// Brings what is known of customers up to date and answers the wanted metrics.
-pub(super) async fn read(ctx: &Context, wanted: &[&str], period: Period) -> Result<Read, Error> {
+/// Brings what is known of customers up to date and answers the wanted metrics. Gives what a walk found different although
+/// events were followed.
+pub(super) async fn read(ctx: &Context, wanted: &[&str], period: Period) -> Result<Option<Correction>, Error> {
     let (mut state, unfinished) = State::load(ctx).await?;
     let now = ctx.now.as_second();
     if wanted.is_empty() && state.known.as_ref().is_some_and(|known| known.at == now) {
         // Only the discounts are wanted, and this run has just read them.
-        return Ok(Read::default());
+        return Ok(None);
     }
     follow(ctx, &mut state).await?;
     if let Some(known) = state.known.as_ref().filter(|known| known.is_followed() && known.reaches(period)) {
         let batch = Batch { answers: known.answers(wanted, period, ctx.today()), ..Batch::new() };
         ctx.commit(state.noted(unfinished.as_ref(), batch)?).await?;
         if unfinished.is_none() && is_of_today(known.walked_at, now) {
-            return Ok(Read::default());
+            return Ok(None);
         }
     }
     let goes_on = |walk: &Walk| is_of_today(walk.began_at, now) && walk.counts.since <= period.start();
@@ -129,7 +123,7 @@ async fn end(
     mut walk: Walk,
     wanted: &[&str],
     period: Period,
-) -> Result<Read, Error> {
+) -> Result<Option<Correction>, Error> {
     let news = match &walk.cursor {
         Some(cursor) => events::since(&ctx.http, cursor).await?,
         None => None,
@@ -174,7 +168,13 @@ async fn end(
     let batch = Batch { answers: known.answers(wanted, period, ctx.today()), ..batch };
     state.known = Some(known);
     ctx.commit(state.noted(None, batch)?).await?;
-    Ok(Read { corrections })
+    Ok((corrections > 0).then(|| correction(corrections)))
+}
+
+fn correction(count: u64) -> Correction {
+    let (noun, verb) = if count == 1 { ("customer", "was") } else { ("customers", "were") };
+    let message = format!("{count} {noun} differed from what was kept and {verb} corrected");
+    Correction { stream: STREAM.to_owned(), count, message }
 }
 
 impl State {

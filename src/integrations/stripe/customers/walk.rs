@@ -8,10 +8,10 @@ use super::{
     super::{
         answers::Customer,
         api,
+        codec::{decode, encode},
         feed::Cursor,
         metrics,
         sweep::{Reading, Span, Sweep},
-        walk::{decode, encode},
     },
     CHANGED, STREAM, State, discounts,
     events::{self, Happened, What},
@@ -66,8 +66,11 @@ impl Differing {
 
     /// How many there are beside those of whom events tell.
     pub(super) fn beside(&self, happened: &[Happened]) -> u64 {
-        let told: BTreeSet<&String> =
-            happened.iter().map(|happened| &happened.customer).filter(|customer| self.names.contains(*customer)).collect();
+        let told: BTreeSet<&String> = happened
+            .iter()
+            .map(|happened| &happened.customer)
+            .filter(|customer| self.names.contains(*customer))
+            .collect();
         self.count.saturating_sub(told.len() as u64)
     }
 }

@@ -1,0 +1,242 @@
+//! Follows what happens: Stripe's events since the last sync, and discounts of customers that changed.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::{
+    answers::{Discount, Event, Expandable, Subscription},
+    api, codec, customers,
+    mrr::Around,
+    past_due,
+    subscriptions::{self, Job, STREAM},
+    sweep::{Reading, Span, Sweep},
+    timeline::{self, State, Timeline},
+    totals::Frame,
+};
+use crate::{
+    http::Http,
+    integrations::{Batch, Error, Order, Record, RecordChange},
+};
+
+/// Events come late by seconds, and not always in their order.
+const OVERLAP: i64 = 10 * 60;
+
+/// What tells of a subscription that is worth something else now.
+pub(super) const KINDS: [&str; 6] = [
+    "customer.subscription.created",
+    "customer.subscription.updated",
+    "customer.subscription.deleted",
+    "customer.subscription.paused",
+    "customer.subscription.resumed",
+    "customer.subscription.pending_update_applied",
+];
+
+/// The way through events of subscriptions.
+pub(super) fn events(http: &Http, span: Span, after: Option<&str>) -> api::Listing<Event> {
+    api::events(http, &KINDS, span, after)
+}
+
+/// New states of subscriptions, by customer and subscription.
+type News = BTreeMap<String, BTreeMap<String, Vec<State>>>;
+
+impl Job<'_> {
+    /// Takes account of all that happened since the last time.
+    pub(super) async fn follow(&mut self) -> Result<(), Error> {
+        self.follow_customers().await?;
+        let Some(followed) = self.progress.followed else { return Ok(()) };
+        let span = Span { from: Some(followed - OVERLAP), to: None };
+        let mut reading: Reading<Event> = Reading::new(&self.ctx.http, events, Sweep::of(span));
+        let mut newest = followed;
+        let mut reread = HashMap::new();
+        loop {
+            let page = match reading.next().await {
+                Ok(Some(page)) => page,
+                Ok(None) => break,
+                Err(error) if api::is_withheld(&error) => {
+                    self.progress.followed = None;
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            };
+            newest = page.iter().map(|event| event.created).fold(newest, i64::max);
+            let news = self.news(page, &mut reread).await?;
+            self.revise(news, Batch::new()).await?;
+        }
+        self.progress.followed = Some(newest);
+        Ok(())
+    }
+
+    /// The states that a page of events shows. What no event shows is read again, once for each subscription.
+    async fn news(
+        &mut self,
+        page: Vec<Event>,
+        reread: &mut HashMap<String, Option<Subscription>>,
+    ) -> Result<News, Error> {
+        let mut shown = Vec::with_capacity(page.len());
+        for event in &page {
+            shown.push((event.created, subscriptions::shown(event)?));
+        }
+        // Oldest first; of one second the list's order is turned round as well.
+        shown.reverse();
+        shown.sort_by_key(|(created, _)| *created);
+        let ids: BTreeSet<String> = shown.iter().map(|(_, sub)| sub.id.clone()).collect();
+        let known = self.timelines(&ids.into_iter().collect::<Vec<_>>()).await?;
+        let customers: BTreeSet<String> = shown.iter().map(|(_, sub)| sub.customer.0.clone()).collect();
+        let discounts = customers::discounts(self.ctx, &customers.into_iter().collect::<Vec<_>>()).await?;
+        let mut news = News::new();
+        for (created, mut sub) in shown {
+            let kept = known.get(&sub.id);
+            if kept
+                .is_some_and(|kept| kept.at(created).is_some_and(|state| state.since == created && is_of(state, &sub)))
+            {
+                // The overlap shows it again.
+                self.progress.suspects.remove(&sub.id);
+                continue;
+            }
+            if timeline::names_discounts(&sub) {
+                let whole = self.whole(&sub.id, reread).await?;
+                let shown = whole.iter().flat_map(timeline::discounts);
+                let shown = shown.chain(kept.iter().flat_map(|kept| kept.discounts()));
+                adopt(&mut sub, &shown.map(|discount| (discount.id.as_str(), discount)).collect());
+            }
+            let newest = kept.and_then(Timeline::newest).map(|state| &state.around);
+            let mut around = Around {
+                customer_discount: discounts.get(&sub.customer.0).cloned(),
+                past_due_since: None,
+                invoiced_tax: newest.and_then(|around| around.invoiced_tax.clone()),
+            };
+            if sub.status == "past_due" && self.rules.max_past_due_days.is_some() {
+                around.past_due_since = past_due::since_of(self.ctx, &sub.id).await?;
+            }
+            self.complete(&mut sub, &mut around).await?;
+            self.progress.suspects.remove(&sub.id);
+            let (customer, id) = (sub.customer.0.clone(), sub.id.clone());
+            news.entry(customer).or_default().entry(id).or_default().push(State { since: created, sub, around });
+        }
+        Ok(news)
+    }
+
+    /// A subscription with its discounts, read once a run; `None` where it is gone.
+    async fn whole<'r>(
+        &self,
+        id: &str,
+        reread: &'r mut HashMap<String, Option<Subscription>>,
+    ) -> Result<&'r Option<Subscription>, Error> {
+        if !reread.contains_key(id) {
+            let whole = api::if_readable(api::subscription(&self.ctx.http, id)).await?;
+            reread.insert(id.to_owned(), whole);
+        }
+        Ok(reread.get(id).unwrap_or(&None))
+    }
+
+    /// Writes new states into the timelines of customers, and what that changes into the totals: all in one batch.
+    async fn revise(&mut self, news: News, mut batch: Batch) -> Result<(), Error> {
+        if news.is_empty() && batch.records.is_empty() {
+            return Ok(());
+        }
+        let Some(mut totals) = self.progress.totals.take() else { return Ok(()) };
+        let rules = self.rules.clone();
+        let frame = Frame::new(&rules, &self.ctx.zone, self.progress.base, totals.as_of)?;
+        for (customer, states) in news {
+            let before = self.of_customer(&customer).await?;
+            let mut after = before.clone();
+            for (id, states) in states {
+                for state in states {
+                    match after.iter_mut().find(|(known, _)| *known == id) {
+                        Some((_, timeline)) => {
+                            timeline.note(state);
+                        }
+                        None => {
+                            let timeline = Timeline::new(self.progress.generation, state.since, state);
+                            after.push((id.clone(), timeline));
+                        }
+                    }
+                }
+            }
+            if before == after {
+                continue;
+            }
+            totals.remove(&customer, &before, &frame)?;
+            totals.add(&customer, &after, &frame)?;
+            let dues = [&before, &after].map(|subs| subscriptions::due(&customer, subs, &rules, totals.as_of));
+            if dues[0] != dues[1] {
+                let [was, is] = dues;
+                batch.records.extend(was.map(|was| RecordChange::Delete { stream: STREAM.to_owned(), key: was.key }));
+                batch.records.extend(is.map(|record| RecordChange::Upsert { stream: STREAM.to_owned(), record }));
+            }
+            for (id, timeline) in after {
+                if before.iter().all(|(known, kept)| *known != id || *kept != timeline) {
+                    let bytes = codec::encode(&timeline)?;
+                    batch = batch.upsert(STREAM, Record { key: id, group: customer.clone(), bytes });
+                }
+            }
+        }
+        totals.tidy();
+        self.progress.totals = Some(totals);
+        if batch.records.is_empty() { Ok(()) } else { self.commit(batch).await }
+    }
+
+    /// Takes account of discounts of customers that changed.
+    async fn follow_customers(&mut self) -> Result<(), Error> {
+        loop {
+            let from = Record { key: customers::CHANGED.to_owned(), group: String::new(), bytes: Vec::new() };
+            let records = self.ctx.scan(customers::STREAM, Order::Key, Some(&from), 100).await?;
+            let mut changed = BTreeMap::new();
+            let mut batch = Batch::new();
+            for record in records {
+                let Some(customer) = record.key.strip_prefix(customers::CHANGED) else { break };
+                changed.insert(customer.to_owned(), codec::decode::<i64>(&record.bytes)?);
+                batch = batch.delete(customers::STREAM, &record.key);
+            }
+            if changed.is_empty() {
+                return Ok(());
+            }
+            let ids: Vec<String> = changed.keys().cloned().collect();
+            let discounts = customers::discounts(self.ctx, &ids).await?;
+            let mut news = News::new();
+            for (customer, at) in changed {
+                for (id, timeline) in self.of_customer(&customer).await? {
+                    let Some(newest) = timeline.newest() else { continue };
+                    let mut state = newest.clone();
+                    state.since = state.since.max(at);
+                    state.around.customer_discount = discounts.get(&customer).cloned();
+                    let State { sub, around, .. } = &mut state;
+                    self.complete(sub, around).await?;
+                    news.entry(customer.clone()).or_default().entry(id).or_default().push(state);
+                }
+            }
+            self.revise(news, batch).await?;
+        }
+    }
+}
+
+/// Whether a kept state is what an event shows, as far as an event shows it.
+fn is_of(state: &State, shown: &Subscription) -> bool {
+    let parts = |sub: &Subscription| {
+        let item = |item: &super::answers::Item| (item.id.clone(), item.price.id.clone(), item.quantity);
+        let items: Vec<_> = sub.items.data.iter().map(item).collect();
+        (sub.status.clone(), items, sub.cancel_at, sub.cancel_at_period_end, sub.ended_at, sub.trial_end)
+    };
+    let ids = |sub: &Subscription| sub.discounts.iter().map(discount_id).collect::<Vec<_>>();
+    parts(&state.sub) == parts(shown)
+        && state.sub.pause_collection == shown.pause_collection
+        && ids(&state.sub) == ids(shown)
+}
+
+fn discount_id(discount: &Expandable<Discount>) -> String {
+    match discount {
+        Expandable::Id(id) => id.clone(),
+        Expandable::Object(discount) => discount.id.clone(),
+    }
+}
+
+/// Puts whole discounts in the place of their ids.
+pub(super) fn adopt(sub: &mut Subscription, known: &HashMap<&str, &Discount>) {
+    let of_items = sub.items.data.iter_mut().flat_map(|item| &mut item.discounts);
+    for discount in sub.discounts.iter_mut().chain(of_items) {
+        if let Expandable::Id(id) = discount
+            && let Some(whole) = known.get(id.as_str())
+        {
+            *discount = Expandable::Object((*whole).clone());
+        }
+    }
+}
