@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{
     Invocation, ProjectArg,
     failure::{Done, Failure},
-    output::{instant, table, text},
+    output::{instant, table, text, with_lines},
 };
 use crate::connections::ConnectionView;
 
@@ -54,12 +54,17 @@ pub(super) fn human(views: &[ConnectionView]) -> String {
             &view.connection_id.to_string(),
         ]);
     }
-    text(&rows)
+    let corrected = views.iter().filter_map(|view| {
+        let corrected = view.corrected.as_ref()?;
+        Some(format!("{}: {} on {}", view.name, corrected.message, instant(Some(corrected.at))))
+    });
+    with_lines(&text(&rows), corrected)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::connections::CorrectedView;
 
     #[test]
     fn a_row_says_how_a_connection_stands() {
@@ -73,9 +78,15 @@ mod tests {
             syncing: true,
             last_synced_at: None,
             next_sync_at: "2026-03-31T13:00:00Z".parse().ok(),
+            corrected: Some(CorrectedView {
+                at: "2026-03-30T12:00:00Z".parse().unwrap(),
+                message: "1 repository differed and was corrected".to_owned(),
+            }),
         };
         let shown = human(&[view]);
         assert!(shown.contains("rate_limited, syncing until 2026-03-31 13:00 UTC"), "{shown}");
         assert!(shown.starts_with("NAME"), "{shown}");
+        let last = "web: 1 repository differed and was corrected on 2026-03-30 12:00 UTC";
+        assert_eq!(shown.lines().last(), Some(last));
     }
 }

@@ -13,7 +13,7 @@ use crate::{
 /// Show how a computed value came about
 ///
 /// Prints the newest receipt of a metric such as MRR: the formula, the settings, what was counted, what was left out and
-/// why. The contributions add up to the value.
+/// why, and what other settings would make of it. The contributions add up to the value.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  dashtray explain stripe_mrr\n  dashtray explain stripe_mrr --currency EUR --json")]
 pub(super) struct Args {
@@ -69,6 +69,10 @@ fn human(view: &ReceiptView) -> String {
         }
         out.push_str(&format!("\n{}", text(&rows)));
     }
+    if !receipt.alternatives.is_empty() {
+        let sentences = receipt.alternatives.iter().map(|alternative| format!("  {}\n", alternative.sentence));
+        out.push_str(&format!("\nwith other settings\n{}", sentences.collect::<String>()));
+    }
     out
 }
 
@@ -84,7 +88,7 @@ fn total(receipt: &Receipt) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metric::{Excluded, Other, Term};
+    use crate::metric::{Alternative, Excluded, Other, Term};
 
     fn view() -> ReceiptView {
         let term = |label: &str, id: &str, amount: &str| Term {
@@ -107,7 +111,12 @@ mod tests {
                 other: Other { count: 3, amount: "-0.20".to_owned() },
                 rounding: "once, half away from zero".to_owned(),
                 excluded: vec![Excluded { reason: "trialing".to_owned(), count: 2, amount: "40.00".to_owned() }],
-                alternatives: Vec::new(),
+                alternatives: vec![Alternative {
+                    setting: "past_due".to_owned(),
+                    value: "exclude".to_owned(),
+                    amount: "-120.00".to_owned(),
+                    sentence: "with past due left out 120.00 less".to_owned(),
+                }],
             },
         }
     }
@@ -129,6 +138,9 @@ mod tests {
 
         LEFT OUT  COUNT  AMOUNT
         trialing      2   40.00
+
+        with other settings
+          with past due left out 120.00 less
         "#);
     }
 
@@ -144,6 +156,7 @@ mod tests {
     fn the_json_is_flat() {
         let json = serde_json::to_value(view()).unwrap();
         assert_eq!(json["terms"][0]["entity_id"], "sub_1");
+        assert_eq!(json["alternatives"][0]["amount"], "-120.00");
         assert_eq!(json["connection_id"], uuid::Uuid::nil().to_string());
     }
 }

@@ -10,7 +10,7 @@ use super::{
     sparkline::sparkline,
 };
 use crate::{
-    metric::{Interval, Quality},
+    metric::{Interval, Quality, Unit},
     series::{self, GetRequest, Number, PointView, SeriesView},
 };
 
@@ -74,7 +74,9 @@ pub(super) async fn run(invocation: &Invocation, args: Args) -> Result<Done, Fai
 }
 
 fn human(series: &SeriesView) -> String {
-    let mut facts = vec![series.currency.map_or_else(|| series.unit.name().to_owned(), |code| code.to_string())];
+    // A share of money has both.
+    let unit = (series.unit != Unit::Currency).then(|| series.unit.name().to_owned());
+    let mut facts: Vec<String> = unit.into_iter().chain(series.currency.map(|code| code.to_string())).collect();
     facts.extend(series.dimension.clone());
     facts.extend(label(series).map(str::to_owned));
     if series.converted {
@@ -181,7 +183,7 @@ fn quoted(field: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metric::{Currency, FailureKind, Kind, State, Unit};
+    use crate::metric::{Currency, FailureKind, Kind, State};
 
     fn point(date: &str, value: Option<Number>, state: State) -> PointView {
         PointView {
@@ -245,6 +247,12 @@ mod tests {
         2026-03-02       -  failed  no answer
         2026-03-03  124.80  value   provisional, estimated
         "#);
+    }
+
+    #[test]
+    fn a_share_of_money_says_of_which() {
+        let share = SeriesView { unit: Unit::Percent, dimension: None, ..series() };
+        assert!(human(&share).starts_with("MRR (stripe_mrr), percent, USD, days end in UTC"), "{}", human(&share));
     }
 
     #[test]

@@ -86,6 +86,12 @@ pub(super) fn text(table: &Table) -> String {
     lines.map(|line| format!("{}\n", line.trim_end().strip_prefix(' ').unwrap_or(line.trim_end()))).collect()
 }
 
+/// A table, and below it what needs a sentence.
+pub(super) fn with_lines(table: &str, lines: impl Iterator<Item = String>) -> String {
+    let lines: Vec<String> = lines.collect();
+    if lines.is_empty() { table.to_owned() } else { format!("{table}\n{}\n", lines.join("\n")) }
+}
+
 /// An instant for people: to the minute, in UTC.
 pub(super) fn instant(at: Option<Timestamp>) -> String {
     at.map_or_else(|| "-".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M UTC").to_string())

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{
     Invocation, ProjectArg,
     failure::{Done, Failure},
-    output::{instant, number, table, text},
+    output::{instant, number, table, text, with_lines},
 };
 use crate::sync::{OutcomeWord, RunView};
 
@@ -51,7 +51,13 @@ fn human(runs: &[RunView]) -> String {
             error(run).into(),
         ]);
     }
-    text(&rows)
+    let corrected = runs.iter().flat_map(|run| corrections(&instant(Some(run.started_at)), run));
+    with_lines(&text(&rows), corrected)
+}
+
+/// What a run found different and put right, a line each, after what names the run.
+pub(super) fn corrections(name: &str, run: &RunView) -> Vec<String> {
+    run.corrections.iter().map(|correction| format!("{name}: {}", correction.message)).collect()
 }
 
 /// How many of the metrics were read.

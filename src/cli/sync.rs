@@ -10,7 +10,7 @@ use super::{
     Invocation, ProjectArg,
     dates::Dates,
     failure::{Done, Failure},
-    output::{number, table, text},
+    output::{number, table, text, with_lines},
     progress::Bars,
     runs, serve,
 };
@@ -91,7 +91,7 @@ fn done(runs: &[RunView]) -> Done {
     ends.max().unwrap_or(Done::All)
 }
 
-/// A table of the runs, then what could not be read and why.
+/// A table of the runs, then what could not be read and why, then what was put right.
 fn human(runs: &[RunView], names: &BTreeMap<Uuid, String>) -> String {
     let name = |run: &RunView| names.get(&run.connection_id).cloned().unwrap_or_else(|| run.connection_id.to_string());
     let mut rows = table(&["connection", "status", "metrics", "written", "requests", "took", "error"]);
@@ -115,13 +115,14 @@ fn human(runs: &[RunView], names: &BTreeMap<Uuid, String>) -> String {
     if runs.is_empty() {
         return String::new();
     }
-    if missing.row_count() == 0 { text(&rows) } else { format!("{}\n{}", text(&rows), text(&missing)) }
+    let tables = if missing.row_count() == 0 { text(&rows) } else { format!("{}\n{}", text(&rows), text(&missing)) };
+    with_lines(&tables, runs.iter().flat_map(|run| runs::corrections(&name(run), run)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{connections::ErrorView, metric::FailureKind, sync::MetricOutcomeView};
+    use crate::{connections::ErrorView, integrations::Correction, metric::FailureKind, sync::MetricOutcomeView};
 
     fn run_view(status: RunStatus, samples_written: u64) -> RunView {
         RunView {
@@ -137,6 +138,7 @@ mod tests {
             retry_at: None,
             error: None,
             metrics: vec![],
+            corrections: vec![],
             progress: None,
         }
     }
@@ -153,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_read_is_listed_with_its_reason() {
+    fn what_could_not_be_read_and_what_was_put_right_are_listed() {
         let message = "reading charges was refused".to_owned();
         let error = ErrorView { kind: FailureKind::Forbidden, message, retry_at: None };
         let metric = |id: &str, outcome, error| MetricOutcomeView { metric_id: id.to_owned(), outcome, error };
@@ -161,7 +163,9 @@ mod tests {
             metric("stripe_mrr", OutcomeWord::Ok, None),
             metric("stripe_fees", OutcomeWord::Unsupported, Some(error)),
         ];
-        let runs = [RunView { metrics, ..run_view(RunStatus::Partial, 42) }];
+        let message = "2 subscriptions differed and were corrected".to_owned();
+        let corrections = vec![Correction { stream: "subscriptions".to_owned(), count: 2, message }];
+        let runs = [RunView { metrics, corrections, ..run_view(RunStatus::Partial, 42) }];
         let names = [(Uuid::nil(), "shop".to_owned())].into();
         insta::assert_snapshot!(human(&runs, &names), @r#"
         CONNECTION  STATUS   METRICS  WRITTEN  REQUESTS  TOOK       ERROR
@@ -169,6 +173,8 @@ mod tests {
 
         CONNECTION  METRIC       OUTCOME      REASON
         shop        stripe_fees  unsupported  reading charges was refused
+
+        shop: 2 subscriptions differed and were corrected
         "#);
     }
 }

@@ -1,16 +1,21 @@
 //! Looking at connections, changing and removing them.
 
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
 use serde_json::{Map, Value as Json};
 
-use super::{ConnectionView, Connections, Error, memory, options, session::tried, settings_of};
+use super::{ConnectionView, Connections, CorrectedView, Error, memory, options, session::tried, settings_of};
 use crate::{
-    integrations::{FieldError, Settings},
+    integrations::{Correction, FieldError, Settings},
     metric::FailureKind,
-    store::{Connection, ConnectionKey, ConnectionSettings, Project},
+    store::{self, Connection, ConnectionKey, ConnectionSettings, CorrectedRow, Project},
 };
 
 /// Sealed credentials that are re-wrapped in one go of a key rotation.
 const ROTATION_PAGE: u32 = 100;
+/// How long a connection says that something was corrected.
+const CORRECTIONS_SHOWN: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// What a key rotation did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
@@ -26,7 +31,8 @@ impl Connections {
     pub async fn list(&self, project: &str) -> Result<Vec<ConnectionView>, Error> {
         let project = self.project(project).await?;
         let connections = self.store.connections(project.id).await?;
-        Ok(connections.iter().map(|connection| self.view(connection)).collect())
+        let corrected = self.corrected(project.id).await?;
+        Ok(connections.iter().map(|connection| self.view(connection, &corrected)).collect())
     }
 
     /// Changes settings. A setting that a stream depends on makes the next run read that stream again.
@@ -135,10 +141,16 @@ impl Connections {
     }
 
     async fn reload(&self, key: ConnectionKey) -> Result<ConnectionView, Error> {
-        Ok(self.view(&self.store.connection(key).await?))
+        Ok(self.view(&self.store.connection(key).await?, &self.corrected(key.project_id).await?))
     }
 
-    fn view(&self, connection: &Connection) -> ConnectionView {
+    /// The corrections that are new enough to be shown, by the connection's number.
+    async fn corrected(&self, project_id: i64) -> Result<BTreeMap<i64, CorrectedRow>, store::Error> {
+        let now = self.clock.now();
+        self.store.corrected(project_id, now.checked_sub(CORRECTIONS_SHOWN).unwrap_or(now)).await
+    }
+
+    fn view(&self, connection: &Connection, corrected: &BTreeMap<i64, CorrectedRow>) -> ConnectionView {
         let syncing = connection.lease_until.is_some_and(|until| until > self.clock.now());
         ConnectionView {
             connection_id: connection.public_id,
@@ -150,6 +162,14 @@ impl Connections {
             syncing,
             last_synced_at: connection.state.last_synced_at,
             next_sync_at: (!connection.paused).then_some(connection.state.due_at),
+            corrected: corrected.get(&connection.key.connection_id).and_then(corrected_view),
         }
     }
+}
+
+/// What was stored by another version and cannot be read is left out.
+fn corrected_view(row: &CorrectedRow) -> Option<CorrectedView> {
+    let corrections: Vec<Correction> = serde_json::from_value(row.corrections.clone()).ok()?;
+    let messages: Vec<String> = corrections.into_iter().map(|correction| correction.message).collect();
+    Some(CorrectedView { at: row.ended_at, message: messages.join("; ") })
 }

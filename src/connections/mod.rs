@@ -28,7 +28,7 @@ pub use manage::Rotation;
 pub use memory::SealedMemory;
 pub(crate) use memory::pack;
 pub use session::{Guarded, guarded};
-pub use view::{AccountView, ConnectedView, ConnectionView, ErrorView, TestView};
+pub use view::{AccountView, ConnectedView, ConnectionView, CorrectedView, ErrorView, TestView};
 
 /// What all that touches a connection needs. Cheap to clone.
 #[derive(Debug, Clone)]

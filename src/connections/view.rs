@@ -77,6 +77,17 @@ pub struct ConnectionView {
     pub last_synced_at: Option<Timestamp>,
     /// When the next run is due; `None` while paused.
     pub next_sync_at: Option<Timestamp>,
+    /// What the newest run of the last thirty days found different from what was kept, and put right.
+    pub corrected: Option<CorrectedView>,
+}
+
+/// What a run found different from what was kept, and put right.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CorrectedView {
+    /// When that run ended.
+    pub at: Timestamp,
+    /// What it was, in words.
+    pub message: String,
 }
 
 /// What a test of a connection found.

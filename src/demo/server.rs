@@ -80,22 +80,28 @@ pub struct Request {
 #[derive(Debug)]
 pub struct Emulators {
     sites: Vec<Arc<Site>>,
-    company: Arc<RwLock<Arc<Company>>>,
+    world: Arc<RwLock<World>>,
     tasks: Vec<AbortHandle>,
+}
+
+/// What both services are about: the company, and the time from which its clock went on.
+#[derive(Debug)]
+struct World {
+    company: Arc<Company>,
+    since: Instant,
 }
 
 impl Emulators {
     /// Binds a free port of 127.0.0.1 for each service and serves the company there.
     pub async fn start(company: Arc<Company>, options: Options) -> std::io::Result<Self> {
-        let started = (company.now, Instant::now());
-        let company = Arc::new(RwLock::new(company));
-        let mut emulators = Self { sites: Vec::new(), company: company.clone(), tasks: Vec::new() };
+        let world = Arc::new(RwLock::new(World { company, since: Instant::now() }));
+        let mut emulators = Self { sites: Vec::new(), world: world.clone(), tasks: Vec::new() };
         for service in [Service::Stripe(stripe::Emulator::default()), Service::Github(github::Emulator::default())] {
             let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
             let url = format!("http://{}", listener.local_addr()?);
             let log = Mutex::new(Log::default());
-            let (company, options) = (company.clone(), options.clone());
-            let site = Arc::new(Site { service, url, company, options, started, log });
+            let (world, options) = (world.clone(), options.clone());
+            let site = Arc::new(Site { service, url, world, options, log });
             let router = Router::new().fallback(answer).with_state(site.clone());
             // The task ends when the handle is used or the process does; a listener that fails leaves refused connections.
             let task = tokio::spawn(async move { axum::serve(listener, router).await });
@@ -122,13 +128,21 @@ impl Emulators {
 
     /// Changes the company under the running emulators; the next request sees it.
     pub fn company_mut(&self, change: impl FnOnce(&mut Company)) {
-        let mut held = self.company.write().unwrap_or_else(PoisonError::into_inner);
-        change(Arc::make_mut(&mut held));
+        let mut world = self.world.write().unwrap_or_else(PoisonError::into_inner);
+        change(Arc::make_mut(&mut world.company));
+    }
+
+    /// Lets time pass until `now`, for both services: the next request sees the company as [`Company::at`] continues it,
+    /// and a clock that goes on from there.
+    pub fn advance(&self, now: Timestamp) {
+        let later = Arc::new(self.company().at(now));
+        let mut world = self.world.write().unwrap_or_else(PoisonError::into_inner);
+        *world = World { company: later, since: Instant::now() };
     }
 
     /// The company as it is now.
     pub fn company(&self) -> Arc<Company> {
-        self.company.read().unwrap_or_else(PoisonError::into_inner).clone()
+        company(&self.world)
     }
 
     fn site(&self, service: &str) -> Option<&Arc<Site>> {
@@ -165,9 +179,8 @@ pub(super) struct Site {
     service: Service,
     /// Its own address, for links.
     pub(super) url: String,
-    company: Arc<RwLock<Arc<Company>>>,
+    world: Arc<RwLock<World>>,
     pub(super) options: Options,
-    started: (Timestamp, Instant),
     log: Mutex<Log>,
 }
 
@@ -180,18 +193,23 @@ struct Log {
 impl Site {
     /// The company's clock: its own now, and on from there by the clock of tokio, which a test may pause.
     pub(super) fn now(&self) -> Timestamp {
-        let (now, since) = self.started;
+        let world = self.world.read().unwrap_or_else(PoisonError::into_inner);
+        let (now, since) = (world.company.now, world.since);
         now.saturating_add(jiff::SignedDuration::try_from(since.elapsed()).unwrap_or_default()).unwrap_or(now)
     }
 
     /// The company as this request sees it.
     pub(super) fn company(&self) -> Arc<Company> {
-        self.company.read().unwrap_or_else(PoisonError::into_inner).clone()
+        company(&self.world)
     }
 
     fn log(&self) -> MutexGuard<'_, Log> {
         lock(&self.log)
     }
+}
+
+fn company(world: &RwLock<World>) -> Arc<Company> {
+    world.read().unwrap_or_else(PoisonError::into_inner).company.clone()
 }
 
 /// A lock whose holder panicked still guards plain data.

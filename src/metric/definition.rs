@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Kind, Unit};
+use super::{Kind, Unit, Value, ValueMismatch};
 
 /// A metric as an integration declares it. Plain owned data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -38,11 +38,27 @@ pub struct Definition {
     pub stream: String,
     /// Whether each new value comes with a receipt.
     pub explained: bool,
-    /// A quotient of two amounts of money ([`Value::MoneyShare`](super::Value::MoneyShare)), for ratios in percent or
-    /// as such: each currency is a series of its own, and is converted in its parts.
+    /// A quotient of two amounts of money ([`Value::MoneyShare`]), for ratios in percent or as such: each currency is a
+    /// series of its own, and is converted in its parts.
     pub of_money: bool,
     /// Set where the metric is what exchange rates alone did to a level of money.
     pub exchange_effect: Option<ExchangeEffect>,
+}
+
+impl Definition {
+    /// Whether each series of it is of one currency.
+    pub fn has_currency(&self) -> bool {
+        self.unit == Unit::Currency || self.of_money
+    }
+
+    /// Whether a value is of this metric's form. Its range is [`ValidRange::holds`].
+    pub fn check(&self, value: &Value) -> Result<(), ValueMismatch> {
+        value.check(self.unit, self.kind)?;
+        if value.currency().is_some() != self.has_currency() {
+            return Err(ValueMismatch::Currency);
+        }
+        Ok(())
+    }
 }
 
 /// What exchange rates alone did to a level of money, so that its beginning and its movements add up to its end.
@@ -107,10 +123,12 @@ pub enum ValidRange {
 
 impl ValidRange {
     /// Whether `value` is possible.
-    pub fn holds(self, value: &super::Value) -> bool {
+    pub fn holds(self, value: &Value) -> bool {
         let (numerator, denominator) = value.parts();
         let denominator = denominator.unwrap_or(1);
         match self {
+            // What is undefined is out of no range.
+            _ if !value.is_defined() => true,
             Self::Any => true,
             Self::NotNegative => numerator == 0 || (numerator > 0) == (denominator > 0),
             Self::Share => denominator > 0 && (0..=denominator).contains(&numerator),
@@ -121,7 +139,7 @@ impl ValidRange {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metric::Value;
+    use crate::metric::{Currency, Money};
 
     #[test]
     fn ranges_hold_what_is_possible() {
@@ -130,5 +148,9 @@ mod tests {
         assert!(ValidRange::Share.holds(&Value::ratio(5, 5).unwrap()));
         assert!(!ValidRange::Share.holds(&Value::ratio(6, 5).unwrap()));
         assert!(ValidRange::Any.holds(&Value::Count(-1)));
+        let share =
+            |minor, of| Value::money_share(Money::new(minor, Currency::USD), Money::new(of, Currency::USD)).unwrap();
+        assert!(!ValidRange::Share.holds(&share(2, 1)));
+        assert!(ValidRange::Share.holds(&share(2, 0)), "it has no value that could be out of range");
     }
 }

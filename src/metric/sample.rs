@@ -9,6 +9,9 @@ use super::{Day, Period, Quality, Value};
 /// The answer covers *every* day of its period. A day without a sample is not a gap: it is `zero` where the metric is
 /// a flow, level or distinct count, and `empty` where it is a ratio or statistic. So an integration never writes zeros
 /// by hand, and never leaves a hole by accident.
+///
+/// What a day leaves unsaid is as sure as the least sure of what it says, and exact where it says nothing: a day that is
+/// rebuilt and comes to nothing says so with a zero of that quality.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
     /// Which metric.

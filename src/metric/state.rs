@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Value;
+
 /// Exactly one of these holds for every (connection, metric, day) that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
@@ -96,6 +98,16 @@ impl State {
             Self::Failed(_) => "failed",
             Self::BeyondRetention => "beyond_retention",
             Self::Unsupported => "unsupported",
+        }
+    }
+
+    /// The state of a day that was answered: without a value it is `empty`.
+    pub fn of(value: Option<Value>) -> Self {
+        match value {
+            Some(value) if !value.is_defined() => Self::Empty,
+            Some(value) if value.is_zero() => Self::Zero,
+            Some(_) => Self::Value,
+            None => Self::Empty,
         }
     }
 

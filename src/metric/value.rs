@@ -29,12 +29,12 @@ pub enum Value {
         /// What it is divided by, never zero.
         denominator: i64,
     },
-    /// An amount by an amount of the same currency, both in minor units: a share that is converted in its two parts.
-    /// Made by [`Value::money_share`].
+    /// An amount by an amount of the same currency, both in minor units: a share that is converted and joined in its two
+    /// parts. Made by [`Value::money_share`].
     MoneyShare {
         /// The amount that is divided.
         numerator: i64,
-        /// The amount it is divided by, never zero.
+        /// The amount it is divided by. Where it is zero the share is undefined, see [`Value::is_defined`].
         denominator: i64,
         /// What both are counted in.
         currency: Currency,
@@ -52,11 +52,20 @@ impl Value {
         (denominator != 0).then_some(Self::MoneyRatio { numerator, denominator })
     }
 
-    /// An amount by an amount; `None` where the second is zero (the state `empty`) or their currencies differ.
+    /// An amount by an amount; `None` where both are zero (the state `empty`) or their currencies differ.
+    ///
+    /// What is divided by zero alone is `empty` as well, but its parts are kept: 100 euros gained and none lost are no
+    /// quick ratio in euros, and still count in that of all currencies.
     pub fn money_share(numerator: Money, denominator: Money) -> Option<Self> {
-        let (of, currency) = (denominator.minor, denominator.currency);
-        let is_defined = of != 0 && numerator.currency == currency;
-        is_defined.then_some(Self::MoneyShare { numerator: numerator.minor, denominator: of, currency })
+        let (numerator, of, currency, other) =
+            (numerator.minor, denominator.minor, numerator.currency, denominator.currency);
+        let says_something = (numerator, of) != (0, 0) && currency == other;
+        says_something.then_some(Self::MoneyShare { numerator, denominator: of, currency })
+    }
+
+    /// Whether it has a value that can be shown. A share of nothing has parts alone: its state is `empty`.
+    pub fn is_defined(&self) -> bool {
+        self.parts().1 != Some(0)
     }
 
     /// The currency, where the value is money or made of money.
@@ -117,12 +126,12 @@ impl Value {
         let (value, denominator) = self.parts();
         match Self::from_parts(unit, kind, self.currency(), value, denominator) {
             Some(same) if same == *self => Ok(()),
-            _ => Err(ValueMismatch { unit, kind }),
+            _ => Err(ValueMismatch::Form { unit, kind }),
         }
     }
 
     /// The value as it leaves for people, API and command line: currency units with the currency's digits, seconds,
-    /// percent with two decimals, other ratios with four. `None` only where the result passes 64 bits.
+    /// percent with two decimals, other ratios with four. `None` only where it is undefined or the result passes 64 bits.
     pub fn normalised(&self, unit: Unit) -> Option<String> {
         match *self {
             Self::Count(n) | Self::Bytes(n) => Some(n.to_string()),
@@ -162,10 +171,18 @@ fn seconds(ms: i64) -> String {
 
 /// A value was handed in that cannot be one of its metric.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the value does not fit a metric of kind {kind:?} and unit {}", unit.name())]
-pub struct ValueMismatch {
-    unit: Unit,
-    kind: Kind,
+pub enum ValueMismatch {
+    /// It is of another form.
+    #[error("the value does not fit a metric of kind {kind:?} and unit {}", unit.name())]
+    Form {
+        /// What the metric is counted in.
+        unit: Unit,
+        /// The metric's kind.
+        kind: Kind,
+    },
+    /// A share of money for a metric that is none, or the other way round.
+    #[error("a metric of money takes shares of money, and no other does")]
+    Currency,
 }
 
 #[cfg(test)]
@@ -196,7 +213,15 @@ mod tests {
     fn a_ratio_without_denominator_is_no_value() {
         assert_eq!(Value::ratio(0, 0), None);
         assert_eq!(Value::money_ratio(money(1, "USD"), 0), None);
-        assert_eq!(Value::money_share(money(1, "USD"), money(0, "USD")), None);
+        assert_eq!(Value::money_share(money(0, "USD"), money(0, "USD")), None);
+    }
+
+    #[test]
+    fn a_share_of_nothing_keeps_its_parts_and_shows_no_value() {
+        let share = Value::money_share(money(100, "EUR"), money(0, "EUR")).unwrap();
+        assert!(!share.is_defined() && !share.is_zero());
+        assert_eq!(share.normalised(Unit::Ratio), None);
+        assert_eq!(Value::from_parts(Unit::Ratio, Kind::Ratio, share.currency(), 100, Some(0)), Some(share));
     }
 
     #[test]

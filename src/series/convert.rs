@@ -2,15 +2,15 @@
 //!
 //! It is done when a series is read and not when it is stored: the amounts that providers name stay as they are, and
 //! rates that are loaded later count for days that were read before. A day is the sum of what its currencies show,
-//! each times its rate, rounded once.
+//! each times its rate, rounded once; of a share of money its two amounts are.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, json};
 
-use super::points::{DayPoint, Days};
+use super::points::{Currencied, DayPoint, Days};
 use crate::{
-    metric::{Currency, Day, Exact, Kind, Mark, Money, Period, Quality, State, Value, exact},
+    metric::{Currency, Day, Definition, Exact, Kind, Mark, Money, Period, Quality, State, Value, exact},
     store::{self, Store},
 };
 
@@ -37,7 +37,7 @@ impl Converter {
     }
 
     /// One converted series a dimension, where anything is counted in another currency at all.
-    pub(super) fn convert(&self, kind: Kind, read: &[(String, Option<Currency>, Days)]) -> Vec<(String, Days)> {
+    pub(super) fn convert(&self, definition: &Definition, read: &[Currencied]) -> Vec<(String, Days)> {
         let mut by_dimension: BTreeMap<&str, Vec<(Currency, &Days)>> = BTreeMap::new();
         for (dimension, currency, days) in read {
             if let Some(currency) = currency {
@@ -47,18 +47,27 @@ impl Converter {
         by_dimension
             .into_iter()
             .filter(|(_, parts)| parts.iter().any(|(currency, _)| *currency != self.target))
-            .map(|(dimension, parts)| (dimension.to_owned(), self.joined(kind, &parts)))
+            .map(|(dimension, parts)| (dimension.to_owned(), self.joined(definition, &parts)))
             .collect()
     }
 
-    fn joined(&self, kind: Kind, parts: &[(Currency, &Days)]) -> Days {
-        let Some((_, first)) = parts.first() else { return Days::new() };
-        first.keys().map(|day| (*day, self.day(kind, *day, parts))).collect()
+    /// The total of all currencies, also where all is counted in the target already.
+    pub(super) fn total(&self, definition: &Definition, read: &[Currencied]) -> Days {
+        let parts: Vec<(Currency, &Days)> =
+            read.iter().filter_map(|(_, currency, days)| Some(((*currency)?, days))).collect();
+        self.joined(definition, &parts)
     }
 
-    fn day(&self, kind: Kind, day: Day, parts: &[(Currency, &Days)]) -> DayPoint {
+    fn joined(&self, definition: &Definition, parts: &[(Currency, &Days)]) -> Days {
+        let Some((_, first)) = parts.first() else { return Days::new() };
+        first.keys().map(|day| (*day, self.day(definition, *day, parts))).collect()
+    }
+
+    fn day(&self, definition: &Definition, day: Day, parts: &[(Currency, &Days)]) -> DayPoint {
         let mut sum = exact::from_int(0);
-        let mut denominator: i64 = 0;
+        // What the sum is divided by, where it is: amounts, or things.
+        let mut of = exact::from_int(0);
+        let mut things: i64 = 0;
         let mut used = Map::new();
         let mut mark = Mark::new(State::Zero);
         let mut any_value = false;
@@ -72,9 +81,11 @@ impl Converter {
             }
             let Some(value) = point.value else { continue };
             any_value = true;
-            let (minor, of) = value.parts();
-            denominator = denominator.saturating_add(of.unwrap_or(0));
-            if minor == 0 {
+            let (minor, denominator) = value.parts();
+            let (of_minor, of_things) =
+                if definition.of_money { (denominator.unwrap_or(0), 0) } else { (0, denominator.unwrap_or(0)) };
+            things = things.saturating_add(of_things);
+            if (minor, of_minor) == (0, 0) {
                 continue;
             }
             let Some((rate, rate_day)) = self.rate(*currency, day) else {
@@ -86,19 +97,20 @@ impl Converter {
                 let shown = exact::to_decimal(&rate, 6).unwrap_or_default();
                 used.insert(currency.code().to_owned(), json!({ "rate": shown, "date": rate_day }));
             }
-            sum += exact::from_int(minor) * rate * scale(*currency, self.target);
+            let factor = rate * scale(*currency, self.target);
+            sum += exact::from_int(minor) * &factor;
+            of += exact::from_int(of_minor) * &factor;
         }
-        let Some(minor) = exact::round(&sum) else { return unknown(mark, "the sum does not fit 64 bits".to_owned()) };
-        let money = Money::new(minor, self.target);
-        let value = match kind {
-            Kind::Ratio => Value::money_ratio(money, denominator),
-            _ => any_value.then_some(Value::Money(money)),
+        let money = |amount: &Exact| Some(Money::new(exact::round(amount)?, self.target));
+        let (Some(sum), Some(of)) = (money(&sum), money(&of)) else {
+            return unknown(mark, "the sum does not fit 64 bits".to_owned());
         };
-        mark.state = match value {
-            None => State::Empty,
-            Some(value) if value.is_zero() => State::Zero,
-            Some(_) => State::Value,
+        let value = match definition.kind {
+            Kind::Ratio if definition.of_money => Value::money_share(sum, of),
+            Kind::Ratio => Value::money_ratio(sum, things),
+            _ => any_value.then_some(Value::Money(sum)),
         };
+        mark.state = State::of(value);
         let metadata = (!used.is_empty()).then(|| Map::from_iter([("rates".to_owned(), json!(used))]));
         DayPoint { value, mark, reason: None, metadata }
     }
@@ -134,7 +146,8 @@ fn scale(from: Currency, to: Currency) -> Exact {
     ten(to.digits()) / ten(from.digits())
 }
 
-fn unknown(mark: Mark, reason: String) -> DayPoint {
+/// A day whose value cannot be worked out.
+pub(super) fn unknown(mark: Mark, reason: String) -> DayPoint {
     let mark = Mark { state: State::Pending, quality: Quality::Exact, ..mark };
     DayPoint { value: None, mark, reason: Some(reason), metadata: None }
 }
@@ -142,6 +155,7 @@ fn unknown(mark: Mark, reason: String) -> DayPoint {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metric::{Polarity, Unit, ValidRange, WidgetType};
 
     fn currency(code: &str) -> Currency {
         code.parse().unwrap()
@@ -160,14 +174,66 @@ mod tests {
         Converter { target: currency(target), rates: all }
     }
 
-    fn amounts(code: &str, date: &str, minor: i64) -> (String, Option<Currency>, Days) {
-        let value = Value::Money(Money::new(minor, currency(code)));
-        let point = DayPoint { value: Some(value), mark: Mark::new(State::Value), reason: None, metadata: None };
+    fn of_day(code: &str, date: &str, value: Option<Value>) -> Currencied {
+        let point = DayPoint { value, mark: Mark::new(State::of(value)), reason: None, metadata: None };
         (String::new(), Some(currency(code)), Days::from([(day(date), point)]))
     }
 
-    fn converted(converter: &Converter, read: &[(String, Option<Currency>, Days)], date: &str) -> DayPoint {
-        converter.convert(Kind::Level, read)[0].1[&day(date)].clone()
+    fn amounts(code: &str, date: &str, minor: i64) -> Currencied {
+        of_day(code, date, Some(Value::Money(Money::new(minor, currency(code)))))
+    }
+
+    fn share(code: &str, date: &str, numerator: i64, denominator: i64) -> Currencied {
+        let money = |minor| Money::new(minor, currency(code));
+        of_day(code, date, Value::money_share(money(numerator), money(denominator)))
+    }
+
+    fn definition(kind: Kind, unit: Unit) -> Definition {
+        Definition {
+            id: "fake_mrr".to_owned(),
+            name: "MRR".to_owned(),
+            description: "made up".to_owned(),
+            unit,
+            category: "fake".to_owned(),
+            widget_type: WidgetType::Metric,
+            kind,
+            polarity: Polarity::Neutral,
+            valid: ValidRange::Any,
+            settles_after_days: 0,
+            retention_days: None,
+            definition: 1,
+            dimension: None,
+            stream: "fake".to_owned(),
+            explained: false,
+            of_money: kind == Kind::Ratio,
+            exchange_effect: None,
+        }
+    }
+
+    fn converted(converter: &Converter, read: &[Currencied], date: &str) -> DayPoint {
+        converter.convert(&definition(Kind::Level, Unit::Currency), read)[0].1[&day(date)].clone()
+    }
+
+    #[test]
+    fn a_share_is_converted_in_its_two_amounts_each_rounded_once() {
+        let rates = converter("USD", &[("2026-03-06", "EUR", "USD", "1.105")]);
+        let shares = definition(Kind::Ratio, Unit::Percent);
+        let on = |read: &[Currencied]| rates.convert(&shares, read)[0].1[&day("2026-03-06")].clone();
+        let point = on(&[share("USD", "2026-03-06", 100, 1000), share("EUR", "2026-03-06", 9, 10)]);
+        // 9.945 and 11.05 cents.
+        assert_eq!(point.value.unwrap().parts(), (110, Some(1011)));
+        assert_eq!(point.value.unwrap().normalised(Unit::Percent).unwrap(), "10.88");
+        assert_eq!(point.metadata.unwrap()["rates"]["EUR"]["rate"], "1.105000");
+
+        let gained = [share("USD", "2026-03-06", 50, 20), share("EUR", "2026-03-06", 100, 0)];
+        assert_eq!(gained[1].2[&day("2026-03-06")].mark.state, State::Empty, "alone it has no value");
+        assert_eq!(on(&gained).value.unwrap().parts(), (161, Some(20)), "and still it counts in the whole");
+
+        let nothing = on(&[share("USD", "2026-03-06", 0, 0), share("EUR", "2026-03-06", 0, 0)]);
+        assert_eq!((nothing.value, nothing.mark.state), (None, State::Empty));
+        let rateless = Converter { rates: BTreeMap::new(), ..rates };
+        let lost = &rateless.convert(&shares, &[share("EUR", "2026-03-06", 0, 10)])[0].1[&day("2026-03-06")];
+        assert!(lost.value.is_none() && lost.reason.as_ref().unwrap().contains("no exchange rate"), "{lost:?}");
     }
 
     #[test]

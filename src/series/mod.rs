@@ -1,14 +1,17 @@
 //! Reading what was kept: series and receipts, as people and programs see them.
 
 mod convert;
+mod exchange;
 mod points;
 pub mod rates;
 mod view;
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use crate::{
-    integrations::Registry,
+    integrations::{Descriptor, Registry},
     metric::{Currency, Day, Definition, Interval, Period, Zone},
     store::{self, Connection, Store},
 };
@@ -92,11 +95,11 @@ impl Error {
 
 /// The series of a metric: one a connection, currency and value of the dimension.
 pub async fn get(store: &Store, registry: &Registry, request: &GetRequest) -> Result<Vec<SeriesView>, Error> {
-    let definition = definition(registry, &request.metric_id)?;
+    let (descriptor, definition) = definition(registry, &request.metric_id)?;
     if request.by_dimension && definition.dimension.is_none() {
         return Err(Error::NoDimension(definition.id));
     }
-    let connections = measuring(store, registry, &request.project, &definition, request.connection.as_deref()).await?;
+    let connections = measuring(store, &descriptor, &request.project, request.connection.as_deref()).await?;
     check_range(request)?;
     let mut all = Vec::new();
     for connection in connections {
@@ -113,6 +116,7 @@ pub async fn get(store: &Store, registry: &Registry, request: &GetRequest) -> Re
         let reading = points::Reading {
             store,
             connection: &connection,
+            descriptor: &descriptor,
             definition: &definition,
             period: Period::inclusive(first, last),
             asked_from,
@@ -132,12 +136,12 @@ pub async fn explain(
     connection: Option<&str>,
     currency: Option<Currency>,
 ) -> Result<ReceiptView, Error> {
-    let definition = definition(registry, metric_id)?;
+    let (descriptor, definition) = definition(registry, metric_id)?;
     if !definition.explained {
         let message = format!("{metric_id} is counted by the provider and has no receipt; see `dashtray integrations`");
         return Err(Error::NoReceipt(message));
     }
-    for connection in measuring(store, registry, project, &definition, connection).await? {
+    for connection in measuring(store, &descriptor, project, connection).await? {
         let bodies = store.receipts(connection.key, metric_id).await?;
         let receipts: Vec<crate::metric::Receipt> =
             bodies.into_iter().filter_map(|body| serde_json::from_value(body).ok()).collect();
@@ -172,10 +176,13 @@ fn check_range(request: &GetRequest) -> Result<(), Error> {
     }
 }
 
-fn definition(registry: &Registry, metric_id: &str) -> Result<Definition, Error> {
+/// A metric and the integration that it is of.
+fn definition(registry: &Registry, metric_id: &str) -> Result<(Arc<Descriptor>, Definition), Error> {
     let descriptors: Vec<_> = registry.descriptors().collect();
-    match descriptors.iter().find_map(|descriptor| descriptor.metric(metric_id)) {
-        Some(definition) => Ok(definition.clone()),
+    let found =
+        descriptors.iter().find_map(|descriptor| Some((descriptor.clone(), descriptor.metric(metric_id)?.clone())));
+    match found {
+        Some(found) => Ok(found),
         None => {
             let ids = descriptors.iter().flat_map(|descriptor| &descriptor.metrics).map(|metric| metric.id.as_str());
             let nearest = crate::nearest::nearest(metric_id, ids).map(str::to_owned);
@@ -184,19 +191,16 @@ fn definition(registry: &Registry, metric_id: &str) -> Result<Definition, Error>
     }
 }
 
-/// The project's connections that measure a metric.
+/// The project's connections of an integration.
 async fn measuring(
     store: &Store,
-    registry: &Registry,
+    integration: &Descriptor,
     project: &str,
-    definition: &Definition,
     named: Option<&str>,
 ) -> Result<Vec<Connection>, Error> {
-    let owner = registry.descriptors().find(|descriptor| descriptor.metric(&definition.id).is_some());
-    let Some(owner) = owner else { return Ok(Vec::new()) };
     let project = store.project(project).await?.ok_or_else(|| Error::UnknownProject(project.to_owned()))?;
     let mut connections = store.connections(project.id).await?;
-    connections.retain(|connection| connection.integration_id == owner.id);
+    connections.retain(|connection| connection.integration_id == integration.id);
     let Some(named) = named else { return Ok(connections) };
     let wanted = named.to_lowercase();
     connections

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value as Json, json};
 
-use super::{Number, PointView, SeriesView, convert::Converter};
+use super::{Number, PointView, SeriesView, convert::Converter, exchange};
 use crate::{
+    integrations::Descriptor,
     metric::{
         Currency, Day, Definition, Interval, Kind, Mark, Period, Quality, State, Unit, Value, WidgetType, combine,
     },
@@ -13,9 +14,11 @@ use crate::{
 };
 
 /// What is read for one connection.
+#[derive(Clone, Copy)]
 pub(super) struct Reading<'a> {
     pub(super) store: &'a Store,
     pub(super) connection: &'a Connection,
+    pub(super) descriptor: &'a Descriptor,
     pub(super) definition: &'a Definition,
     /// The days that are read: none before the connection's history.
     pub(super) period: Period,
@@ -36,9 +39,34 @@ pub(super) struct DayPoint {
 /// The days of a series in order.
 pub(super) type Days = BTreeMap<Day, DayPoint>;
 
+/// A series of one value of the dimension (empty for the total) and one currency.
+pub(super) type Currencied = (String, Option<Currency>, Days);
+
 impl Reading<'_> {
     /// The series that are asked for, the converted one last.
     pub(super) async fn series(&self, by_dimension: bool) -> Result<Vec<SeriesView>, store::Error> {
+        let read = self.read(by_dimension).await?;
+        let mut views: Vec<SeriesView> =
+            read.iter().map(|(dimension, currency, days)| self.view(dimension, *currency, days, false)).collect();
+        let Some(reporting) = self.reporting_currency().filter(|_| self.definition.has_currency()) else {
+            return Ok(views);
+        };
+        let converted = match &self.definition.exchange_effect {
+            None => {
+                let converter = Converter::load(self.store, reporting, self.period).await?;
+                converter.convert(self.definition, &read)
+            }
+            Some(effect) => {
+                let days = exchange::effect(self, effect, reporting).await?;
+                days.into_iter().map(|days| (String::new(), days)).collect()
+            }
+        };
+        views.extend(converted.iter().map(|(dimension, days)| self.view(dimension, Some(reporting), days, true)));
+        Ok(views)
+    }
+
+    /// The series as they are kept, one a currency and value of the dimension.
+    pub(super) async fn read(&self, by_dimension: bool) -> Result<Vec<Currencied>, store::Error> {
         let rows = self.store.series(self.connection.key, Some(&self.definition.id)).await?;
         let is_table = self.definition.widget_type == WidgetType::Table;
         let by_dimension = by_dimension || is_table;
@@ -50,20 +78,12 @@ impl Reading<'_> {
                 read.push((row.dimension.clone(), row.currency, days));
             }
         }
-        let money = self.definition.unit == Unit::Currency;
         if read.is_empty() && !by_dimension {
-            read.push((String::new(), money.then_some(self.connection.settings.currency), states.clone()));
+            let own = self.connection.settings.currency;
+            read.push((String::new(), self.definition.has_currency().then_some(own), states));
         }
         self.drop_silent(&mut read);
-        let mut views: Vec<SeriesView> =
-            read.iter().map(|(dimension, currency, days)| self.view(dimension, *currency, days, false)).collect();
-        if let Some(reporting) = self.reporting_currency().filter(|_| money) {
-            let converter = Converter::load(self.store, reporting, self.period).await?;
-            for (dimension, days) in converter.convert(self.definition.kind, &read) {
-                views.push(self.view(&dimension, Some(reporting), &days, true));
-            }
-        }
-        Ok(views)
+        Ok(read)
     }
 
     fn reporting_currency(&self) -> Option<Currency> {
@@ -71,7 +91,7 @@ impl Reading<'_> {
     }
 
     /// The account's currency is only of interest where nothing is counted in another one, or it has amounts itself.
-    fn drop_silent(&self, read: &mut Vec<(String, Option<Currency>, Days)>) {
+    fn drop_silent(&self, read: &mut Vec<Currencied>) {
         let silent = |days: &Days| days.values().all(|point| point.value.is_none_or(|value| value.is_zero()));
         let spoken: BTreeSet<String> =
             read.iter().filter(|(_, _, days)| !silent(days)).map(|(dimension, _, _)| dimension.clone()).collect();
@@ -83,7 +103,7 @@ impl Reading<'_> {
 
     /// The metric's state of each day: the marks of its carrier.
     async fn states(&self, rows: &[SeriesRow]) -> Result<Days, store::Error> {
-        let valued = self.definition.widget_type != WidgetType::Table && self.definition.unit == Unit::Currency;
+        let valued = self.definition.widget_type != WidgetType::Table && self.definition.has_currency();
         let currency = valued.then_some(self.connection.settings.currency);
         let carrier = rows.iter().find(|row| row.dimension.is_empty() && row.currency == currency);
         let mut days = match carrier {
@@ -249,11 +269,10 @@ fn joined(kind: Kind, days: &[(Day, &DayPoint)]) -> DayPoint {
     let metadata = metadata.map(|rates| Map::from_iter([("rates".to_owned(), rates)]));
     let values: Vec<Value> = days.iter().filter_map(|(_, point)| point.value).collect();
     match combine(kind, &values) {
-        Ok(Some(value)) => {
-            let state = if value.is_zero() { State::Zero } else { State::Value };
-            DayPoint { value: Some(value), mark: mark(state), reason: None, metadata }
+        Ok(value) => {
+            let metadata = metadata.filter(|_| value.is_some());
+            DayPoint { value, mark: mark(State::of(value)), reason: None, metadata }
         }
-        Ok(None) => DayPoint { value: None, mark: mark(State::Empty), reason: None, metadata: None },
         Err(error) => none(State::Unsupported, error.to_string()),
     }
 }

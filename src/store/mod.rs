@@ -31,7 +31,7 @@ pub use projects::{NewProject, Project};
 pub use queue::{Claim, ClaimOutcome};
 pub use rates::Rate;
 pub use records::RecordRow;
-pub use runs::{RunEnd, RunRow};
+pub use runs::{CorrectedRow, RunEnd, RunRow};
 pub use series::SeriesRow;
 pub use write::Write;
 

@@ -1,5 +1,7 @@
 //! Runs: what was tried when, and what came of it.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
@@ -38,6 +40,8 @@ pub struct RunRow {
     pub metrics: Option<Json>,
     /// How far it is, or was last.
     pub progress: Option<Json>,
+    /// What it found different from what was kept, and put right.
+    pub corrections: Option<Json>,
 }
 
 impl RunRow {
@@ -69,8 +73,19 @@ pub struct RunEnd {
     pub error: Option<Json>,
     /// As in [`RunRow::metrics`].
     pub metrics: Json,
+    /// As in [`RunRow::corrections`].
+    pub corrections: Option<Json>,
     /// The connection's new state and due time.
     pub connection: ConnectionState,
+}
+
+/// The newest run of a connection that put something right.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CorrectedRow {
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// As in [`RunRow::corrections`].
+    pub corrections: Json,
 }
 
 impl Store {
@@ -114,7 +129,7 @@ impl Store {
         let mut tx = self.db.begin().await?;
         hold(&mut tx, claim).await?;
         let sql = "UPDATE runs SET status = $4, ended_at = $5, requests = $6, bytes = $7, waited_ms = $8,
-             samples_written = $9, retry_at = $10, error = $11, metrics = $12
+             samples_written = $9, retry_at = $10, error = $11, metrics = $12, corrections = $13
              WHERE project_id = $1 AND connection_id = $2 AND run_id = $3";
         let values = args![
             key.project_id,
@@ -128,7 +143,8 @@ impl Store {
             end.samples_written,
             end.retry_at,
             end.error.as_ref(),
-            &end.metrics
+            &end.metrics,
+            end.corrections.as_ref()
         ];
         tx.execute(sql, values).await?;
         set_state(&mut tx, key, &end.connection).await?;
@@ -150,6 +166,18 @@ impl Store {
              ORDER BY started_at DESC, run_id DESC LIMIT $5";
         let values = args![key.project_id, key.connection_id, started_at, run_id, limit];
         self.db.all(sql, values).await?.iter().map(run).collect()
+    }
+
+    /// Of each connection of a project, by its number, the newest run that put something right since an instant.
+    pub async fn corrected(&self, project_id: i64, since: Timestamp) -> Result<BTreeMap<i64, CorrectedRow>, Error> {
+        let sql = "SELECT connection_id, ended_at, corrections FROM runs
+             WHERE project_id = $1 AND ended_at >= $2 AND corrections IS NOT NULL ORDER BY ended_at, run_id";
+        let mut newest = BTreeMap::new();
+        for row in self.db.all(sql, args![project_id, since]).await? {
+            let corrected = CorrectedRow { ended_at: row.get("ended_at")?, corrections: row.get("corrections")? };
+            newest.insert(row.get("connection_id")?, corrected);
+        }
+        Ok(newest)
     }
 
     /// One run of a connection.
@@ -174,5 +202,6 @@ fn run(row: &Row) -> Result<RunRow, Error> {
         error: row.get("error")?,
         metrics: row.get("metrics")?,
         progress: row.get("progress")?,
+        corrections: row.get("corrections")?,
     })
 }

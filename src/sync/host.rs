@@ -15,7 +15,7 @@ use crate::{
     connections::pack,
     http::{Error, Kept},
     integrations::{Batch, Descriptor, Gap, Host, Order, Position, Record, RecordChange},
-    metric::{Day, Definition, FailureKind, Mark, Period, Scope, State},
+    metric::{Day, Definition, FailureKind, Mark, Period, Scope, State, WidgetType},
     store::{self, Claim, ConnectionKey, PointRow, RecordRow, RestatementRow, SeriesRow, Store, Write},
     vault::Vault,
 };
@@ -110,32 +110,22 @@ impl RunHost {
         Ok(all)
     }
 
-    /// Drops what was kept for a stream and marks its days to be read again, in one transaction.
+    /// Drops what was kept for a stream and marks its days to be read again, in one transaction. What stands of them is
+    /// provisional until then: anything may replace it, and is a restatement.
     pub(super) async fn restart_stream(&self, stream: &str, fingerprint: &str, asked: Period) -> Result<(), Error> {
         let mut write = self.begin().await?;
         write.restart_stream(stream, fingerprint).await.map_err(internal)?;
         for definition in self.descriptor.metrics_of(stream) {
-            let carrier = ledger::carrier(definition, self.frame);
-            // Parts that are not named any more must not stand beside a total that was read anew.
-            let rows = write.series_of(&definition.id).await.map_err(internal)?;
-            let parts: Vec<i64> = rows.iter().filter(|row| !row.dimension.is_empty()).map(|row| row.id).collect();
             let again = ledger::answerable(definition, self.frame).intersect(asked);
-            write.delete_points(&parts, again).await.map_err(internal)?;
-            let mut book =
-                Book::load(&mut write, definition, asked, |series| *series == carrier).await.map_err(internal)?;
-            let reread: Vec<Change> = book
-                .standing
-                .iter()
-                .filter(|(_, cell)| cell.mark.state.is_answered() && !cell.mark.provisional)
-                .filter(|((_, day), _)| ledger::answerable(definition, self.frame).contains(*day))
-                .map(|((series, day), cell)| Change {
-                    series: series.clone(),
-                    day: *day,
-                    cell: Cell { mark: Mark { provisional: true, ..cell.mark }, ..*cell },
-                    restated: None,
-                    note: None,
-                })
-                .collect();
+            // Parts that are not named any more must not stand beside a total that was read anew. Those of a table are
+            // all answered for at once.
+            if definition.widget_type != WidgetType::Table {
+                let rows = write.series_of(&definition.id).await.map_err(internal)?;
+                let parts: Vec<i64> = rows.iter().filter(|row| !row.dimension.is_empty()).map(|row| row.id).collect();
+                write.delete_points(&parts, again).await.map_err(internal)?;
+            }
+            let mut book = Book::load(&mut write, definition, again, |_| true).await.map_err(internal)?;
+            let reread = ledger::reopening(&book.standing);
             book.apply(&mut write, definition, reread, None).await.map_err(internal)?;
         }
         write.commit().await.map_err(|error| self.note(error))

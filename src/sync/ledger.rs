@@ -13,7 +13,7 @@ use crate::{
     http::Error,
     integrations::{Gap, Why},
     metric::{
-        Answer, Currency, Day, Definition, FailureKind, Kind, Mark, Period, Quality, Sample, Scope, State, Unit, Value,
+        Answer, Currency, Day, Definition, FailureKind, Kind, Mark, Period, Quality, Sample, Scope, State, Value,
         WidgetType,
     },
 };
@@ -58,12 +58,7 @@ pub(super) struct Frame {
 /// The series whose marks are the metric's state.
 pub(super) fn carrier(definition: &Definition, frame: Frame) -> SeriesKey {
     let valued = definition.widget_type != WidgetType::Table;
-    SeriesKey { dimension: String::new(), currency: (valued && is_money(definition)).then_some(frame.currency) }
-}
-
-/// Whether each series of the metric is of one currency.
-pub(super) fn is_money(definition: &Definition) -> bool {
-    definition.unit == Unit::Currency
+    SeriesKey { dimension: String::new(), currency: (valued && definition.has_currency()).then_some(frame.currency) }
 }
 
 /// The series that an entry of this scope fills day by day.
@@ -71,7 +66,7 @@ fn filled(definition: &Definition, scope: &Scope, frame: Frame) -> SeriesKey {
     match scope {
         Scope::Total | Scope::EveryDimension => carrier(definition, frame),
         Scope::One(dimension) => {
-            SeriesKey { dimension: dimension.clone(), currency: is_money(definition).then_some(frame.currency) }
+            SeriesKey { dimension: dimension.clone(), currency: definition.has_currency().then_some(frame.currency) }
         }
     }
 }
@@ -104,6 +99,13 @@ pub(super) fn answer(
             return Err(wrong(definition, format!("two values for {}", sample.day)));
         }
     }
+    // What a rebuilt day leaves unsaid is no surer than what it says.
+    let mut qualities: BTreeMap<Day, Quality> = BTreeMap::new();
+    for ((_, day), sample) in &said {
+        let quality = qualities.entry(*day).or_insert(sample.quality);
+        *quality = (*quality).max(sample.quality);
+    }
+    let quality_of = |day: Day| qualities.get(&day).copied().unwrap_or(Quality::Exact);
     let whole = filled(definition, &answer.scope, frame);
     let is_table_state = answer.scope == Scope::EveryDimension;
     let mut cells: BTreeMap<(SeriesKey, Day), (Cell, Option<Json>)> = BTreeMap::new();
@@ -114,7 +116,7 @@ pub(super) fn answer(
     for (series, day) in standing.keys() {
         let forgotten = covers(&answer.scope, series) && period.contains(*day);
         if forgotten && !cells.contains_key(&(series.clone(), *day)) {
-            cells.insert((series.clone(), *day), (unsaid(definition, *day, frame), None));
+            cells.insert((series.clone(), *day), (unsaid(definition, *day, quality_of(*day), frame), None));
         }
     }
     let days_with_value: BTreeSet<Day> =
@@ -122,17 +124,18 @@ pub(super) fn answer(
     for day in period.days() {
         let cell = if is_table_state {
             let state = if days_with_value.contains(&day) { State::Value } else { State::Zero };
-            Cell { value: None, denominator: None, mark: mark(definition, day, state, Quality::Exact, frame) }
+            Cell { value: None, denominator: None, mark: mark(definition, day, state, quality_of(day), frame) }
         } else {
-            unsaid(definition, day, frame)
+            unsaid(definition, day, quality_of(day), frame)
         };
         cells.entry((whole.clone(), day)).or_insert((cell, None));
     }
     Ok(cells
         .into_iter()
-        .filter_map(|((series, day), (cell, note))| {
+        .filter_map(|((series, day), said)| {
             let stands = standing.get(&(series.clone(), day)).copied();
-            change(series, day, cell, note, stands)
+            let of_metric = standing.get(&(whole.clone(), day)).copied();
+            change(series, day, said, stands, of_metric)
         })
         .collect())
 }
@@ -201,18 +204,31 @@ fn reason(why: &Why) -> Option<String> {
     }
 }
 
-/// A row to write, unless it stands already. A value of a day that was over when it was read is restated by another; a
-/// taken snapshot is never replaced by something less sure.
-fn change(series: SeriesKey, day: Day, cell: Cell, note: Option<Json>, stands: Option<Cell>) -> Option<Change> {
+/// A row to write, unless it stands already. A value of a day that was over when it was read is restated by another.
+///
+/// What has settled is never replaced by something less sure, such as a snapshot by what was rebuilt of that day. As long
+/// as it is provisional it is: a day is while it settles, and again when a setting or the formula has changed. A series
+/// without a row that day is as sure as its metric is (`of_metric`), see the module.
+fn change(
+    series: SeriesKey,
+    day: Day,
+    (cell, note): (Cell, Option<Json>),
+    stands: Option<Cell>,
+    of_metric: Option<Cell>,
+) -> Option<Change> {
+    let is_over = |old: &Cell| old.mark.state.is_answered() && !old.mark.partial;
+    let is_surer = |old: Cell| is_over(&old) && !old.mark.provisional && old.mark.quality < cell.mark.quality;
+    if stands.or(of_metric).is_some_and(is_surer) {
+        // The provider was reached again, so what stands is not stale any more.
+        let old = stands.filter(|old| old.mark.stale)?;
+        let cell = Cell { mark: Mark { stale: false, ..old.mark }, ..old };
+        return Some(Change { series, day, cell, restated: None, note: None });
+    }
     if stands == Some(cell) {
         return None;
     }
-    let settled = stands.filter(|old| old.mark.state.is_answered() && !old.mark.partial);
-    if settled.is_some_and(|old| old.mark.quality < cell.mark.quality) {
-        return None;
-    }
     let parts = |cell: &Cell| (cell.value, cell.denominator, cell.mark.state);
-    let restated = settled.filter(|old| parts(old) != parts(&cell));
+    let restated = stands.filter(is_over).filter(|old| parts(old) != parts(&cell));
     Some(Change { series, day, cell, restated, note })
 }
 
@@ -220,7 +236,7 @@ fn series_of(definition: &Definition, sample: &Sample, frame: Frame) -> SeriesKe
     let said = sample.value.and_then(|value| value.currency());
     SeriesKey {
         dimension: sample.dimension.clone().unwrap_or_default(),
-        currency: is_money(definition).then(|| said.unwrap_or(frame.currency)),
+        currency: definition.has_currency().then(|| said.unwrap_or(frame.currency)),
     }
 }
 
@@ -235,7 +251,7 @@ fn check(definition: &Definition, answer: &Answer, sample: &Sample) -> Result<()
         return Err(wrong(definition, "a value's dimension is not the answer's".to_owned()));
     }
     let Some(value) = sample.value else { return Ok(()) };
-    value.check(definition.unit, definition.kind).map_err(|error| wrong(definition, error.to_string()))?;
+    definition.check(&value).map_err(|error| wrong(definition, error.to_string()))?;
     if definition.valid.holds(&value) {
         return Ok(());
     }
@@ -248,28 +264,21 @@ fn wrong(definition: &Definition, message: String) -> Error {
 }
 
 /// What an answered day is on which nothing was said.
-fn unsaid(definition: &Definition, day: Day, frame: Frame) -> Cell {
+fn unsaid(definition: &Definition, day: Day, quality: Quality, frame: Frame) -> Cell {
     let (state, value) = match definition.kind {
         Kind::Flow | Kind::Level | Kind::Distinct => (State::Zero, Some(0)),
         Kind::Ratio | Kind::Statistic => (State::Empty, None),
     };
-    Cell { value, denominator: None, mark: mark(definition, day, state, Quality::Exact, frame) }
+    Cell { value, denominator: None, mark: mark(definition, day, state, quality, frame) }
 }
 
 fn cell_of(definition: &Definition, day: Day, value: Option<Value>, quality: Quality, frame: Frame) -> Cell {
-    let state = match value {
-        None => State::Empty,
-        Some(value) if value.is_zero() => State::Zero,
-        Some(_) => State::Value,
-    };
-    let (value, denominator) = match value {
-        Some(value) => {
-            let (value, denominator) = value.parts();
-            (Some(value), denominator)
-        }
-        None => (None, None),
-    };
-    Cell { value, denominator, mark: mark(definition, day, state, quality, frame) }
+    let mark = mark(definition, day, State::of(value), quality, frame);
+    let (value, denominator) = value.map_or((None, None), |value| {
+        let (value, denominator) = value.parts();
+        (Some(value), denominator)
+    });
+    Cell { value, denominator, mark }
 }
 
 /// A day may be restated until `settles_after_days` days after its end; today is never final.
@@ -301,6 +310,23 @@ pub(super) fn opening(definition: &Definition, standing: &Standing, asked: Perio
             let state = if answerable.contains(day) { State::Pending } else { State::BeyondRetention };
             let cell = Cell { value: None, denominator: None, mark: Mark::new(state) };
             open.then(|| Change { series: series.clone(), day, cell, restated: None, note: None })
+        })
+        .collect()
+}
+
+/// The rows that have to be read again, since what they depend on has changed: what was answered is provisional, and
+/// what was out of reach may be within it now.
+pub(super) fn reopening(standing: &Standing) -> Vec<Change> {
+    standing
+        .iter()
+        .filter_map(|((series, day), cell)| {
+            let cell = match cell.mark.state {
+                State::BeyondRetention => Cell { mark: Mark::new(State::Pending), ..*cell },
+                state if state.is_answered() => Cell { mark: Mark { provisional: true, ..cell.mark }, ..*cell },
+                _ => return None,
+            };
+            let is_new = standing.get(&(series.clone(), *day)) != Some(&cell);
+            is_new.then(|| Change { series: series.clone(), day: *day, cell, restated: None, note: None })
         })
         .collect()
 }

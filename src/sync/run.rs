@@ -21,7 +21,7 @@ use super::{
 use crate::{
     connections::{self, guarded},
     http::{self, Http},
-    integrations::{Context, Descriptor, Gap, Integration, Outcome, Why},
+    integrations::{Context, Correction, Descriptor, Gap, Integration, Outcome, Why},
     metric::{Day, FailureKind, Period, Scope},
     store::{self, Claim, Connection, ConnectionState, RunEnd},
 };
@@ -34,6 +34,8 @@ const RUN_BUDGET: SignedDuration = SignedDuration::from_hours(2);
 pub(super) struct Findings {
     pub(super) metrics: BTreeMap<String, Fared>,
     pub(super) fatal: Option<http::Error>,
+    /// What was found different from what was kept, and put right.
+    pub(super) corrections: Vec<Correction>,
     /// The run's way to the provider, once it is open; it counts.
     pub(super) http: Option<Http>,
     /// The sealed credentials could not be opened.
@@ -107,6 +109,7 @@ impl Syncer {
             retry_at: verdict.retry_at,
             error: verdict.error.as_ref().map(error_json),
             metrics: serde_json::json!(metrics),
+            corrections: (!findings.corrections.is_empty()).then(|| serde_json::json!(findings.corrections)),
             connection: ConnectionState {
                 state: plan.state.to_owned(),
                 reason: plan.reason.clone(),
@@ -123,7 +126,7 @@ impl Syncer {
             }
             Err(error) => return Err(error.into()),
         }
-        Ok(view::of_end(&connection, &end, started_at, now, metrics, verdict.error.as_ref()))
+        Ok(view::of_end(&connection, &end, started_at, now, metrics, findings.corrections, verdict.error.as_ref()))
     }
 
     fn interval_of(&self, connection: &Connection) -> i64 {
@@ -288,6 +291,7 @@ impl Reader<'_> {
             Ok(report) => report,
             Err(error) => return Ok(Some(error)),
         };
+        lock(findings).corrections.extend(report.corrections);
         for id in &wanted {
             let fared = match report.outcomes.get(id) {
                 Some(Outcome::Ok) => Fared::Ok,

@@ -188,6 +188,127 @@ fn a_snapshot_is_never_overwritten_by_a_reconstruction() {
     assert_eq!(ledger::answer(&levels, &exact, &standing, frame("2026-03-09")).unwrap().len(), 1);
 }
 
+/// What an answer makes of what stands, both as (currency, value, quality).
+fn rewritten(
+    definition: &Definition,
+    standing: &Standing,
+    samples: Vec<Sample>,
+) -> Vec<(String, Option<i64>, Quality)> {
+    let mut standing = standing.clone();
+    let answer = Answer::total("fake_thing", Period::single(day("2026-03-01")), samples);
+    let changes = ledger::answer(definition, &answer, &standing, frame("2026-03-09")).unwrap();
+    apply(&mut standing, changes);
+    let shown = |currency: Option<Currency>| currency.map(|code| code.to_string()).unwrap_or_default();
+    standing.iter().map(|((series, _), cell)| (shown(series.currency), cell.value, cell.mark.quality)).collect()
+}
+
+#[test]
+fn a_settled_day_keeps_its_surer_values_in_every_currency() {
+    use Quality::{Exact, Reconstructed};
+    let levels = definition(Kind::Level, Unit::Currency);
+    let sample = |minor, code: &str, quality| {
+        let value = Value::Money(Money::new(minor, code.parse().unwrap()));
+        Sample::new(day("2026-03-01"), value).with_quality(quality)
+    };
+    let exact = |minor, code: &str| sample(minor, code, Exact);
+    let rebuilt = |minor, code: &str| sample(minor, code, Reconstructed);
+    let mut standing = Standing::new();
+    let snapshot = Answer::total("fake_thing", Period::single(day("2026-03-01")), vec![exact(10, "USD")]);
+    let changes = ledger::answer(&levels, &snapshot, &standing, frame("2026-03-09")).unwrap();
+    apply(&mut standing, changes);
+    let usd = |minor, quality| ("USD".to_owned(), Some(minor), quality);
+
+    assert_eq!(rewritten(&levels, &standing, vec![rebuilt(9, "USD")]), [usd(10, Exact)]);
+    let euros = vec![rebuilt(5, "EUR")];
+    assert_eq!(rewritten(&levels, &standing, euros.clone()), [usd(10, Exact)], "no euros were counted, which is sure");
+    let both = rewritten(&levels, &standing, vec![exact(11, "USD"), exact(5, "EUR")]);
+    assert_eq!(both, [("EUR".to_owned(), Some(5), Exact), usd(11, Exact)]);
+
+    // A setting has changed.
+    let changes = ledger::reopening(&standing);
+    apply(&mut standing, changes);
+    assert!(ledger::reopening(&standing).is_empty());
+    let both = rewritten(&levels, &standing, euros.clone());
+    assert_eq!(both, [("EUR".to_owned(), Some(5), Reconstructed), usd(0, Reconstructed)], "unsaid is as sure as said");
+    let answer = Answer::total("fake_thing", Period::single(day("2026-03-01")), euros);
+    let changes = ledger::answer(&levels, &answer, &standing, frame("2026-03-09")).unwrap();
+    let restated: Vec<Option<i64>> =
+        changes.iter().filter_map(|change| Some(change.restated?.value)).flatten().map(Some).collect();
+    assert_eq!(restated, [Some(10)], "and what stood is kept");
+}
+
+#[test]
+fn a_surer_value_that_stays_is_not_stale_once_the_provider_answers() {
+    let levels = definition(Kind::Level, Unit::Count);
+    let carrier = ledger::carrier(&levels, frame("2026-03-09"));
+    let mark = Mark { stale: true, ..Mark::new(State::Value) };
+    let cell = Cell { value: Some(10), denominator: None, mark };
+    let standing = Standing::from([((carrier, day("2026-03-01")), cell)]);
+    let sample = Sample::new(day("2026-03-01"), Value::Count(9)).with_quality(Quality::Estimated);
+    let answer = Answer::total("fake_thing", Period::single(day("2026-03-01")), vec![sample]);
+    let changes = ledger::answer(&levels, &answer, &standing, frame("2026-03-09")).unwrap();
+    assert_eq!(changes.len(), 1);
+    assert_eq!((changes[0].cell.value, changes[0].cell.mark.stale, changes[0].restated), (Some(10), false, None));
+}
+
+#[test]
+fn a_level_that_settles_takes_what_is_learnt_later_as_a_restatement() {
+    let levels = definition(Kind::Level, Unit::Count);
+    let asked = Period::single(day("2026-03-02"));
+    let answer = |count| Answer::total("fake_thing", asked, vec![Sample::new(day("2026-03-02"), Value::Count(count))]);
+    let mut standing = Standing::new();
+    for (today, count, restated) in
+        [("2026-03-02", 1, None), ("2026-03-03", 5, None), ("2026-03-04", 6, Some(5)), ("2026-03-05", 6, None)]
+    {
+        let changes = ledger::answer(&levels, &answer(count), &standing, frame(today)).unwrap();
+        assert_eq!(changes[0].restated.map(|old| old.value), restated.map(Some), "{today}");
+        apply(&mut standing, changes);
+    }
+    assert!(ledger::due(&levels, &standing, asked, frame("2026-03-05")).is_empty());
+}
+
+#[test]
+fn days_that_come_within_reach_are_asked_for_again() {
+    let mut levels = definition(Kind::Level, Unit::Count);
+    levels.retention_days = Some(1);
+    let (asked, today) = (period("2026-03-01", "2026-03-04"), frame("2026-03-04"));
+    let mut standing = Standing::new();
+    apply(&mut standing, ledger::opening(&levels, &Standing::new(), asked, today));
+    levels.retention_days = None;
+    assert_eq!(ledger::due(&levels, &standing, asked, today).len(), 1, "nothing says yet that it changed");
+    let changes = ledger::reopening(&standing);
+    apply(&mut standing, changes);
+    assert_eq!(ledger::due(&levels, &standing, asked, today).len(), 4);
+}
+
+#[test]
+fn shares_of_money_have_a_series_a_currency_and_are_empty_where_unsaid() {
+    let mut shares = definition(Kind::Ratio, Unit::Percent);
+    shares.of_money = true;
+    let on = Period::single(day("2026-03-02"));
+    let euros = |minor| Money::new(minor, "EUR".parse().unwrap());
+    let answer = |value| Answer::total("fake_thing", on, vec![Sample::new(day("2026-03-02"), value)]);
+    let share = Value::money_share(euros(5), euros(20));
+    let changes = ledger::answer(&shares, &answer(share), &Standing::new(), frame("2026-03-09")).unwrap();
+    let cells: Vec<_> = changes
+        .iter()
+        .map(|c| (c.series.currency.unwrap().to_string(), c.cell.value, c.cell.denominator, c.cell.mark.state))
+        .collect();
+    let carrier = ("USD".to_owned(), None, None, State::Empty);
+    assert_eq!(cells, [("EUR".to_owned(), Some(5), Some(20), State::Value), carrier.clone()]);
+
+    let of_nothing = Value::money_share(euros(5), euros(0));
+    let changes = ledger::answer(&shares, &answer(of_nothing), &Standing::new(), frame("2026-03-09")).unwrap();
+    let kept = &changes[0].cell;
+    assert_eq!((kept.value, kept.denominator, kept.mark.state), (Some(5), Some(0), State::Empty), "its parts are kept");
+
+    let plain = ledger::answer(&shares, &answer(Value::ratio(1, 2)), &Standing::new(), frame("2026-03-09"));
+    assert!(plain.unwrap_err().to_string().contains("takes shares of money"));
+    shares.of_money = false;
+    let refused = ledger::answer(&shares, &answer(share), &Standing::new(), frame("2026-03-09"));
+    assert!(refused.unwrap_err().to_string().contains("no other does"));
+}
+
 #[test]
 fn impossible_values_are_refused_whole() {
     let asked = period("2026-03-01", "2026-03-02");

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use crate::{
     connections::ErrorView,
     http::Error,
+    integrations::Correction,
     store::{Connection, RunEnd, RunRow},
 };
 
@@ -37,6 +38,8 @@ pub struct RunView {
     pub error: Option<ErrorView>,
     /// How each metric fared.
     pub metrics: Vec<MetricOutcomeView>,
+    /// What it found different from what was kept, and put right.
+    pub corrections: Vec<Correction>,
     /// How far it is, while it runs: steps done and in all, and what is being read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub progress: Option<serde_json::Value>,
@@ -130,6 +133,7 @@ pub(super) fn of_row(connection: &Connection, row: &RunRow) -> RunView {
         retry_at: row.retry_at,
         error: row.error.clone().and_then(|json| serde_json::from_value(json).ok()),
         metrics: row.metrics.clone().and_then(|json| serde_json::from_value(json).ok()).unwrap_or_default(),
+        corrections: row.corrections.clone().and_then(|json| serde_json::from_value(json).ok()).unwrap_or_default(),
         progress: row.progress.clone().filter(|_| status == RunStatus::Running),
     }
 }
@@ -145,6 +149,7 @@ pub(super) fn of_end(
     started_at: Timestamp,
     ended_at: Timestamp,
     metrics: Vec<MetricOutcomeView>,
+    corrections: Vec<Correction>,
     error: Option<&Error>,
 ) -> RunView {
     RunView {
@@ -160,6 +165,7 @@ pub(super) fn of_end(
         retry_at: end.retry_at,
         error: error.map(ErrorView::from),
         metrics,
+        corrections,
         progress: None,
     }
 }

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use dashtray::{
     demo::{
         Company, GITHUB_TOKEN, STRIPE_KEY, Truth,
-        company::{Days, Money, RepositoryTruth},
+        company::{Days, Money, Movement, RepositoryTruth},
     },
-    metric::{Day, Exact, Zone, exact},
+    metric::{Day, Exact, Period, Zone, exact},
 };
+use num_traits::Signed as _;
 use serde_json::{Value as Json, json};
 
 use super::{
@@ -23,15 +24,17 @@ const TODAY: &str = "2026-03-31";
 /// One of the amounts of a day.
 type Part = fn(&Money) -> i64;
 
-/// What a series has to be: values by day. A day that is missing is zero of a flow, empty of a ratio and not asked of a
-/// level, which only today has.
+/// What a series has to be: values by day. A day that is missing is zero of a flow, empty of a ratio, and of a level of
+/// which only the present is known whatever is there.
 enum Expected {
     Flow(BTreeMap<Day, Json>),
     Level(Json),
     Sparse(BTreeMap<Day, Json>),
+    /// A level whose past cannot be asked.
+    OnlyNow(Json),
 }
 
-use Expected::{Flow, Level, Sparse};
+use Expected::{Flow, Level, OnlyNow, Sparse};
 
 fn truth() -> (std::sync::Arc<Company>, Truth) {
     let company = company();
@@ -77,7 +80,11 @@ fn compare(series: &Json, expected: &Expected) {
             Level(value) if text(&point["date"]) == TODAY => {
                 (value.clone(), if *value == zero { "zero" } else { "value" })
             }
-            Level(_) => (Json::Null, "beyond_retention"),
+            Level(_) => (point["value"].clone(), text(&point["state"])),
+            OnlyNow(value) if text(&point["date"]) == TODAY => {
+                (value.clone(), if *value == zero { "zero" } else { "value" })
+            }
+            OnlyNow(_) => (Json::Null, "beyond_retention"),
             Sparse(days) => match days.get(&day) {
                 Some(value) if text(value).trim_matches(['0', '.']).is_empty() => (value.clone(), "zero"),
                 Some(value) => (value.clone(), "value"),
@@ -118,7 +125,7 @@ async fn stripe_agrees_with_the_books() {
 
     one(&sandbox, "stripe_active_subscriptions", Level(json!(truth.active_subscriptions))).await;
     one(&sandbox, "stripe_trialing_subscriptions", Level(json!(truth.trialing_subscriptions))).await;
-    one(&sandbox, "stripe_customers", Level(json!(truth.customers))).await;
+    one(&sandbox, "stripe_customers", OnlyNow(json!(truth.customers))).await;
     one(&sandbox, "stripe_new_customers", counts(&truth.new_customers)).await;
     one(&sandbox, "stripe_new_subscriptions", counts(&truth.new_subscriptions)).await;
     one(&sandbox, "stripe_churned_subscriptions", counts(&truth.churned_subscriptions)).await;
@@ -166,6 +173,111 @@ async fn stripe_agrees_with_the_books() {
         ((code.clone(), price.clone()), money(exact::round(amount).unwrap(), code))
     };
     assert_eq!(plans, truth.mrr_by_price.iter().map(rounded).collect());
+}
+
+/// The series of a metric by currency, as values by day.
+async fn by_currency(sandbox: &Sandbox, metric: &str) -> BTreeMap<String, BTreeMap<Day, Json>> {
+    let values = |series: &Json| -> BTreeMap<Day, Json> {
+        let value = |point: &Json| (text(&point["date"]).parse().unwrap(), point["value"].clone());
+        list(&series["points"]).iter().map(value).collect()
+    };
+    let all = read(sandbox, metric, "").await;
+    all.iter().map(|series| (series["currency"].as_str().unwrap_or_default().to_owned(), values(series))).collect()
+}
+
+/// What an amount or quotient leaves as, where there is one.
+fn shown(value: Option<Exact>, digits: u8) -> Json {
+    value.map_or(Json::Null, |value| json!(exact::to_decimal(&value, digits).unwrap()))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_past_of_stripe_agrees_with_the_books() {
+    let (_, truth) = truth();
+    let sandbox = Sandbox::new().await;
+    sandbox.connect("stripe", &stripe_file(STRIPE_KEY)).await;
+    sandbox.sync("stripe", 0).await;
+    let days: Vec<Day> = Period::inclusive(FROM.parse().unwrap(), TODAY.parse().unwrap()).days().collect();
+    let mut wrong: Vec<String> = Vec::new();
+    let mut hold = |what: &str, day: Day, is: &Json, should: Json| {
+        if *is != should {
+            wrong.push(format!("{what} on {day} is {is} and should be {should}"));
+        }
+    };
+
+    for (currency, values) in by_currency(&sandbox, "stripe_mrr").await {
+        for day in &days[..89] {
+            let minor = truth.mrr_history[day].get(&currency).copied().unwrap_or(0);
+            hold(&format!("MRR in {currency}"), *day, &values[day], money(minor, &currency));
+        }
+    }
+    let parts: [(&str, fn(&Movement) -> &Exact); 5] = [
+        ("new", |of| &of.new),
+        ("expansion", |of| &of.expansion),
+        ("contraction", |of| &of.contraction),
+        ("churned", |of| &of.churned),
+        ("reactivation", |of| &of.reactivation),
+    ];
+    let mut moved: BTreeMap<&str, BTreeMap<String, BTreeMap<Day, Json>>> = BTreeMap::new();
+    for (name, part) in parts {
+        let series = by_currency(&sandbox, &format!("stripe_mrr_{name}")).await;
+        for (currency, values) in &series {
+            for day in &days {
+                let none = Movement::default();
+                let of = truth.movements[day].by_currency.get(currency).unwrap_or(&none);
+                let digits = if currency == "JPY" { 0 } else { 2 };
+                let is =
+                    exact::parse_decimal(text(&values[day])).unwrap() * exact::from_int(10_i64.pow(u32::from(digits)));
+                // The largest of a day takes what rounding leaves.
+                if (is - part(of)).abs() > exact::from_int(2) {
+                    hold(&format!("{name} in {currency}"), *day, &values[day], shown(Some(part(of).clone()), 2));
+                }
+            }
+        }
+        moved.insert(name, series);
+    }
+    // The day before and all movements come to the day, to the last unit.
+    for (currency, values) in by_currency(&sandbox, "stripe_mrr").await {
+        let amount = |value: &Json| exact::parse_decimal(text(value)).unwrap();
+        let part =
+            |name: &str, day: Day| moved[name].get(&currency).map_or_else(Exact::default, |of| amount(&of[&day]));
+        for pair in days.windows(2) {
+            let gains = part("new", pair[1]) + part("expansion", pair[1]) + part("reactivation", pair[1]);
+            let losses = part("contraction", pair[1]) + part("churned", pair[1]);
+            assert_eq!(amount(&values[&pair[0]]) + gains - losses, amount(&values[&pair[1]]), "{currency} {}", pair[1]);
+        }
+    }
+
+    let churn = by_currency(&sandbox, "stripe_churn_rate").await;
+    for (place, day) in days.iter().enumerate() {
+        let rate = truth.months[day].churn_rate().filter(|_| place >= 29).map(|rate| rate * exact::from_int(100));
+        hold("churn rate", *day, &churn[""][day], shown(rate, 2));
+    }
+    let shares: [(&str, u8, fn(&Movement) -> Option<Exact>); 5] = [
+        ("stripe_mrr_churn_rate", 2, Movement::gross_churn),
+        ("stripe_net_mrr_churn_rate", 2, Movement::net_churn),
+        ("stripe_nrr", 2, Movement::net_retention),
+        ("stripe_grr", 2, Movement::gross_retention),
+        ("stripe_quick_ratio", 4, Movement::quick_ratio),
+    ];
+    for (metric, digits, share) in shares {
+        for (currency, values) in by_currency(&sandbox, metric).await {
+            for (place, day) in days.iter().enumerate() {
+                let of = truth.months[day].by_currency.get(&currency).filter(|_| place >= 29);
+                let factor = if digits == 2 { 100 } else { 1 };
+                let share = of.and_then(share).map(|share| share * exact::from_int(factor));
+                let is = values[day].as_str().map(|value| exact::parse_decimal(value).unwrap());
+                // Amounts are whole minor units before they are divided.
+                let is_near = match (&is, &share) {
+                    (Some(is), Some(share)) => (is - share).abs() <= exact::fraction(2, 100).unwrap(),
+                    (is, share) => is.is_none() && share.is_none(),
+                };
+                if !is_near {
+                    hold(&format!("{metric} in {currency}"), *day, &values[day], shown(share, digits));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -238,7 +350,7 @@ const CODE: [&str; 16] = [
 ];
 
 fn code(truth: &RepositoryTruth, metric: &str) -> Expected {
-    let level = |count: i64| Level(json!(count));
+    let level = |count: i64| OnlyNow(json!(count));
     match metric {
         "stars" => level(truth.stars),
         "forks" => level(truth.forks),

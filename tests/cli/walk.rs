@@ -12,8 +12,9 @@ use dashtray::demo::{GITHUB_TOKEN, STRIPE_KEY};
 const POINT: &str = "date value state reason provisional stale quality metadata";
 const SERIES: &str = "metric_id name unit currency kind zone connection_id dimension converted points";
 const RUN: &str = "run_id connection_id status started_at ended_at requests bytes waited_ms samples_written retry_at error \
-                   metrics";
-const CONNECTION: &str = "connection_id integration_id name state reason until syncing last_synced_at next_sync_at";
+                   metrics corrections";
+const CONNECTION: &str =
+    "connection_id integration_id name state reason until syncing last_synced_at next_sync_at corrected";
 const CONNECTED: &str = "connection_id integration_id name account checks choices";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -217,7 +218,8 @@ async fn receipts(sandbox: &Sandbox) {
         let receipt = sandbox.json(&format!("explain {metric}")).await;
         has_keys(
             &receipt,
-            "metric_id connection_id currency date value formula definition settings terms other rounding excluded",
+            "metric_id connection_id currency date value formula definition settings terms other rounding excluded \
+             alternatives",
         );
         assert_eq!((&receipt["currency"], &receipt["date"]), (&json!("USD"), &json!("2026-03-31")));
         assert!(receipt["definition"].is_u64() && receipt["settings"]["discounts"] == "recurring", "{receipt}");

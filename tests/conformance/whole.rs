@@ -7,7 +7,7 @@ use dashtray::{
     config::{Config, Flags},
     connections::{self, ConnectRequest, ConnectedView},
     integrations::Registry,
-    metric::{Day, Definition, Interval, Mark, Period, Unit, WidgetType},
+    metric::{Day, Definition, Interval, Mark, Period, WidgetType},
     series::{self, GetRequest, SeriesView},
     store::Connection,
     sync::{Range, RunView},
@@ -88,7 +88,7 @@ impl Whole {
     /// The state of each day of a metric that the ledger has a row for, whatever was asked.
     pub(crate) async fn ledger(&self, metric: &Definition) -> Result<BTreeMap<Day, Mark>, String> {
         let connection = self.connection().await?;
-        let valued = metric.unit == Unit::Currency && metric.widget_type != WidgetType::Table;
+        let valued = metric.has_currency() && metric.widget_type != WidgetType::Table;
         let currency = valued.then_some(connection.settings.currency);
         let rows = self.app.store.series(connection.key, Some(&metric.id)).await.map_err(shown)?;
         let carrier: Vec<i64> =

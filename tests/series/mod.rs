@@ -1,5 +1,7 @@
 //! Reading what runs have kept.
 
+mod money;
+
 use dashtray::{
     http::Error,
     metric::{Day, FailureKind, Interval, State},

@@ -106,6 +106,7 @@ fn run_end(run_id: Uuid, status: &str, due_at: Timestamp) -> RunEnd {
         retry_at: None,
         error: None,
         metrics: json!([{"metric_id": "stripe_mrr", "outcome": "ok", "error": null}]),
+        corrections: Some(json!([{"stream": "subscriptions", "count": 2, "message": "2 differed"}])),
         connection: state("ok", due_at),
     }
 }

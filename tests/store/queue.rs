@@ -158,6 +158,11 @@ async fn a_run_goes_from_start_over_progress_to_its_end(db: Database) {
     assert_eq!((run.requests, run.bytes, run.waited_ms, run.samples_written), (7, 8, 9, 10));
     assert_eq!((run.started_at, run.ended_at, run.retry_at), (at(1), Some(at(2)), Some(at(600))));
     assert_eq!((run.status.as_deref(), run.error, run.metrics), (Some("rate_limited"), end.error, Some(end.metrics)));
+    assert_eq!(run.corrections, end.corrections);
+    let corrected = store.corrected(connection.key.project_id, at(2)).await.unwrap();
+    let newest = corrected.get(&connection.key.connection_id).map(|row| (row.ended_at, Some(row.corrections.clone())));
+    assert_eq!(newest, Some((at(2), end.corrections)));
+    assert!(store.corrected(connection.key.project_id, at(3)).await.unwrap().is_empty());
     let after = store.connection(connection.key).await.unwrap();
     assert_eq!((after.state, after.lease_until), (end.connection, None));
     assert_eq!(store.renew(&claim, at(900)).await, Err(Error::FenceLost), "given back is given back");

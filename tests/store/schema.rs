@@ -2,7 +2,13 @@
 
 use std::{collections::BTreeSet, fs, os::unix::fs::PermissionsExt, path::Path};
 
-use crate::support::database::Database;
+use dashtray::store::new_id;
+
+use super::{at, claimed, run_end};
+use crate::support::database::{Database, on_both};
+
+/// The newest migration.
+const NEWEST: u32 = 2;
 
 #[tokio::test]
 async fn both_databases_have_the_same_tables_and_columns() {
@@ -37,13 +43,30 @@ async fn every_table_of_a_project_has_the_project_first_in_its_key() {
     }
 }
 
+on_both! {
+    the_form_before_the_newest_is_brought_up_to_date_with_all_that_it_holds,
+}
+
+async fn the_form_before_the_newest_is_brought_up_to_date_with_all_that_it_holds(db: Database) {
+    let store = db.open().await;
+    let (connection, claim) = claimed(&store).await;
+    let id = new_id(at(1));
+    store.start_run(&claim, id, at(1)).await.unwrap();
+    store.release(&claim, &run_end(id, "ok", at(600)), at(2)).await.unwrap();
+    store.close().await;
+    let undo = "DROP INDEX runs_corrected; ALTER TABLE runs DROP COLUMN corrections";
+    db.execute(&format!("{undo}; DELETE FROM _sqlx_migrations WHERE version = {NEWEST}")).await;
+    let run = db.open().await.run(connection.key, id).await.unwrap().unwrap();
+    assert_eq!((run.status.as_deref(), run.samples_written, run.corrections), (Some("ok"), 10, None));
+}
+
 #[tokio::test]
 async fn an_older_file_is_copied_before_it_is_migrated() {
     let db = Database::sqlite().await;
     // A file from before the first migration.
     db.execute("CREATE TABLE old (body TEXT); INSERT INTO old VALUES ('precious')").await;
     db.open().await.close().await;
-    let copy = db.file().with_file_name("dashtray.db.before-1");
+    let copy = db.file().with_file_name(format!("dashtray.db.before-{NEWEST}"));
     assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
     let old = Database::at(copy.clone());
     assert_eq!(old.texts("SELECT body FROM old").await, ["precious"]);

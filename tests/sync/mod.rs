@@ -1,6 +1,7 @@
 //! Runs from claim to release, over a real store, on both databases.
 
 mod crash;
+mod history;
 mod runs;
 
 use std::sync::Arc;

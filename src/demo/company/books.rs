@@ -10,8 +10,7 @@ use crate::metric::Exact;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Books {
     pub(super) subscriptions: Vec<Book>,
-    /// Instants at which customers that still exist were created.
-    pub(super) customers: Vec<Timestamp>,
+    pub(super) customers: Vec<CustomerEntry>,
     pub(super) charges: Vec<ChargeEntry>,
     pub(super) balance: Vec<BalanceEntry>,
 }
@@ -47,6 +46,12 @@ impl Segment {
     pub(super) fn total(&self) -> Exact {
         self.monthly.values().fold(Exact::default(), |sum, part| sum + part)
     }
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct CustomerEntry {
+    pub(super) created: Timestamp,
+    pub(super) deleted: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone)]

@@ -2,7 +2,7 @@
 //!
 //! Everything follows from a seed and an instant: about 400 customers who arrive over 400 days, try, pay, upgrade, take
 //! coupons, fail to pay, pause and leave, and a handful of repositories that people work on meanwhile. Nothing in it is
-//! later than the instant. Beside what the emulators show, the generator keeps its own books and can say what the
+//! later than the instant, and nothing that was drawn depends on it: [`Company::at`] lets time pass. Beside what the emulators show, the generator keeps its own books and can say what the
 //! totals are: [`Company::truth`].
 
 mod billing;
@@ -10,6 +10,7 @@ mod books;
 mod catalog;
 mod code;
 mod life;
+mod movements;
 mod people;
 mod table;
 mod truth;
@@ -21,6 +22,7 @@ use serde_json::{Value, json};
 
 pub use self::{
     code::{Asset, Code, Commit, Issue, Pull, Release, Repository, Run, Star, Traffic},
+    movements::{Level, Moved, Movement},
     table::Table,
     truth::{Days, Money, RepositoryTruth, Truth},
 };
@@ -46,6 +48,15 @@ pub struct Company {
     /// Repositories and people on GitHub.
     pub github: Code,
     books: books::Books,
+    origin: Origin,
+    opened: Timestamp,
+}
+
+/// What a company grows from.
+#[derive(Debug, Clone, Copy)]
+enum Origin {
+    Nothing,
+    Seed(u64),
 }
 
 /// The objects of a Stripe account, by kind.
@@ -84,25 +95,43 @@ pub struct Stripe {
 }
 
 impl Company {
-    /// The company of a seed, as it is at `now`. The same seed and instant give the same bytes.
+    /// The company of a seed with [`HISTORY_DAYS`] days behind it at `now`. The same seed and instant give the same bytes.
     pub fn generate(seed: u64, now: Timestamp) -> Self {
-        // Whole seconds: providers send nothing finer.
-        let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
-        let mut dice = Dice::new(seed);
-        let (stripe, books) = life::simulate(&mut dice.fork(), now);
-        let github = code::generate(&mut dice.fork(), now);
-        Self { now, stripe, github, books }
+        Self::grown(Origin::Seed(seed), before(now, HISTORY_DAYS), now)
     }
 
     /// A company of whom neither service knows anything yet: an account without objects, no repositories.
     pub fn empty(now: Timestamp) -> Self {
-        let stripe = Stripe { account: account(now), ..Stripe::default() };
-        Self { now, stripe, github: Code::default(), books: books::Books::default() }
+        Self::grown(Origin::Nothing, before(now, HISTORY_DAYS), now)
+    }
+
+    /// The same company at another instant, usually a later one: what happened up to the earlier of both is the same in
+    /// both, with the same ids. What a test changed by hand is not in it.
+    pub fn at(&self, now: Timestamp) -> Self {
+        Self::grown(self.origin, self.opened, now)
+    }
+
+    fn grown(origin: Origin, opened: Timestamp, now: Timestamp) -> Self {
+        // Whole seconds: providers send nothing finer.
+        let whole = |at: Timestamp| Timestamp::from_second(at.as_second()).unwrap_or(at);
+        let (opened, now) = (whole(opened), whole(now));
+        let (stripe, github, books) = match origin {
+            Origin::Nothing => {
+                let stripe = Stripe { account: account(opened), ..Stripe::default() };
+                (stripe, Code::default(), books::Books::default())
+            }
+            Origin::Seed(seed) => {
+                let mut dice = Dice::new(seed);
+                let (stripe, books) = life::simulate(&mut dice.fork(), opened, now);
+                (stripe, code::generate(&mut dice.fork(), opened, now), books)
+            }
+        };
+        Self { now, stripe, github, books, origin, opened }
     }
 }
 
-fn account(now: Timestamp) -> Value {
-    let created = before(now, HISTORY_DAYS + 30).as_second();
+fn account(opened: Timestamp) -> Value {
+    let created = before(opened, 30).as_second();
     json!({ "id": ACCOUNT_ID, "created": created, "country": "US", "default_currency": "usd", "email": "owner@fernwerk.example",
         "name": NAME, "timezone": "Etc/UTC" })
 }

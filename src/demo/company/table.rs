@@ -54,9 +54,10 @@ impl Table {
         Some(object)
     }
 
-    /// Many at once, without looking for doubles.
+    /// Many at once, without looking for doubles. Of those of the same second the last one is the newest.
     pub(super) fn of(mut rows: Vec<Value>) -> Self {
-        rows.sort_by_key(|row| std::cmp::Reverse(created(row)));
+        rows.sort_by_key(created);
+        rows.reverse();
         let mut table = Self { rows, places: HashMap::new() };
         table.number();
         table

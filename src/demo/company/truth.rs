@@ -4,7 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::{Company, Repository, books::Books};
+use super::{
+    Company, Repository,
+    books::Books,
+    movements::{Level, Moved},
+};
 use crate::metric::{Day, Exact, Zone, exact};
 
 /// Integers by day; a day without an entry is zero.
@@ -39,6 +43,12 @@ pub struct Truth {
     pub mrr_by_price: BTreeMap<(String, String), Exact>,
     /// MRR by currency at the end of each day before now.
     pub mrr_history: Days<BTreeMap<String, i64>>,
+    /// How MRR moved on each day, today among them up to now.
+    pub movements: Days<Moved>,
+    /// How it moved in the 30 days that end with each day: the end of the day 30 days before against the end of the day.
+    pub months: Days<Moved>,
+    /// Customers who have MRR at the end of each day, today among them as it is now.
+    pub paying_history: Days,
     /// Subscriptions that are active or past due and worth something.
     pub active_subscriptions: i64,
     /// Customers who have such a subscription.
@@ -49,6 +59,8 @@ pub struct Truth {
     pub customers: i64,
     /// Customers that exist, by the day of their creation.
     pub new_customers: Days,
+    /// Customers that were deleted, by that day; when they were created, none of the other counts says.
+    pub deleted_customers: Days,
     /// Subscriptions by the day on which they became paying.
     pub new_subscriptions: Days,
     /// Subscriptions that had been paying, by the day on which they ended.
@@ -118,6 +130,12 @@ impl Company {
         truth
     }
 
+    /// MRR of one customer at the end of each day, not rounded, by upper-case currency: from the first day of their first
+    /// subscription to today.
+    pub fn customer_mrr(&self, customer: &str, zone: &Zone) -> Days<Level> {
+        self.books.levels(customer, zone, self.now)
+    }
+
     /// MRR in minor units by upper-case currency at an instant.
     pub fn mrr_at(&self, at: Timestamp) -> BTreeMap<String, i64> {
         self.books.mrr_at(at)
@@ -150,10 +168,13 @@ impl Books {
             let days = if charge.succeeded { &mut truth.succeeded_payments } else { &mut truth.failed_payments };
             add(days, zone, charge.at);
         }
-        for created in &self.customers {
-            add(&mut truth.new_customers, zone, *created);
+        for customer in &self.customers {
+            match customer.deleted {
+                None => add(&mut truth.new_customers, zone, customer.created),
+                Some(at) => add(&mut truth.deleted_customers, zone, at),
+            }
         }
-        truth.customers = i64::try_from(self.customers.len()).unwrap_or(0);
+        truth.customers = truth.new_customers.values().sum();
     }
 
     fn subscriptions(&self, truth: &mut Truth, zone: &Zone, now: Timestamp) {
@@ -181,6 +202,8 @@ impl Books {
         truth.paying_customers = i64::try_from(paying.len()).unwrap_or(0);
         truth.mrr = self.mrr_at(now);
         self.history(truth, zone, now);
+        let walk = self.walk(zone, now);
+        (truth.movements, truth.months, truth.paying_history) = (walk.days, walk.months, walk.paying);
     }
 
     /// Walks the changes once and reads the running sums at the end of each day.

@@ -293,34 +293,38 @@ impl<'a> View<'a> {
         fields.insert("balance_transactions".to_owned(), rows.collect());
     }
 
+    /// An event shows the object as it was then, and of what it was before only what has changed.
     fn shape_event(self, fields: &mut Map<String, Value>) {
-        let object = fields.shift_remove("data_object").unwrap_or_default();
-        let previous = fields.shift_remove("previous_attributes").unwrap_or_default();
-        let tree = Tree::default();
-        let shown = match object["kind"].as_str() {
-            Some("subscription") => self.show(Kind::Subscription, &object["snapshot"], &tree),
-            Some("charge") => self.resolve(Kind::Charge, object["id"].clone(), &tree),
-            Some("invoice") => self.resolve(Kind::Invoice, object["id"].clone(), &tree),
-            Some("dispute") => self.resolve(Kind::Dispute, object["id"].clone(), &tree),
-            _ => self.resolve(Kind::Customer, object["id"].clone(), &tree),
+        let [kind, is, was] = ["kind", "is", "was"].map(|name| fields.shift_remove(name).unwrap_or_default());
+        let kind = match kind.as_str() {
+            Some("subscription") => Kind::Subscription,
+            Some("charge") => Kind::Charge,
+            Some("invoice") => Kind::Invoice,
+            Some("dispute") => Kind::Dispute,
+            Some("discount") => Kind::Discount,
+            _ => Kind::Customer,
         };
+        let tree = Tree::default();
+        let shown = self.show(kind, &is, &tree);
         let mut data = json!({ "object": shown });
-        if let Value::Object(mut previous) = previous {
-            if previous.contains_key("items") {
-                // The whole list as it was, in the form it is sent in.
-                let was =
-                    self.show(Kind::Subscription, &json!({ "id": shown_id(&data), "items": previous["items"] }), &tree);
-                previous.insert("items".to_owned(), was["items"].clone());
-            }
-            data["previous_attributes"] = Value::Object(previous);
+        if was.is_object() {
+            data["previous_attributes"] = previous(&self.show(kind, &was, &tree), &data["object"]);
         }
         fields.insert("api_version".to_owned(), json!(self.version.name()));
         fields.insert("data".to_owned(), data);
     }
 }
 
-fn shown_id(data: &Value) -> Value {
-    data["object"]["id"].clone()
+/// What has changed, as it was before: of a plain hash the fields that changed, of anything with an id and of a list all.
+fn previous(was: &Value, is: &Value) -> Value {
+    let (Some(old), Some(new)) = (was.as_object(), is.as_object()) else { return was.clone() };
+    let null = Value::Null;
+    let changed = old.iter().filter_map(|(name, was)| {
+        let is = new.get(name).unwrap_or(&null);
+        let whole = was.get("id").is_some() || is.get("id").is_some();
+        (was != is).then(|| (name.clone(), if whole { was.clone() } else { previous(was, is) }))
+    });
+    changed.collect()
 }
 
 fn set(fields: &mut Map<String, Value>, outer: &str, inner: &str, value: Value) {

@@ -95,7 +95,9 @@ fn every_kind_of_life_occurs() {
     assert!(categories.len() >= 6, "{categories:?}");
     assert!(COMPANY.stripe.customers.iter().any(|row| row["discount"].is_object()));
     assert!(!COMPANY.stripe.deleted_customers.is_empty());
-    assert!(COMPANY.stripe.events.iter().any(|row| row["previous_attributes"]["items"].is_array()));
+    assert!(
+        COMPANY.stripe.events.iter().any(|row| row["was"].is_object() && row["was"]["items"] != row["is"]["items"])
+    );
 }
 
 #[test]
@@ -202,4 +204,39 @@ fn days_follow_the_zone() {
     assert_ne!(utc.money, far.money);
     let total = |truth: &crate::demo::Truth| truth.failed_payments.values().sum::<i64>();
     assert_eq!(total(&utc), total(&far));
+}
+
+#[test]
+fn movements_lead_from_each_day_to_the_next() {
+    let truth = COMPANY.truth(&Zone::utc());
+    let mut before: BTreeMap<String, exact::Exact> = BTreeMap::new();
+    let mut seen = [0; 5];
+    for (day, moved) in &truth.movements {
+        for (currency, movement) in &moved.by_currency {
+            assert_eq!(before.remove(currency).unwrap_or_default(), movement.start, "{currency} on {day}");
+            let parts =
+                [&movement.new, &movement.reactivation, &movement.expansion, &movement.contraction, &movement.churned];
+            let [new, reactivation, expansion, contraction, churned] = parts;
+            let end = &movement.start + new + reactivation + expansion - contraction - churned;
+            assert_eq!(end, movement.end, "{currency} on {day}");
+            for (count, part) in seen.iter_mut().zip(parts) {
+                *count += i32::from(!exact::is_zero(part));
+            }
+            before.insert(currency.clone(), end.clone());
+            if let Some(levels) = truth.mrr_history.get(day) {
+                assert_eq!(exact::round(&end), levels.get(currency).copied(), "{currency} on {day}");
+            }
+        }
+    }
+    assert!(seen.iter().all(|count| *count > 0), "every kind of movement occurs: {seen:?}");
+    let today = Day::of(now(), &Zone::utc());
+    for (currency, amount) in &truth.mrr {
+        assert_eq!(exact::round(&truth.movements[&today].by_currency[currency].end), Some(*amount));
+    }
+    assert_eq!(truth.paying_history[&today], truth.paying_customers);
+    let month = &truth.months[&today];
+    assert_eq!(month.customers_at_start, truth.paying_history[&today.plus(-30)]);
+    let present =
+        month.customers_at_start - month.customers_churned + month.customers_new + month.customers_reactivated;
+    assert_eq!(present, truth.paying_customers);
 }

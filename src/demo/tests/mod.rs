@@ -6,6 +6,7 @@ mod client;
 mod company;
 mod github;
 mod stripe;
+mod time;
 
 use std::sync::{Arc, LazyLock};
 

@@ -19,7 +19,7 @@ struct Permission {
     also: &'static str,
 }
 
-const PERMISSIONS: [Permission; 7] = [
+const PERMISSIONS: [Permission; 8] = [
     Permission {
         id: "subscriptions",
         name: "Subscriptions",
@@ -47,7 +47,7 @@ const PERMISSIONS: [Permission; 7] = [
         name: "Invoices",
         list: "/v1/invoices",
         streams: &[],
-        also: "; how long payments are overdue and taxes inside prices may stay unknown",
+        also: "; MRR of the past is an estimate, and how long payments are overdue and taxes inside prices may stay unknown",
     },
     Permission {
         id: "prices",
@@ -62,6 +62,13 @@ const PERMISSIONS: [Permission; 7] = [
         list: "/v1/coupons",
         streams: &["customers", "subscriptions"],
         also: "; customers and subscriptions are read together with their discounts, so that neither can be had without it",
+    },
+    Permission {
+        id: "events",
+        name: "Events",
+        list: "/v1/events",
+        streams: &[],
+        also: "; each sync reads all customers and subscriptions again, and the past is less certain",
     },
 ];
 

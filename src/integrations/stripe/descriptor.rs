@@ -56,7 +56,7 @@ fn api_key() -> CredentialField {
         kind: FieldKind::Password,
         required: true,
         help_text: "Make a restricted key (rk_live_… or rk_test_…) with the permission Read on Subscriptions, Customers, \
-                    Balance transactions, Charges, Invoices, Prices, Coupons and Account. A secret key (sk_…) works too, \
+                    Balance transactions, Charges, Invoices, Prices, Coupons, Events and Account. A secret key (sk_…) works too, \
                     but may do far more than read."
             .to_owned(),
         pattern: Some("(sk|rk)_(live|test)_[A-Za-z0-9_]+".to_owned()),

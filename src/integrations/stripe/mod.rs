@@ -42,6 +42,8 @@ mod tests;
 mod timeline;
 mod totals;
 #[cfg(test)]
+mod totals_tests;
+#[cfg(test)]
 mod vectors;
 
 use std::sync::{Arc, LazyLock};

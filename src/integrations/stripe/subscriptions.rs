@@ -33,6 +33,8 @@ const SCAN: u32 = 500;
 const HOUR: i64 = 60 * 60;
 /// After so long all subscriptions are walked again.
 const WALK_AFTER: i64 = 24 * HOUR;
+/// Up to so many subscriptions are one page, and are all read on each sync: that costs no more than to ask for events.
+const ONE_PAGE: u64 = 100;
 /// Stripe forgets events after 30 days. What was followed no further than this is walked again at once.
 const EVENTS_LAST: i64 = 25 * 24 * HOUR;
 
@@ -54,6 +56,8 @@ pub(super) struct Progress {
     /// Subscriptions that the walk found other than they were kept.
     pub(super) suspects: BTreeSet<String>,
     pub(super) totals: Option<Totals>,
+    /// Subscriptions that were added up.
+    subscriptions: u64,
 }
 
 /// What is to be done next.
@@ -116,6 +120,7 @@ impl<'a> Job<'a> {
                 followed: newest_event(ctx).await?,
                 suspects: BTreeSet::new(),
                 totals: None,
+                subscriptions: 0,
             },
         };
         if base < progress.base {
@@ -132,13 +137,18 @@ impl<'a> Job<'a> {
     /// Does all that is to be done. Gives how many subscriptions were found other than they were kept.
     async fn catch_up(&mut self, wanted: &[&str]) -> Result<usize, Error> {
         if matches!(self.progress.stage, Stage::Following) {
-            let is_due = self.now - self.progress.walked_at >= WALK_AFTER;
             let is_late = self.progress.followed.is_none_or(|followed| self.now - followed >= EVENTS_LAST);
-            if !is_late {
+            if is_late {
+                self.progress.followed = newest_event(self.ctx).await?;
+            } else {
                 self.follow().await?;
             }
-            if is_due || self.progress.followed.is_none() || is_late {
-                self.begin_walk().await?;
+            let is_due = self.now - self.progress.walked_at >= WALK_AFTER;
+            let is_small = self.progress.subscriptions <= ONE_PAGE && self.now > self.progress.walked_at;
+            if is_due || is_late || is_small || self.progress.followed.is_none() {
+                self.progress.generation = self.progress.generation.saturating_add(1);
+                self.progress.walked_at = self.now;
+                self.progress.stage = Stage::Walk(Sweep::of(Span::default()));
             }
         }
         loop {
@@ -155,14 +165,6 @@ impl<'a> Job<'a> {
         self.turn().await?;
         self.keep_sight().await?;
         Ok(std::mem::take(&mut self.progress.suspects).len())
-    }
-
-    async fn begin_walk(&mut self) -> Result<(), Error> {
-        self.progress.followed = newest_event(self.ctx).await?.or(self.progress.followed);
-        self.progress.generation = self.progress.generation.saturating_add(1);
-        self.progress.walked_at = self.now;
-        self.progress.stage = Stage::Walk(Sweep::of(Span::default()));
-        Ok(())
     }
 
     pub(super) fn is_first_walk(&self) -> bool {
@@ -288,6 +290,7 @@ impl<'a> Job<'a> {
     pub(super) async fn add_up(&mut self, after_walk: bool) -> Result<(), Error> {
         let ctx = self.ctx;
         let mut totals = Totals::new(self.progress.base, self.now);
+        self.progress.subscriptions = 0;
         let rules = self.rules.clone();
         let frame = Frame::new(&rules, &ctx.zone, self.progress.base, self.now)?;
         let mut customer: (String, Vec<(String, Timeline)>) = Default::default();
@@ -307,6 +310,7 @@ impl<'a> Job<'a> {
                     batch = batch.upsert(STREAM, Record { bytes: codec::encode(&timeline)?, ..record.clone() });
                 }
                 customer.1.push((record.key, timeline));
+                self.progress.subscriptions += 1;
             }
             if last.is_none() {
                 batch = self.add_customer(&mut totals, &frame, customer, batch)?;

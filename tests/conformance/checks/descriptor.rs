@@ -169,6 +169,18 @@ pub(crate) async fn names_its_hosts(stand: &Stand) -> Checked {
 pub(crate) async fn defines_its_metrics(stand: &Stand) -> Checked {
     for metric in &stand.integration.descriptor().metrics {
         define(metric).map_err(|why| format!("{}: {why}", metric.id))?;
+        if let Some(effect) = &metric.exchange_effect {
+            let descriptor = stand.integration.descriptor();
+            let is = |id: &str, kind| {
+                let found = descriptor.metric(id).map(|metric| (metric.kind, metric.unit));
+                found == Some((kind, Unit::Currency))
+            };
+            let moved = [&metric.id].into_iter().chain(&effect.added).chain(&effect.subtracted);
+            for id in moved {
+                ensure!(is(id, Kind::Flow), "{}: {id} is no flow of money", metric.id);
+            }
+            ensure!(is(&effect.of, Kind::Level), "{}: {} is no level of money", metric.id, effect.of);
+        }
     }
     Ok(())
 }
@@ -186,6 +198,8 @@ fn define(metric: &Definition) -> Checked {
     ensure!(is_quotient || metric.valid != ValidRange::Share, "only a ratio is a share");
     ensure!(metric.widget_type != WidgetType::Table || metric.dimension.is_some(), "a table without a dimension");
     ensure!(!matches!(metric.unit, Unit::Decimal { scale } if scale > 12), "too many digits");
+    let is_share = is_quotient && matches!(metric.unit, Unit::Percent | Unit::Ratio);
+    ensure!(is_share || !metric.of_money, "only a share can be of money");
     Ok(())
 }
 

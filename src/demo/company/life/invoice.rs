@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     super::{
-        billing::{Bill, half_up},
+        billing::{Bill, Seen, half_up},
         catalog,
     },
     subscription::{Action, Life},
@@ -150,7 +150,7 @@ impl Life<'_> {
             "subscription": self.id, "subtotal": subtotal, "subtotal_excluding_tax": subtotal - tax, "total": total,
             "total_discount_amounts": off, "total_excluding_tax": total - tax, "total_taxes": taxes,
         }));
-        self.ledger.event(at, "invoice.created", json!({ "kind": "invoice", "id": id }), None);
+        self.say(at, "invoice.created", self.invoices.len() - 1);
         self.invoices.len() - 1
     }
 
@@ -199,7 +199,8 @@ impl Life<'_> {
             }
             return;
         }
-        self.with_bill(invoice, false, |life, bill| life.ledger.decline(at, bill));
+        self.debts.push((at, true));
+        self.with_bill(invoice, false, |life, bill| life.ledger.decline(&mut life.dice, at, bill));
         self.say(at, "invoice.payment_failed", invoice);
         if self.status == "incomplete" {
             // The customer tries another card within the hour, or never.
@@ -246,7 +247,7 @@ impl Life<'_> {
     }
 
     fn pay(&mut self, at: Timestamp, invoice: usize, transfer: bool) {
-        let charge = self.with_bill(invoice, transfer, |life, bill| life.ledger.charge(at, bill));
+        let charge = self.with_bill(invoice, transfer, |life, bill| life.ledger.charge(&mut life.dice, at, bill));
         let row = &mut self.invoices[invoice];
         row["charge"] = json!(charge);
         row["amount_paid"] = row["total"].clone();
@@ -258,6 +259,7 @@ impl Life<'_> {
         }
         self.set(invoice, at, "paid", "paid_at");
         self.say(at, "invoice.paid", invoice);
+        self.debts.push((at, false));
     }
 
     fn with_bill<T>(&mut self, invoice: usize, transfer: bool, give: impl FnOnce(&mut Self, Bill<'_>) -> T) -> T {
@@ -274,7 +276,6 @@ impl Life<'_> {
     }
 
     fn say(&mut self, at: Timestamp, event: &str, invoice: usize) {
-        let id = self.invoices[invoice]["id"].clone();
-        self.ledger.event(at, event, json!({ "kind": "invoice", "id": id }), None);
+        self.ledger.event(&mut self.dice, at, event, &Seen("invoice", &self.invoices[invoice]), None);
     }
 }

@@ -8,9 +8,9 @@ use self::{
     terms::{Discount, Item},
 };
 use super::{
-    Stripe, account, before,
-    billing::{Kind, Ledger},
-    books::Books,
+    Stripe, account,
+    billing::{Kind, Ledger, Seen},
+    books::{Books, CustomerEntry},
     catalog::{self, Coupon, Lasts, Price},
     people,
 };
@@ -23,24 +23,27 @@ mod terms;
 const CUSTOMERS: i64 = 400;
 const DAY: i64 = 86_400;
 
-/// The whole history of the account.
-pub(super) fn simulate(dice: &mut Dice, now: Timestamp) -> (Stripe, Books) {
-    let opened = before(now, super::HISTORY_DAYS);
-    let mut ledger = Ledger::new(dice.fork(), now);
-    let length = now.as_second() - opened.as_second();
-    for number in 0..CUSTOMERS {
+/// The whole history of the account. What is drawn does not depend on now, which only ends it.
+pub(super) fn simulate(dice: &mut Dice, opened: Timestamp, now: Timestamp) -> (Stripe, Books) {
+    let mut ledger = Ledger::new(opened, now);
+    let mut payouts = dice.fork();
+    let length = super::HISTORY_DAYS * DAY;
+    for number in 0.. {
         let mut own = dice.fork();
         // A company that grows: more arrive later, each in a step of its own. In integers, to be the same everywhere.
         let step = (own.between(0, 999) + number * 1000).unsigned_abs();
         let all = CUSTOMERS.unsigned_abs() * 1000;
         let offset = length * i64::try_from((step * all).isqrt()).unwrap_or(0) / (CUSTOMERS * 1000);
-        let arrived = opened + SignedDuration::from_secs(offset.clamp(60, length - 1));
+        let arrived = opened + SignedDuration::from_secs(offset.max(60));
+        if arrived > now {
+            break;
+        }
         customer(&mut ledger, &mut own, number, arrived);
     }
-    ledger.payouts_and_fees(opened);
+    ledger.payouts_and_fees(&mut payouts);
     let (mut stripe, books) = ledger.finish();
     let created = opened.as_second() - 20 * DAY;
-    stripe.account = account(now);
+    stripe.account = account(opened);
     stripe.products = super::Table::of(catalog::products(created));
     stripe.prices = super::Table::of(catalog::prices(created));
     stripe.coupons = super::Table::of(catalog::coupons(created));
@@ -60,43 +63,96 @@ fn customer(ledger: &mut Ledger, dice: &mut Dice, number: i64, arrived: Timestam
     };
     // A few are given their discount as customers, not on a subscription.
     let discount = (number % 90 == 7).then(|| Discount::new(dice, &catalog::FRIENDS, arrived));
-    // Some only ever look around.
-    let subscribes = !dice.chance(5);
-    let mut delinquent = false;
-    let mut all_ended = false;
-    if subscribes {
-        let mut start = arrived + SignedDuration::from_secs(dice.between(30, 3 * 3_600));
-        let mut offer = Some(offer);
-        for round in 0..4 {
-            let Some(taken) = offer.take().filter(|_| start <= ledger.now) else { break };
-            let life = subscription(ledger, dice, &id, discount.as_ref(), taken, start);
-            delinquent |= matches!(life.status, "past_due" | "unpaid");
-            all_ended = life.ended.is_some();
-            // Who left may come back; who stays may take another.
-            match life.ended {
-                Some(ended) if life.paid && dice.chance(15) => {
-                    start = ended + SignedDuration::from_secs(dice.between(15 * DAY, 90 * DAY));
-                }
-                None if round == 0 && dice.chance(4) => {
-                    start += SignedDuration::from_secs(dice.between(20 * DAY, 120 * DAY));
-                }
-                _ => break,
-            }
-            offer = Some(self::offer_in(dice, taken.currency));
-        }
-    }
-    let deleted = all_ended && dice.chance(8);
     let row = json!({
         "id": id, "created": arrived.as_second(), "name": firm, "email": email, "currency": offer.currency,
-        "delinquent": delinquent, "invoice_prefix": dice.letters(8).to_uppercase(), "address_country": country,
+        "delinquent": false, "invoice_prefix": dice.letters(8).to_uppercase(), "address_country": country,
         "description": name, "discount": discount.as_ref().map(|discount| discount.json(&id, None, None)),
     });
-    if deleted {
-        ledger.put(Kind::DeletedCustomer, row);
-    } else {
-        ledger.put(Kind::Customer, row);
-        ledger.books.customers.push(arrived);
-        ledger.event(arrived, "customer.created", json!({ "kind": "customer", "id": id }), None);
+    let mut person = Person::new(dice.fork(), row, arrived);
+    // Some only ever look around.
+    if !dice.chance(5) {
+        let start = arrived + SignedDuration::from_secs(dice.between(30, 3 * 3_600));
+        person.subscribe(ledger, dice, &id, discount.as_ref(), offer, start);
+    }
+    person.put_down(ledger);
+}
+
+/// A customer over time.
+struct Person {
+    dice: Dice,
+    row: Value,
+    created: Timestamp,
+    /// When a payment failed and when the debt was paid.
+    debts: Vec<(Timestamp, bool)>,
+    /// When the last of their subscriptions ended, if all did and none will follow.
+    left: Option<Timestamp>,
+}
+
+impl Person {
+    fn new(dice: Dice, row: Value, created: Timestamp) -> Self {
+        Self { dice, row, created, debts: Vec::new(), left: None }
+    }
+
+    /// One subscription after the other: who left may come back; who stays may take another.
+    fn subscribe(
+        &mut self,
+        ledger: &mut Ledger,
+        dice: &mut Dice,
+        id: &str,
+        discount: Option<&Discount>,
+        mut offer: Offer,
+        mut start: Timestamp,
+    ) {
+        let mut ends: Vec<Option<Timestamp>> = Vec::new();
+        for round in 0..4 {
+            // All that a round may need is drawn before it is known what it comes to.
+            let mut own = dice.fork();
+            let (returns, takes_another) = (own.chance(15), round == 0 && own.chance(4));
+            let return_after = SignedDuration::from_secs(own.between(15 * DAY, 90 * DAY));
+            let another_after = SignedDuration::from_secs(own.between(20 * DAY, 120 * DAY));
+            let next = offer_in(&mut own, offer.currency);
+            if start > ledger.now {
+                return;
+            }
+            let life = subscription(ledger, &mut own, id, discount, offer, start);
+            self.debts.extend(life.debts);
+            ends.push(life.ended);
+            let another = start + another_after;
+            start = match life.ended {
+                _ if takes_another && life.ended.is_none_or(|ended| ended > another) => another,
+                Some(ended) if life.paid && returns => ended + return_after,
+                _ => break,
+            };
+            offer = next;
+        }
+        self.left = ends.into_iter().collect::<Option<Vec<_>>>().and_then(|ends| ends.into_iter().max());
+    }
+
+    /// Tells their events in order and writes down what they are in the end.
+    fn put_down(mut self, ledger: &mut Ledger) {
+        let mut dice = self.dice;
+        ledger.event(&mut dice, self.created, "customer.created", &Seen("customer", &self.row), None);
+        self.debts.sort_by_key(|(at, _)| *at);
+        for (at, owes) in self.debts {
+            if self.row["delinquent"] != owes {
+                let was = self.row.clone();
+                self.row["delinquent"] = json!(owes);
+                ledger.event(&mut dice, at, "customer.updated", &Seen("customer", &self.row), Some(&was));
+            }
+        }
+        let mut own = dice.fork();
+        let gone = own.chance(8);
+        let after = SignedDuration::from_secs(own.between(DAY, 45 * DAY));
+        let deleted = self.left.map(|left| left + after).filter(|at| gone && *at <= ledger.now);
+        ledger.books.customers.push(CustomerEntry { created: self.created, deleted });
+        let kind = match deleted {
+            Some(at) => {
+                ledger.event(&mut own, at, "customer.deleted", &Seen("customer", &self.row), None);
+                Kind::DeletedCustomer
+            }
+            None => Kind::Customer,
+        };
+        ledger.put(kind, self.row);
     }
 }
 
@@ -136,9 +192,9 @@ fn offer_in(dice: &mut Dice, currency: &'static str) -> Offer {
 
 /// What became of a subscription.
 struct Outcome {
-    status: &'static str,
     ended: Option<Timestamp>,
     paid: bool,
+    debts: Vec<(Timestamp, bool)>,
 }
 
 fn subscription(
@@ -154,7 +210,7 @@ fn subscription(
     life.inclusive = offer.price.inclusive;
     fate(&mut life, dice, offer, start);
     life.run();
-    Outcome { status: life.status, ended: life.ended_at, paid: life.paid() }
+    Outcome { ended: life.ended_at, paid: life.paid(), debts: std::mem::take(&mut life.debts) }
 }
 
 fn items(dice: &mut Dice, offer: Offer, start: Timestamp) -> Vec<Item> {

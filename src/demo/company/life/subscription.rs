@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     super::{
-        billing::{Kind, Ledger},
+        billing::{Kind, Ledger, Seen},
         books::{Book, Segment},
         catalog::{self, Every, Lasts},
     },
@@ -83,6 +83,8 @@ pub(super) struct Life<'a> {
     reason: Option<&'static str>,
     pub(super) pause: Option<(&'static str, Timestamp)>,
     pub(super) invoices: Vec<Value>,
+    /// When a payment failed and when the debt was paid.
+    pub(super) debts: Vec<(Timestamp, bool)>,
     queue: BTreeMap<(Timestamp, u32), Action>,
     queued: u32,
     last: Option<Value>,
@@ -134,6 +136,7 @@ impl<'a> Life<'a> {
             reason: None,
             pause: None,
             invoices: Vec::new(),
+            debts: Vec::new(),
             queue: BTreeMap::new(),
             queued: 0,
             last: None,
@@ -371,12 +374,9 @@ impl<'a> Life<'a> {
     pub(super) fn note(&mut self, at: Timestamp, event: &str) {
         self.record(at);
         let now = self.json();
-        let previous = self.last.take().map(|last| changes(&last, &now));
-        let shows_changes = event == "customer.subscription.updated";
-        let nothing_changed = previous.as_ref().is_some_and(|previous| previous == &json!({}));
-        if !(shows_changes && nothing_changed) {
-            let object = json!({ "kind": "subscription", "snapshot": now });
-            self.ledger.event(at, event, object, previous.filter(|_| shows_changes));
+        let was = self.last.take().filter(|_| event == "customer.subscription.updated");
+        if was.as_ref() != Some(&now) {
+            self.ledger.event(&mut self.dice, at, event, &Seen("subscription", &now), was.as_ref());
         }
         self.last = Some(now);
     }
@@ -408,7 +408,7 @@ impl<'a> Life<'a> {
             })
             .collect();
         let at_period_end = self.cancel_requested.is_some() && self.ended_at.is_none();
-        let opened = self.ledger.now.as_second() - 420 * 86_400;
+        let opened = self.ledger.opened.as_second() - 20 * 86_400;
         json!({
             "id": self.id, "created": self.created.as_second(), "billing_cycle_anchor": self.anchor.as_second(),
             "cancel_at": at_period_end.then(|| self.period.1.as_second()), "cancel_at_period_end": at_period_end,
@@ -425,14 +425,4 @@ impl<'a> Life<'a> {
             "trial_start": second(self.trial_end.map(|_| self.created)),
         })
     }
-}
-
-/// The fields of `old` that are different in `new`, as an event's `previous_attributes`.
-fn changes(old: &Value, new: &Value) -> Value {
-    let Some(fields) = old.as_object() else { return json!({}) };
-    fields
-        .iter()
-        .filter(|(field, value)| new.get(field.as_str()) != Some(value))
-        .map(|(f, v)| (f.clone(), v.clone()))
-        .collect()
 }
