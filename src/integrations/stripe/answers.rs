@@ -292,6 +292,8 @@ pub(super) struct Customer {
     #[serde(default)]
     pub(super) deleted: bool,
     pub(super) discount: Option<Discount>,
+    /// Set where its time is simulated. Such customers are in no list.
+    pub(super) test_clock: Option<Id>,
 }
 
 /// Something that happened, with the object as it was afterwards.

@@ -2,8 +2,6 @@
 
 use std::future::Future;
 
-use jiff::Timestamp;
-
 use super::answers::{
     Account, Balance, BalanceTransaction, Charge, Coupon, Customer, Event, Glimpse, Invoice, Item, Line, List, Price,
     Subscription,
@@ -90,11 +88,17 @@ pub(super) async fn subscription(http: &Http, id: &str) -> Result<Subscription, 
 
 /// What happened lately to things of some kinds, newest first. Stripe remembers 30 days.
 pub(super) fn events(http: &Http, kinds: &[&str], span: Span, after: Option<&str>) -> Listing<Event> {
-    let mut request = http.get("/v1/events");
-    for kind in kinds {
-        request = request.query("types[]", kind);
-    }
-    pages(within(request, span), after)
+    pages(within(events_of(http, kinds), span), after)
+}
+
+/// When the newest event of some kinds was created; `None` where there is none.
+pub(super) async fn newest_event(http: &Http, kinds: &[&str]) -> Result<Option<i64>, Error> {
+    let list: List<Event> = events_of(http, kinds).query("limit", 1).json().await?.body;
+    Ok(list.data.first().map(|event| event.created))
+}
+
+fn events_of(http: &Http, kinds: &[&str]) -> Request {
+    kinds.iter().fold(http.get("/v1/events"), |request, kind| request.query("types[]", kind))
 }
 
 /// Invoices with what they bill, newest first.
@@ -168,14 +172,14 @@ pub(super) async fn latest_invoice(http: &Http, subscription: &str) -> Result<Op
     Ok(list.data.into_iter().next())
 }
 
-/// What moved the balance from an instant up to but not including another, newest first.
-pub(super) fn balance_transactions(http: &Http, from: Timestamp, to: Timestamp) -> Listing<BalanceTransaction> {
-    pages(within(http.get("/v1/balance_transactions"), between(from, to)), None)
+/// What moved the balance, newest first.
+pub(super) fn balance_transactions(http: &Http, span: Span, after: Option<&str>) -> Listing<BalanceTransaction> {
+    pages(within(http.get("/v1/balance_transactions"), span), after)
 }
 
-/// Attempts to charge somebody from an instant up to but not including another, newest first.
-pub(super) fn charges(http: &Http, from: Timestamp, to: Timestamp) -> Listing<Charge> {
-    pages(within(http.get("/v1/charges"), between(from, to)), None)
+/// Attempts to charge somebody, newest first.
+pub(super) fn charges(http: &Http, span: Span, after: Option<&str>) -> Listing<Charge> {
+    pages(within(http.get("/v1/charges"), span), after)
 }
 
 /// The answer, or nothing where the key may not read it or it is gone.
@@ -191,10 +195,6 @@ pub(super) async fn if_readable<T>(answer: impl Future<Output = Result<T, Error>
 pub(super) fn is_withheld(error: &Error) -> bool {
     use crate::metric::FailureKind::{Forbidden, NotFound, PlanRequired};
     matches!(error.kind(), Forbidden | NotFound | PlanRequired)
-}
-
-fn between(from: Timestamp, to: Timestamp) -> Span {
-    Span { from: Some(from.as_second()), to: Some(to.as_second()) }
 }
 
 fn within(mut request: Request, span: Span) -> Request {

@@ -1,45 +1,211 @@
 //! Reads what happened on days: movements of the balance and attempts to charge.
+//!
+//! Days that may still change are read again and again. Where they fill more than a page, their sums are kept with the
+//! newest entries (a [`Tail`]): as long as the first page goes on with those, only what stands before them is new. Each
+//! day begins with all of them read anew, so that what Stripe enters late among older ones is missed for a day at most.
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
-    api,
+    answers::{BalanceTransaction, Charge, Event},
+    api::{self, Entry, Listing},
+    codec::{decode, encode},
     metrics::{Attempts, Ledger},
+    sweep::{Lister, Reading, Span, Sweep},
 };
 use crate::{
+    http::Http,
     integrations::{Batch, Context, Error},
-    metric::Period,
+    metric::{Answer, Period, Zone},
 };
 
 /// Days that are read at once and committed together.
 pub(super) const WINDOW_DAYS: u32 = 30;
 
+/// Today and the days before it that may still change. Whoever asks for more wants them read anew.
+const FOLLOWED_DAYS: usize = 4;
+/// Entries that may be open for the others to be followed.
+const MOST_OPEN: usize = 1000;
+/// How late an event may show up, in seconds.
+const LATE: i64 = 10 * 60;
+
+/// What the entries of a stream come to by day.
+pub(super) trait Sums: Default + Serialize + DeserializeOwned + Send {
+    type Entry: Entry + DeserializeOwned + Send + Sync + 'static;
+    const STREAM: &'static str;
+    const LIST: Lister<Self::Entry>;
+    /// Events that tell what became of an open entry.
+    const SETTLEMENTS: &'static [&'static str];
+
+    /// Adds an entry, if it belongs to the period.
+    fn add(&mut self, entry: &Self::Entry, period: Period, zone: &Zone) -> Result<(), Error>;
+    /// Entries that were met and may still become something that counts.
+    fn open(&self) -> usize;
+    /// Counts an entry that was open, if it is no more.
+    fn settle(&mut self, entry: &Self::Entry, zone: &Zone) -> Result<(), Error>;
+    /// The answers of the wanted metrics.
+    fn answers(&self, wanted: &[&str], period: Period) -> Vec<Answer>;
+}
+
+/// The stream's checkpoint: days up to today as they were last read.
+#[derive(Debug, Serialize, Deserialize)]
+struct Tail<S> {
+    days: Period,
+    sums: S,
+    /// The ids of the first page.
+    newest: Vec<String>,
+    /// The creation of the newest entry or settlement that was seen, in seconds since 1970: Stripe's time, not ours.
+    seen_at: i64,
+}
+
 /// Reads balance transactions and answers the wanted metrics, newest days first.
 pub(super) async fn read_balance(ctx: &Context, wanted: &[&str], period: Period) -> Result<(), Error> {
-    for window in period.windows(WINDOW_DAYS) {
-        let (from, to) = ctx.zone.bounds(window);
-        let mut ledger = Ledger::default();
-        let mut pages = api::balance_transactions(&ctx.http, from, to);
-        while let Some(page) = pages.next().await? {
-            for entry in &page.body.data {
-                ledger.add(entry, window, &ctx.zone)?;
-            }
-        }
-        ctx.commit(Batch { answers: ledger.answers(wanted, window), ..Batch::new() }).await?;
-    }
-    Ok(())
+    read::<Ledger>(ctx, wanted, period).await
 }
 
 /// Reads charges and answers the wanted metrics, newest days first.
 pub(super) async fn read_charges(ctx: &Context, wanted: &[&str], period: Period) -> Result<(), Error> {
+    read::<Attempts>(ctx, wanted, period).await
+}
+
+async fn read<S: Sums>(ctx: &Context, wanted: &[&str], period: Period) -> Result<(), Error> {
     for window in period.windows(WINDOW_DAYS) {
         let (from, to) = ctx.zone.bounds(window);
-        let mut attempts = Attempts::default();
-        let mut pages = api::charges(&ctx.http, from, to);
-        while let Some(page) = pages.next().await? {
-            for charge in &page.body.data {
-                attempts.add(charge, window, &ctx.zone)?;
-            }
+        let span = Span { from: Some(from.as_second()), to: Some(to.as_second()) };
+        let mut reading = Reading::new(&ctx.http, S::LIST, Sweep::of(span));
+        let first = reading.next().await?.unwrap_or_default();
+        let is_up_to_today = window.end() == ctx.today().next();
+        let is_long = !reading.is_over();
+        if is_up_to_today
+            && is_long
+            && window.len() <= FOLLOWED_DAYS
+            && follow::<S>(ctx, wanted, window, &first).await?
+        {
+            continue;
         }
-        ctx.commit(Batch { answers: attempts.answers(wanted, window), ..Batch::new() }).await?;
+        let newest = first.iter().map(|entry| entry.id().to_owned()).collect();
+        let seen_at = first.first().map_or(0, Entry::created);
+        let mut sums = S::default();
+        let mut page = Some(first);
+        while let Some(entries) = page {
+            for entry in &entries {
+                sums.add(entry, window, &ctx.zone)?;
+            }
+            page = reading.next().await?;
+        }
+        let mut batch = Batch { answers: sums.answers(wanted, window), ..Batch::new() };
+        if is_up_to_today && is_long && sums.open() <= MOST_OPEN {
+            batch = batch.checkpoint(S::STREAM, encode(&Tail { days: window, sums, newest, seen_at })?);
+        }
+        ctx.commit(batch).await?;
     }
     Ok(())
+}
+
+/// Adds what is new to what was read before and answers from that. Whether that can be done; if not, nothing is done.
+async fn follow<S: Sums>(ctx: &Context, wanted: &[&str], window: Period, page: &[S::Entry]) -> Result<bool, Error> {
+    let Some(kept) = ctx.checkpoint(S::STREAM).await? else { return Ok(false) };
+    let mut tail: Tail<S> = decode(&kept)?;
+    if tail.days.end() != window.end() || window.start() < tail.days.start() {
+        return Ok(false);
+    }
+    let Some((new, known)) = tail.split(page) else { return Ok(false) };
+    for entry in new {
+        tail.sums.add(entry, tail.days, &ctx.zone)?;
+    }
+    for entry in known {
+        tail.sums.settle(entry, &ctx.zone)?;
+    }
+    if tail.sums.open() > MOST_OPEN || !tail.settle(ctx).await? {
+        return Ok(false);
+    }
+    tail.seen_at = tail.seen_at.max(page.first().map_or(0, Entry::created));
+    tail.newest = page.iter().map(|entry| entry.id().to_owned()).collect();
+    let mut batch = Batch { answers: tail.sums.answers(wanted, window), ..Batch::new() };
+    let noted = encode(&tail)?;
+    if noted != kept {
+        batch = batch.checkpoint(S::STREAM, noted);
+    }
+    ctx.commit(batch).await?;
+    Ok(true)
+}
+
+impl<S: Sums> Tail<S> {
+    /// Cuts a first page into what is new and what was there; `None` where it does not go on as it was.
+    fn split<'a>(&self, page: &'a [S::Entry]) -> Option<(&'a [S::Entry], &'a [S::Entry])> {
+        let newest = self.newest.first()?;
+        let (new, known) = page.split_at_checked(page.iter().position(|entry| entry.id() == newest)?)?;
+        let is_same = known.iter().map(Entry::id).eq(self.newest.iter().take(known.len()).map(String::as_str));
+        is_same.then_some((new, known))
+    }
+
+    /// Finds out what became of open entries that are not on the page. Whether events may be read.
+    async fn settle(&mut self, ctx: &Context) -> Result<bool, Error> {
+        if self.sums.open() == 0 {
+            return Ok(true);
+        }
+        let span = Span { from: Some(self.seen_at.saturating_sub(LATE)), to: None };
+        let mut reading = Reading::new(&ctx.http, settlements::<S>, Sweep::of(span));
+        loop {
+            let Some(page) = api::if_readable(reading.next()).await? else { return Ok(false) };
+            let Some(page) = page else { return Ok(true) };
+            for event in page {
+                let entry: S::Entry = serde_json::from_str(event.data.object.get())
+                    .map_err(|_| Error::invalid_response("what an event is about cannot be read"))?;
+                self.sums.settle(&entry, &ctx.zone)?;
+                self.seen_at = self.seen_at.max(event.created);
+            }
+        }
+    }
+}
+
+fn settlements<S: Sums>(http: &Http, span: Span, after: Option<&str>) -> Listing<Event> {
+    api::events(http, S::SETTLEMENTS, span, after)
+}
+
+impl Sums for Ledger {
+    type Entry = BalanceTransaction;
+    const STREAM: &'static str = "balance";
+    const LIST: Lister<BalanceTransaction> = api::balance_transactions;
+    /// What moved the balance has moved it.
+    const SETTLEMENTS: &'static [&'static str] = &[];
+
+    fn add(&mut self, entry: &BalanceTransaction, period: Period, zone: &Zone) -> Result<(), Error> {
+        Self::add(self, entry, period, zone)
+    }
+
+    fn open(&self) -> usize {
+        0
+    }
+
+    fn settle(&mut self, _: &BalanceTransaction, _: &Zone) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn answers(&self, wanted: &[&str], period: Period) -> Vec<Answer> {
+        Self::answers(self, wanted, period)
+    }
+}
+
+impl Sums for Attempts {
+    type Entry = Charge;
+    const STREAM: &'static str = "charges";
+    const LIST: Lister<Charge> = api::charges;
+    const SETTLEMENTS: &'static [&'static str] = &["charge.succeeded", "charge.failed"];
+
+    fn add(&mut self, charge: &Charge, period: Period, zone: &Zone) -> Result<(), Error> {
+        Self::add(self, charge, period, zone)
+    }
+
+    fn open(&self) -> usize {
+        self.pending()
+    }
+
+    fn settle(&mut self, charge: &Charge, zone: &Zone) -> Result<(), Error> {
+        Self::settle(self, charge, zone)
+    }
+
+    fn answers(&self, wanted: &[&str], period: Period) -> Vec<Answer> {
+        Self::answers(self, wanted, period)
+    }
 }

@@ -1,8 +1,9 @@
 //! The table of metrics, and the pure functions from lists of events to samples.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::{
     answers::{BalanceTransaction, Charge},
@@ -72,7 +73,7 @@ const ROWS: [Row; 30] = [
     Row("stripe_quick_ratio", "Quick ratio", "subscriptions", "revenue", Unit::Ratio, Ratio, UpIsGood,
         "New, reactivation and expansion MRR of 30 days divided by what was churned and contracted."),
     Row("stripe_customers", "Customers", "customers", "customers", Count, Level, UpIsGood,
-        "Customers in the account, paying or not. Deleted ones do not count."),
+        "Customers in the account, paying or not. Before the day of connecting those deleted since are not known."),
     Row("stripe_new_customers", "New customers", "customers", "customers", Count, Flow, UpIsGood,
         "Customers created on the day. Those deleted since are not known."),
     Row("stripe_revenue", "Revenue", "balance", "revenue", MONEY, Flow, UpIsGood,
@@ -98,7 +99,6 @@ pub(super) fn definitions() -> Vec<Definition> {
 
 fn definition(&Row(id, name, stream, category, unit, kind, polarity, description): &Row) -> Definition {
     let is_by_plan = id == "stripe_mrr_by_plan";
-    let is_of_today = id == "stripe_customers";
     let of_money = SHARES.iter().any(|share| share.metric_id == id);
     Definition {
         id: id.to_owned(),
@@ -120,9 +120,8 @@ fn definition(&Row(id, name, stream, category, unit, kind, polarity, description
             (Unit::Currency, Flow) if stream == "balance" => ValidRange::Any,
             _ => ValidRange::NotNegative,
         },
-        settles_after_days: if is_of_today { 0 } else { 3 },
-        // An object only tells its present state: what it was yesterday cannot be asked.
-        retention_days: is_of_today.then_some(1),
+        settles_after_days: 3,
+        retention_days: None,
         definition: 1,
         dimension: is_by_plan.then_some(Dimension::Plan),
         stream: stream.to_owned(),
@@ -151,12 +150,13 @@ pub(super) fn day_of(seconds: i64, zone: &Zone) -> Result<Day, Error> {
 
 /// Things counted by day.
 pub(super) fn counts(metric_id: &str, period: Period, by_day: &BTreeMap<Day, i64>) -> Answer {
-    let samples = by_day.iter().map(|(day, count)| Sample::new(*day, Value::Count(*count)));
+    let samples =
+        by_day.range(period.start()..period.end()).map(|(day, count)| Sample::new(*day, Value::Count(*count)));
     Answer::total(metric_id, period, samples.collect())
 }
 
 /// What a day's balance transactions of one currency come to, in minor units.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Takings {
     revenue: i64,
     gross: i64,
@@ -166,7 +166,7 @@ struct Takings {
 }
 
 /// Balance transactions by day and currency. Each settlement currency is a series of its own.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Ledger(BTreeMap<(Day, Currency), Takings>);
 
 impl Ledger {
@@ -195,7 +195,7 @@ impl Ledger {
         }
     }
 
-    /// The answers of the wanted metrics.
+    /// The answers of the wanted metrics for some of its days.
     pub(super) fn answers(&self, wanted: &[&str], period: Period) -> Vec<Answer> {
         let answer = |id: &&str| {
             let of = |takings: &Takings| match *id {
@@ -205,10 +205,10 @@ impl Ledger {
                 "stripe_net" => takings.net,
                 _ => takings.revenue,
             };
-            let samples = self
-                .0
-                .iter()
-                .map(|((day, currency), takings)| Sample::new(*day, Value::Money(Money::new(of(takings), *currency))));
+            let samples =
+                self.0.iter().filter(|((day, _), _)| period.contains(*day)).map(|((day, currency), takings)| {
+                    Sample::new(*day, Value::Money(Money::new(of(takings), *currency)))
+                });
             Answer::total(id, period, samples.collect())
         };
         wanted.iter().map(answer).collect()
@@ -226,28 +226,47 @@ fn category(entry: &BalanceTransaction) -> &str {
     }
 }
 
-/// Attempts to charge, by day.
-#[derive(Debug, Default)]
-pub(super) struct Attempts(BTreeMap<Day, (i64, i64)>);
+/// Attempts to charge: how many succeeded and failed on each day.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Attempts {
+    by_day: BTreeMap<Day, (i64, i64)>,
+    /// Ids of those that are not decided yet.
+    pending: BTreeSet<String>,
+}
 
 impl Attempts {
-    /// Adds an attempt, if it is decided and falls into the period.
+    /// Adds an attempt, if it falls into the period.
     pub(super) fn add(&mut self, charge: &Charge, period: Period, zone: &Zone) -> Result<(), Error> {
         let day = day_of(charge.created, zone)?;
         if period.contains(day) {
             match charge.status.as_str() {
-                "succeeded" => self.0.entry(day).or_default().0 += 1,
-                "failed" => self.0.entry(day).or_default().1 += 1,
+                "succeeded" => self.by_day.entry(day).or_default().0 += 1,
+                "failed" => self.by_day.entry(day).or_default().1 += 1,
+                "pending" => drop(self.pending.insert(charge.id.clone())),
                 _ => {}
             }
         }
         Ok(())
     }
 
-    /// The answers of the wanted metrics.
+    /// How many are not decided yet.
+    pub(super) fn pending(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Adds an attempt that was not decided when it was met, if it is now.
+    pub(super) fn settle(&mut self, charge: &Charge, zone: &Zone) -> Result<(), Error> {
+        match self.pending.remove(&charge.id) {
+            true => self.add(charge, Period::single(day_of(charge.created, zone)?), zone),
+            false => Ok(()),
+        }
+    }
+
+    /// The answers of the wanted metrics for some of its days.
     pub(super) fn answers(&self, wanted: &[&str], period: Period) -> Vec<Answer> {
         let answer = |id: &&str| {
-            let samples = self.0.iter().map(|(day, (succeeded, failed))| match *id {
+            let by_day = self.by_day.range(period.start()..period.end());
+            let samples = by_day.map(|(day, (succeeded, failed))| match *id {
                 "stripe_failed_payments" => Sample::new(*day, Value::Count(*failed)),
                 _ => Sample::new(*day, Value::ratio(*succeeded, succeeded + failed)),
             });

@@ -17,7 +17,10 @@ mod descriptor;
 mod discount;
 mod evidence;
 mod facts;
+mod feed;
 mod figures;
+#[cfg(test)]
+mod flow_tests;
 mod flows;
 mod follow;
 mod gather;
@@ -49,14 +52,13 @@ mod totals;
 mod totals_tests;
 #[cfg(test)]
 mod vectors;
-mod walk;
 
 use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
 
 use super::{AccountInfo, Context, Descriptor, Error, FetchReport, Integration};
-use crate::metric::{Day, Period};
+use crate::metric::Period;
 
 static DESCRIPTOR: LazyLock<Arc<Descriptor>> = LazyLock::new(|| Arc::new(descriptor::descriptor()));
 
@@ -79,17 +81,17 @@ impl Integration for Stripe {
         let period = Period::new(period.start(), period.end().min(ctx.today().next()));
         let [customers, subscriptions, balance, charges] =
             ["customers", "subscriptions", "balance", "charges"].map(|stream| wanted(stream, metrics));
-        let (customers_due, subscriptions_due) =
-            (is_due(&customers, period, ctx.today()), is_due(&subscriptions, period, ctx.today()));
+        let is_due = |wanted: &[&str]| !wanted.is_empty() && !period.is_empty();
         let mut has_customers = false;
-        if customers_due || subscriptions_due {
+        if is_due(&customers) || is_due(&subscriptions) {
             let read = customers::read(ctx, &customers, period).await;
             has_customers = read.is_ok();
-            report.record(&customers, read.map(drop))?;
+            let read = read.map(|correction| report.corrections.extend(correction));
+            report.record(&customers, read)?;
         } else {
             report.record(&customers, Ok(()))?;
         }
-        if subscriptions_due {
+        if is_due(&subscriptions) {
             let read = subscriptions::read(ctx, &subscriptions, period, has_customers).await;
             let read = read.map(|corrections| report.corrections.extend(corrections));
             report.record(&subscriptions, read)?;
@@ -116,10 +118,4 @@ fn wanted<'a>(stream: &str, requested: &'a [String]) -> Vec<&'a str> {
     wanted.sort_unstable();
     wanted.dedup();
     wanted
-}
-
-/// Whether the period has a day that one of the metrics can be known for.
-fn is_due(wanted: &[&str], period: Period, today: Day) -> bool {
-    let of_today = |id: &&str| DESCRIPTOR.metric(id).is_some_and(|metric| metric.retention_days == Some(1));
-    !period.is_empty() && wanted.iter().any(|id| !of_today(id) || period.contains(today))
 }

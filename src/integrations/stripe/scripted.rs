@@ -17,6 +17,9 @@ use serde_json::{Value, json};
 #[derive(Clone, Default)]
 pub(super) struct Script(Arc<Mutex<State>>);
 
+/// What is done to the script before a request is answered.
+type Change = Box<dyn FnOnce(&Script) + Send>;
+
 #[derive(Default)]
 struct State {
     lists: BTreeMap<String, Vec<Value>>,
@@ -28,6 +31,8 @@ struct State {
     /// Entries of a page, whatever is asked for.
     page: Option<usize>,
     asked: Vec<String>,
+    /// Changes, each before so many more requests of a path.
+    changes: Vec<(&'static str, usize, Change)>,
 }
 
 impl Script {
@@ -57,6 +62,28 @@ impl Script {
 
     pub(super) fn set(&self, list: &str, entries: Value) -> &Self {
         self.edit(|state| state.lists.insert(list.to_owned(), serde_json::from_value(entries).unwrap()));
+        self
+    }
+
+    /// Adds an entry to a list, before those that are not younger.
+    pub(super) fn add(&self, list: &str, entry: Value) -> &Self {
+        self.edit(|state| {
+            let entries = state.lists.entry(list.to_owned()).or_default();
+            let at = entries.iter().position(|other| other["created"].as_i64() <= entry["created"].as_i64());
+            entries.insert(at.unwrap_or(entries.len()), entry);
+        });
+        self
+    }
+
+    /// Removes the entry with an id from a list.
+    pub(super) fn remove(&self, list: &str, id: &str) -> &Self {
+        self.edit(|state| state.lists.entry(list.to_owned()).or_default().retain(|entry| entry["id"] != id));
+        self
+    }
+
+    /// Changes something just before the n-th request from now for a path is answered.
+    pub(super) fn before(&self, n: usize, path: &'static str, change: impl FnOnce(&Self) + Send + 'static) -> &Self {
+        self.edit(|state| state.changes.push((path, n, Box::new(change))));
         self
     }
 
@@ -107,6 +134,9 @@ impl Script {
     fn answer(&self, uri: &Uri) -> Response {
         let pairs: Vec<(String, String)> =
             url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
+        for change in self.edit(|state| state.due(uri.path())) {
+            change(self);
+        }
         self.edit(|state| {
             let query: Vec<String> = pairs.iter().map(|(key, value)| format!("{key}={value}")).collect();
             state.asked.push(format!("{} {}", uri.path(), query.join("&")));
@@ -125,6 +155,15 @@ impl Script {
 }
 
 impl State {
+    /// The changes whose request has come.
+    fn due(&mut self, path: &str) -> Vec<Change> {
+        let of_path = |change: &mut (&'static str, usize, Change)| {
+            change.1 -= usize::from(change.0 == path);
+            change.1 == 0
+        };
+        self.changes.extract_if(.., of_path).map(|(_, _, change)| change).collect()
+    }
+
     fn answer(&self, path: &str, query: &[(String, String)]) -> Result<Value, (u16, Value)> {
         let asked = |key: &str| query.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str());
         if let Some(refused) = self.refused.get(path) {
@@ -144,6 +183,14 @@ impl State {
         if limit > 100 || too_deep {
             return Err((400, json!({"error": {"message": "too much"}})));
         }
+        let is_known =
+            |key: &str| matches!(key, "limit" | "starting_after" | "expand[]") || filters(path).contains(&key);
+        if let Some((unknown, _)) = query.iter().find(|(key, _)| !is_known(key)) {
+            let message = format!("Received unknown parameter: {unknown}");
+            return Err((400, json!({"error": {"code": "parameter_unknown", "message": message}})));
+        }
+        let types: Vec<&str> =
+            query.iter().filter(|(key, _)| key == "types[]").map(|(_, value)| value.as_str()).collect();
         let bound = |key: &str| asked(key).map(|value| value.parse::<i64>().unwrap());
         let (from, to) = (bound("created[gte]"), bound("created[lt]"));
         let same = |entry: &Value, key: &str| asked(key).is_none_or(|value| value == "all" || entry[key] == value);
@@ -159,10 +206,23 @@ impl State {
                 && to.is_none_or(|to| created < to)
                 && same(entry, "status")
                 && same(entry, "subscription")
+                && same(entry, "customer")
+                && (types.is_empty() || types.iter().any(|kind| entry["type"] == *kind))
         });
         let limit = self.page.unwrap_or(limit).min(limit);
         let has_more = entries.len() > limit;
         entries.truncate(limit);
         Ok(json!({"object": "list", "data": entries, "has_more": has_more}))
+    }
+}
+
+/// What a list may be filtered by.
+fn filters(path: &str) -> &'static [&'static str] {
+    match path {
+        "/v1/subscriptions" => &["created[gte]", "created[lt]", "status", "customer"],
+        "/v1/invoices" => &["created[gte]", "created[lt]", "status", "subscription"],
+        "/v1/events" => &["created[gte]", "created[lt]", "types[]"],
+        "/v1/subscription_items" => &["subscription"],
+        _ => &["created[gte]", "created[lt]"],
     }
 }

@@ -123,6 +123,11 @@ impl<T: Entry + DeserializeOwned + Send + 'static> Reading<T> {
         Ok(None)
     }
 
+    /// Whether there is nothing left to read.
+    pub(super) fn is_over(&self) -> bool {
+        self.sweep.windows.is_empty()
+    }
+
     /// Where the reading stands.
     pub(super) fn sweep(&self) -> &Sweep {
         &self.sweep
