@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
 use super::{
-    answers::{Discount, Event, Expandable, Invoice, Line, Subscription},
+    answers::{Discount, Event, Expandable, Subscription},
     codec,
+    invoice::{Invoice, Line},
     timeline::{self, State},
 };
 use crate::metric::{Exact, exact};
@@ -254,7 +255,13 @@ fn seen(line: &Line, invoiced_at: i64, outcome: Outcome) -> Option<Billed> {
     let (start, end) = (line.period.start, line.period.end);
     let kind = match (line.is_proration(), line.amount.signum()) {
         (true, 0) => return None,
-        (true, sign) => if sign < 0 { Kind::Until } else { Kind::From },
+        (true, sign) => {
+            if sign < 0 {
+                Kind::Until
+            } else {
+                Kind::From
+            }
+        }
         (false, _) if end <= invoiced_at => Kind::Usage,
         (false, _) => Kind::Period,
     };

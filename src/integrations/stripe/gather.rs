@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{
-    answers::{Event, Invoice, Subscription},
+    answers::{Event, Subscription},
     api, codec,
     evidence::{self, Billed, Evidence, Told},
+    invoice::Invoice,
     mrr,
     subscriptions::STREAM,
     sweep::Span,

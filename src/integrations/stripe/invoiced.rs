@@ -62,7 +62,8 @@ struct Pause {
 impl Invoiced<'_> {
     /// All states up to and including the one at the horizon, oldest first.
     pub(super) fn states(&self) -> Vec<State> {
-        let histories: BTreeMap<String, Steps> = self.items().into_iter().map(|id| (id.clone(), self.history(&id))).collect();
+        let histories: BTreeMap<String, Steps> =
+            self.items().into_iter().map(|id| (id.clone(), self.history(&id))).collect();
         let (pauses, ended) = (self.pauses(), self.ended());
         let mut cuts: BTreeSet<i64> = [self.standing_cut(), self.trial_cut()].into_iter().flatten().collect();
         cuts.extend(histories.values().flatten().map(|(at, _)| *at));
@@ -109,7 +110,8 @@ impl Invoiced<'_> {
             return line.item.as_deref();
         }
         let has_it = |item: &&Item| Some(&item.price.id) == line.price.as_ref();
-        let billed = || self.lines.iter().filter(|other| other.price == line.price).find_map(|other| other.item.as_deref());
+        let billed =
+            || self.lines.iter().filter(|other| other.price == line.price).find_map(|other| other.item.as_deref());
         billed().or_else(|| self.last.sub.items.data.iter().find(has_it).map(|item| item.id.as_str()))
     }
 

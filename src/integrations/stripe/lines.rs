@@ -119,7 +119,8 @@ fn count(line: &Billed, price: &Price, newer: Option<&Item>, known: Lookup<'_>) 
         let amount = amount_of(price, quantity, known.currency)? * &share;
         ((amount - &billed).abs() <= each_is_rounded).then(|| quantity.clone())
     };
-    let packages = price.transform_quantity.as_ref().map(|transform| line.quantity() * exact::from_int(transform.divide_by));
+    let packages =
+        price.transform_quantity.as_ref().map(|transform| line.quantity() * exact::from_int(transform.divide_by));
     let mut likely = newer.into_iter().chain([line.quantity()]).chain(packages);
     match likely.find_map(|quantity| comes_to_it(&quantity)) {
         Some(quantity) => Some(Count::Of(quantity)),
@@ -262,7 +263,8 @@ mod tests {
         for (start, end, every, count) in cases {
             let found = interval(at(start), at(end)).unwrap();
             assert_eq!((found.interval.as_str(), found.interval_count), (every, Some(count)), "{start} to {end}");
-            if !start.contains("-28T") && !start.contains("-31T") && !start.contains("-30T") && !start.contains("-29T") {
+            if !start.contains("-28T") && !start.contains("-31T") && !start.contains("-30T") && !start.contains("-29T")
+            {
                 assert_eq!(period_start(at(end), &found), Some(at(start)), "{start} to {end}");
             }
         }

@@ -24,6 +24,7 @@ mod flow_tests;
 mod flows;
 mod follow;
 mod gather;
+mod invoice;
 mod invoiced;
 mod largest;
 mod lines;

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     amount::Amount,
-    answers::{Coupon, Discount, Expandable, Invoice, Item, Price, Subscription, TaxRate},
+    answers::{Coupon, Discount, Expandable, Item, Price, Subscription, TaxRate},
     discount::{self, Line},
+    invoice::Invoice,
     price::{self, Unreadable},
     settings::{Counted, Rules},
 };

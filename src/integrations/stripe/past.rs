@@ -8,10 +8,11 @@ use std::collections::{BTreeSet, HashMap};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    answers::{Event, Invoice, Subscription},
+    answers::{Event, Subscription},
     api, codec,
     evidence::{Evidence, Reach},
     gather,
+    invoice::Invoice,
     mrr::{Around, Needs, PriceKey},
     rebuild,
     subscriptions::{self, Job, STREAM},

@@ -85,7 +85,8 @@ impl<'a> Book<'a> {
     }
 
     fn price(&self, id: &str) -> Option<Price> {
-        let shown = |sub: &Subscription| sub.items.data.iter().find(|item| item.price.id == id).map(|item| item.price.clone());
+        let shown =
+            |sub: &Subscription| sub.items.data.iter().find(|item| item.price.id == id).map(|item| item.price.clone());
         let of_events = || self.evidence.changes.iter().find_map(|change| shown(change.before.as_ref()?));
         shown(&self.current.sub).or_else(|| (self.prices)(id)).or_else(of_events)
     }
@@ -121,7 +122,8 @@ impl<'a> Book<'a> {
     fn shown(&self, told: &Subscription, at: i64) -> State {
         let mut sub = told.clone();
         if std::mem::take(&mut sub.items.has_more) {
-            let is_missing = |item: &&Item| item.created <= at && told.items.data.iter().all(|known| known.id != item.id);
+            let is_missing =
+                |item: &&Item| item.created <= at && told.items.data.iter().all(|known| known.id != item.id);
             sub.items.data.extend(self.items().iter().filter(is_missing).cloned());
         }
         let place = |id: &str| self.items().iter().position(|item| item.id == id);
@@ -155,11 +157,13 @@ fn ends<'a>(second: &[&'a Change]) -> (&'a Change, &'a Change) {
         let was = before(change);
         was.is_some() && !second.iter().any(|other| other.id != change.id && Some(other.after) == was)
     };
-    let is_last = |change: &&&Change| {
-        !second.iter().any(|other| other.id != change.id && before(other) == Some(change.after))
-    };
+    let is_last =
+        |change: &&&Change| !second.iter().any(|other| other.id != change.id && before(other) == Some(change.after));
     let (any_first, any_last) = (second[0], second[second.len() - 1]);
-    (second.iter().find(is_first).copied().unwrap_or(any_first), second.iter().find(is_last).copied().unwrap_or(any_last))
+    (
+        second.iter().find(is_first).copied().unwrap_or(any_first),
+        second.iter().find(is_last).copied().unwrap_or(any_last),
+    )
 }
 
 /// Notes since when it was past due in states before the newest, where nothing else tells: since it took that status.

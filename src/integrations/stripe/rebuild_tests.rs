@@ -4,8 +4,9 @@ use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
 use super::{
-    answers::{Event, Invoice, Price},
+    answers::{Event, Price},
     evidence::{self, Evidence, Reach},
+    invoice::Invoice,
     mrr::{self, Around},
     rebuild,
     timeline::State,
@@ -50,7 +51,11 @@ impl Case {
         let find = |id: &str| self.prices.iter().find(|price| price.id == id).cloned();
         let (states, from) = rebuild::rebuild(&self.current, NOW, self.reach, &self.evidence, &find);
         let newest = states.last().unwrap();
-        assert_eq!((&newest.sub, &newest.around), (&self.current.sub, &self.current.around), "the last is what it is now");
+        assert_eq!(
+            (&newest.sub, &newest.around),
+            (&self.current.sub, &self.current.around),
+            "the last is what it is now"
+        );
         assert_eq!(states[0].since, 0);
         assert!(states.is_sorted_by(|one, other| one.since < other.since && !one.is_like(other)));
         (states, from)
@@ -219,7 +224,10 @@ fn renewals_and_what_is_worth_nothing_leave_nothing() {
     let renewed = with(month(2000), json!({"current_period_end": NOW - 5 * DAY}));
     let mut evidence = Evidence::default();
     let object = active(&[month(2000)]);
-    learn(&mut evidence, &updated(ago(5), object.clone(), json!({"items": {"data": [renewed]}, "latest_invoice": "in_0"})));
+    learn(
+        &mut evidence,
+        &updated(ago(5), object.clone(), json!({"items": {"data": [renewed]}, "latest_invoice": "in_0"})),
+    );
     learn(&mut evidence, &updated(ago(4), object.clone(), json!({"metadata": {"a": null}})));
     learn(&mut evidence, &event("pending_update_applied", ago(3), object, Json::Null));
     assert_eq!(evidence, Evidence::default());
@@ -278,9 +286,8 @@ fn what_ended_past_due_was_past_due_until_then() {
 
 #[test]
 fn what_came_to_pay_was_incomplete_before() {
-    let sub = |status: &str| {
-        with(active(&[month(900)]), json!({"status": status, "created": ago(8), "start_date": ago(8)}))
-    };
+    let sub =
+        |status: &str| with(active(&[month(900)]), json!({"status": status, "created": ago(8), "start_date": ago(8)}));
     let case = Case::of(sub("active")).event(event("created", ago(8), sub("incomplete"), Json::Null)).event(updated(
         ago(7),
         sub("active"),
@@ -292,9 +299,12 @@ fn what_came_to_pay_was_incomplete_before() {
 #[test]
 fn a_trial_that_ended_without_a_way_to_pay_was_a_trial() {
     let sub = |status: &str| with(active(&[month(900)]), json!({"status": status, "trial_end": ago(6)}));
-    let case = Case::of(sub("active"))
-        .event(event("paused", ago(6), sub("paused"), Json::Null))
-        .event(event("resumed", ago(2), sub("active"), Json::Null));
+    let case = Case::of(sub("active")).event(event("paused", ago(6), sub("paused"), Json::Null)).event(event(
+        "resumed",
+        ago(2),
+        sub("active"),
+        Json::Null,
+    ));
     assert_eq!(case.told(), [(0, 0), (ago(2), 900)]);
     let statuses: Vec<String> = case.rebuilt().0.into_iter().map(|state| state.sub.status).collect();
     assert_eq!(statuses, ["trialing", "paused", "active"]);
@@ -399,10 +409,13 @@ fn a_plan_changed_by_taking_one_item_and_adding_another_has_no_gap_and_counts_on
     let case = || with_renewals(Case::of(active(&[item_2(5000, at)])), lines).price(month(2000)["price"].clone());
     let expected = [(0, 0), (ago(400), 2000), (at, 5000)];
     assert_eq!(case().told(), expected, "without parts");
-    let parts = paid(at, vec![
-        credit(line_of("si_1", "price_2000_month_1", 666, 1, at + 1, ago(40))),
-        part(line_of("si_2", "price_5000_month_1", 1666, 1, at + 1, ago(40))),
-    ]);
+    let parts = paid(
+        at,
+        vec![
+            credit(line_of("si_1", "price_2000_month_1", 666, 1, at + 1, ago(40))),
+            part(line_of("si_2", "price_5000_month_1", 1666, 1, at + 1, ago(40))),
+        ],
+    );
     assert_eq!(case().invoice(parts).told(), [(0, 0), (ago(400), 2000), (at + 1, 5000)], "with parts, a second later");
     let silent = Case::of(active(&[item_2(5000, at)]));
     assert_eq!(silent.told(), [(0, 0), (ago(400), 5000)], "nothing says that others stood before");
@@ -429,7 +442,8 @@ fn an_item_that_was_added_counts_from_then_on_and_one_that_was_taken_until_then(
 
 #[test]
 fn usage_and_what_was_added_by_hand_change_nothing() {
-    let metered = with(item_2(10, ago(400)), json!({"price": {"id": "price_m", "recurring": {"usage_type": "metered"}}}));
+    let metered =
+        with(item_2(10, ago(400)), json!({"price": {"id": "price_m", "recurring": {"usage_type": "metered"}}}));
     let case = with_renewals(Case::of(active(&[month(1000), metered])), |from, to| {
         let used = line_of("si_2", "price_m", from % 977, 7, from - 30 * DAY, from);
         let by_hand = json!({"id": "il_h", "amount": 9900, "quantity": 1, "period": {"start": from, "end": from}});
@@ -500,7 +514,8 @@ fn a_discount_that_nobody_shows_is_noted() {
 #[test]
 fn events_name_discounts_that_invoices_or_the_subscription_show() {
     let given = discount("di_1", json!({"start": ago(20)}));
-    let now = discounted(&[month(1000)], json!([with(given.clone(), json!({"source": {"coupon": {"percent_off": 20}}}))]));
+    let now =
+        discounted(&[month(1000)], json!([with(given.clone(), json!({"source": {"coupon": {"percent_off": 20}}}))]));
     let object = with(active(&[month(1000)]), json!({"discounts": ["di_1"]}));
     let case = Case::of(now).event(updated(ago(20), object, json!({"discounts": []})));
     assert_eq!(case.told(), [(0, 0), (ago(400), 1000), (ago(20), 800)], "as the subscription shows it");
@@ -527,7 +542,8 @@ fn collection_was_paused_while_invoices_were_given_up_untried() {
     let expected = [(0, 0), (ago(400), 1000), (ago(130), 0), (ago(70), 1000)];
     assert_eq!(case("void").told(), expected);
     assert_eq!(case("uncollectible").told(), expected);
-    let behaviors: Vec<_> = case("uncollectible").rebuilt().0.into_iter().map(|state| state.sub.pause_collection).collect();
+    let behaviors: Vec<_> =
+        case("uncollectible").rebuilt().0.into_iter().map(|state| state.sub.pause_collection).collect();
     assert_eq!(behaviors[1].as_ref().unwrap().behavior, "mark_uncollectible");
     let by_hand = with(skipped(ago(70), "void"), json!({"collection_method": "send_invoice"}));
     let case = Case::of(active(&[month(1000)])).invoice(by_hand);
@@ -584,10 +600,9 @@ fn at(text: &str) -> i64 {
 /// Rows 68 and 69: a line of 2,000 for the last ten days of a month, at a price that nobody shows any more.
 #[test]
 fn rows_68_and_69_a_part_of_a_month_is_scaled_by_its_real_length() {
-    for (from, to, expected) in [
-        ("2025-11-21T00:00:00Z", "2025-12-01T00:00:00Z", 6000),
-        ("2025-12-22T00:00:00Z", "2026-01-01T00:00:00Z", 6200),
-    ] {
+    for (from, to, expected) in
+        [("2025-11-21T00:00:00Z", "2025-12-01T00:00:00Z", 6000), ("2025-12-22T00:00:00Z", "2026-01-01T00:00:00Z", 6200)]
+    {
         let (from, to) = (at(from), at(to));
         let case = Case::of(active(&[month(7000)]))
             .invoice(paid(from, vec![part(line_of("si_1", "price_gone", 2000, 1, from, to))]))
@@ -629,7 +644,9 @@ fn tiers_are_lines_of_their_own_and_told_by_what_they_come_to() {
     };
     let case = with_renewals(Case::of(active(&[tiered(15)])), lines(15));
     assert_eq!(case.told(), [(0, 0), (ago(400), 14_500)]);
-    let case = with_renewals(Case::of(active(&[tiered(15)])), |from, to| lines(if from < ago(60) { 12 } else { 15 })(from, to));
+    let case = with_renewals(Case::of(active(&[tiered(15)])), |from, to| {
+        lines(if from < ago(60) { 12 } else { 15 })(from, to)
+    });
     assert_eq!(case.told(), [(0, 0), (ago(400), 12_100), (ago(40), 14_500)], "what was billed, of whatever number");
 }
 
