@@ -10,6 +10,8 @@ mod amount;
 mod answers;
 mod api;
 mod codec;
+#[cfg(test)]
+mod company_tests;
 mod connection;
 mod customers;
 mod daily;

@@ -173,7 +173,7 @@ async fn asks_for_exactly_what_it_needs() {
             "/v1/coupons/half expand[]=applies_to&expand[]=currency_options".to_owned(),
             "/v1/coupons/ten expand[]=applies_to&expand[]=currency_options".to_owned(),
             format!("/v1/events {of_subscriptions}&created[gte]=1771070400&limit=100"),
-            "/v1/invoices expand[]=data.discounts.source.coupon&created[gte]=1741824000&limit=100".to_owned(),
+            "/v1/invoices expand[]=data.discounts.source.coupon&created[gte]=1770768000&limit=100".to_owned(),
             format!("/v1/balance_transactions {day}"),
             format!("/v1/charges {day}"),
         ]
@@ -273,8 +273,9 @@ async fn a_walk_that_was_cut_short_goes_on_and_gives_the_same_numbers() {
         let subscriptions: Vec<String> =
             all().into_iter().filter(|id| Stripe.descriptor().metric(id).unwrap().stream == "subscriptions").collect();
         Stripe.fetch_metrics(&ctx, &subscriptions, last_90_days()).await.unwrap();
-        let first = script.asked().into_iter().find(|asked| asked.starts_with(walked)).unwrap();
-        assert!(first.contains("starting_after=sub_"), "{first}");
+        let asked = script.asked();
+        let goes_on = |asked: &String| asked.starts_with(walked) && asked.contains("starting_after=sub_");
+        assert!(asked.iter().any(goes_on), "{asked:?}");
         assert_eq!(sorted(&recorder.recorded()), uninterrupted);
         assert_eq!(recorder.recorded().receipts, receipts);
     }
