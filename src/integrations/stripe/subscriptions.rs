@@ -140,6 +140,8 @@ impl<'a> Job<'a> {
     /// Does all that is to be done. Gives how many subscriptions were found other than they were kept.
     async fn catch_up(&mut self, wanted: &[&str]) -> Result<usize, Error> {
         if matches!(self.progress.stage, Stage::Following) {
+            // Before anything else: what is taken in is counted as of now.
+            self.turn().await?;
             let is_late = self.progress.followed.is_none_or(|followed| self.now - followed >= EVENTS_LAST);
             if is_late {
                 self.progress.followed = newest_event(self.ctx).await?;
@@ -165,7 +167,6 @@ impl<'a> Job<'a> {
         if !self.progress.suspects.is_empty() && self.progress.followed.is_some() {
             self.follow().await?;
         }
-        self.turn().await?;
         self.keep_sight().await?;
         Ok(std::mem::take(&mut self.progress.suspects).len())
     }
