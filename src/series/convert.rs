@@ -71,6 +71,7 @@ impl Converter {
         let mut used = Map::new();
         let mut mark = Mark::new(State::Zero);
         let mut any_value = false;
+        let mut counted = 0;
         for (currency, days) in parts {
             let Some(point) = days.get(&day) else { continue };
             mark.provisional |= point.mark.provisional;
@@ -87,6 +88,11 @@ impl Converter {
             things = things.saturating_add(of_things);
             if (minor, of_minor) == (0, 0) {
                 continue;
+            }
+            counted += 1;
+            if counted > 1 && matches!(definition.kind, Kind::Statistic | Kind::Distinct) {
+                let reason = "it is counted in several currencies, which cannot be combined".to_owned();
+                return DayPoint { mark: Mark { state: State::Unsupported, ..mark }, ..unknown(mark, reason) };
             }
             let Some((rate, rate_day)) = self.rate(*currency, day) else {
                 let missing =
@@ -246,6 +252,17 @@ mod tests {
         let read = [amounts("EUR", "2026-03-02", 9_900)];
         let point = converted(&converter("USD", &[("2026-03-02", "EUR", "USD", "1.08")]), &read, "2026-03-02");
         assert_eq!(point.value.unwrap().parts().0, 10_692);
+    }
+
+    #[test]
+    fn averages_of_two_currencies_have_no_sum() {
+        let rates = converter("USD", &[("2026-03-06", "EUR", "USD", "2")]);
+        let averages = definition(Kind::Statistic, Unit::Currency);
+        let on = |read: &[Currencied]| rates.convert(&averages, read)[0].1[&day("2026-03-06")].clone();
+        let one = on(&[amounts("USD", "2026-03-06", 0), amounts("EUR", "2026-03-06", 5)]);
+        assert_eq!(one.value.unwrap().parts().0, 10);
+        let two = on(&[amounts("USD", "2026-03-06", 1), amounts("EUR", "2026-03-06", 5)]);
+        assert_eq!((two.value, two.mark.state), (None, State::Unsupported));
     }
 
     #[test]

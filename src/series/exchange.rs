@@ -43,7 +43,8 @@ pub(super) async fn effect(
     let mut movements = Vec::new();
     for (ids, is_against) in [(&effect.added, true), (&effect.subtracted, false)] {
         for id in ids {
-            movements.extend(part(id, is_against).await?.map(|(part, _)| part));
+            let Some((movement, _)) = part(id, is_against).await? else { return Ok(None) };
+            movements.push(movement);
         }
     }
     Ok(Some(reading.period.days().map(|day| (day, of_day(&level, &movements, day, reporting))).collect()))
