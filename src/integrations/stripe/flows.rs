@@ -109,11 +109,11 @@ async fn follow<S: Sums>(ctx: &Context, wanted: &[&str], window: Period, page: &
     if tail.days.end() != window.end() || window.start() < tail.days.start() {
         return Ok(false);
     }
-    let Some((new, known)) = tail.split(page) else { return Ok(false) };
-    for entry in new {
+    let Some(new) = tail.new_on(page) else { return Ok(false) };
+    for entry in page.iter().take(new) {
         tail.sums.add(entry, tail.days, &ctx.zone)?;
     }
-    for entry in known {
+    for entry in page.iter().skip(new) {
         tail.sums.settle(entry, &ctx.zone)?;
     }
     if tail.sums.open() > MOST_OPEN || !tail.settle(ctx).await? {
@@ -131,12 +131,13 @@ async fn follow<S: Sums>(ctx: &Context, wanted: &[&str], window: Period, page: &
 }
 
 impl<S: Sums> Tail<S> {
-    /// Cuts a first page into what is new and what was there; `None` where it does not go on as it was.
-    fn split<'a>(&self, page: &'a [S::Entry]) -> Option<(&'a [S::Entry], &'a [S::Entry])> {
+    /// How many entries of a first page are new; `None` where it does not go on as the last one began.
+    fn new_on(&self, page: &[S::Entry]) -> Option<usize> {
         let newest = self.newest.first()?;
-        let (new, known) = page.split_at_checked(page.iter().position(|entry| entry.id() == newest)?)?;
-        let is_same = known.iter().map(Entry::id).eq(self.newest.iter().take(known.len()).map(String::as_str));
-        is_same.then_some((new, known))
+        let new = page.iter().position(|entry| entry.id() == newest)?;
+        let known = page.iter().skip(new).map(Entry::id);
+        let is_same = known.eq(self.newest.iter().take(page.len() - new).map(String::as_str));
+        is_same.then_some(new)
     }
 
     /// Finds out what became of open entries that are not on the page. Whether events may be read.
