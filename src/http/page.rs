@@ -7,6 +7,7 @@ use std::{
 };
 
 use serde::de::DeserializeOwned;
+use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 
 use super::{
@@ -61,6 +62,30 @@ where
             self.is_done = false;
         }
         Ok(Some(answer))
+    }
+
+    /// Reads the next page while the caller does other things, and stops when it is dropped. Gives the list back with
+    /// the page.
+    ///
+    /// A page that is read by a future of the caller's own stands still while the caller awaits something else, and may
+    /// hold what that waits for: a place in the budget, or the database's one writer.
+    pub fn read_ahead(mut self) -> impl Future<Output = (Self, Result<Option<Answer<T>>, Error>)> + Send
+    where
+        T: Send + 'static,
+        F: Send + 'static,
+    {
+        let task = AbortOnDropHandle::new(tokio::spawn(async move {
+            let page = self.next().await;
+            (self, page)
+        }));
+        async move {
+            match task.await {
+                Ok(read) => read,
+                Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                // The program stops.
+                Err(_) => std::future::pending().await,
+            }
+        }
     }
 
     /// Reads the page that is due, and finds the one after it.

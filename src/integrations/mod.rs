@@ -25,7 +25,8 @@
 //! 4. hands it in with [`Context::commit`]. A [`Batch`] is one transaction; for long lists commit each page with a
 //!    checkpoint and [`Record`]s, so that memory stays flat and a killed run goes on where it stopped;
 //! 5. notes with [`FetchReport::record`] how the metrics of that call have fared. Exactly they fail if it failed; an
-//!    error that concerns the whole connection (refused credentials, a limit) ends the fetch by `?`.
+//!    error that concerns the whole connection (refused credentials, a limit) ends the fetch by `?`. What a comparison
+//!    with the provider found different and put right is one of its [`Correction`]s.
 //!
 //! A day that was asked for and neither answered nor handed in as a gap becomes `failed` by the outcome, so a hole
 //! cannot come about by omission.
@@ -36,6 +37,14 @@
 //! [`Exact`](crate::metric::Exact) and is rounded once. A metric's [`Kind`](crate::metric::Kind) decides what may be
 //! done with several days of it, so choose it with care: what is asked per day and counts people is `Distinct`, never a
 //! flow.
+//!
+//! Money has a series a currency and is never converted here. A share of money by money is
+//! [`Value::money_share`](crate::metric::Value::money_share) of a metric that is `of_money`, so that it can be converted
+//! in its parts; what exchange rates alone do to a level is answered with zero and worked out by the host
+//! ([`ExchangeEffect`](crate::metric::ExchangeEffect)).
+//!
+//! A value says how sure it is ([`Quality`](crate::metric::Quality)). Once a day has settled, a surer value is never
+//! replaced by one that is less sure, until a setting or the formula changes.
 
 mod batch;
 pub mod catalogue;

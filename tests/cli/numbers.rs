@@ -224,9 +224,8 @@ async fn the_past_of_stripe_agrees_with_the_books() {
             for day in &days {
                 let none = Movement::default();
                 let of = truth.movements[day].by_currency.get(currency).unwrap_or(&none);
-                let digits = if currency == "JPY" { 0 } else { 2 };
-                let is =
-                    exact::parse_decimal(text(&values[day])).unwrap() * exact::from_int(10_i64.pow(u32::from(digits)));
+                let digits = if currency == "JPY" { 0_u32 } else { 2 };
+                let is = exact::parse_decimal(text(&values[day])).unwrap() * exact::from_int(10_i64.pow(digits));
                 // The largest of a day takes what rounding leaves.
                 if (is - part(of)).abs() > exact::from_int(2) {
                     hold(&format!("{name} in {currency}"), *day, &values[day], shown(Some(part(of).clone()), 2));

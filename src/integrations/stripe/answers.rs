@@ -105,6 +105,8 @@ pub(super) struct Subscription {
     pub(super) cancel_at: Option<i64>,
     #[serde(default, deserialize_with = "or_default")]
     pub(super) cancel_at_period_end: bool,
+    /// When it was cancelled, or when that was asked for.
+    pub(super) canceled_at: Option<i64>,
     pub(super) ended_at: Option<i64>,
     /// Before basil; since then each item has its own.
     pub(super) current_period_end: Option<i64>,
@@ -209,6 +211,8 @@ pub(super) struct Discount {
     pub(super) subscription_item: Option<Id>,
     /// Set where it is not the customer's.
     pub(super) subscription: Option<Id>,
+    /// Set where it was given on one invoice alone.
+    pub(super) invoice: Option<Id>,
     /// Before clover.
     coupon: Option<Expandable<Coupon>>,
     source: Option<DiscountSource>,
@@ -223,6 +227,20 @@ impl Discount {
     /// Its coupon, where either shape names one.
     pub(super) fn coupon(&self) -> Option<&Expandable<Coupon>> {
         self.source.as_ref().and_then(|source| source.coupon.as_ref()).or(self.coupon.as_ref())
+    }
+
+    /// One of which nothing is known but that it was at work.
+    pub(super) fn unread(id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            start: None,
+            end: None,
+            subscription_item: None,
+            subscription: None,
+            invoice: None,
+            coupon: None,
+            source: None,
+        }
     }
 
     /// The same with its coupon at hand.
@@ -297,138 +315,6 @@ pub(super) struct EventData {
 }
 
 #[derive(Debug, Clone, Deserialize)]
-pub(super) struct Invoice {
-    pub(super) id: String,
-    #[serde(default)]
-    pub(super) created: i64,
-    pub(super) status: Option<String>,
-    pub(super) collection_method: Option<String>,
-    #[serde(default, deserialize_with = "or_default")]
-    pub(super) attempt_count: i64,
-    #[serde(default)]
-    pub(super) lines: List<Line>,
-    #[serde(default, deserialize_with = "or_default")]
-    pub(super) discounts: Vec<Expandable<Discount>>,
-    /// Before basil.
-    subscription: Option<Id>,
-    parent: Option<InvoiceParent>,
-    pub(super) total_excluding_tax: Option<i64>,
-    total_taxes: Option<Vec<TaxAmount>>,
-    /// Before basil.
-    total_tax_amounts: Option<Vec<TaxAmount>>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct InvoiceParent {
-    subscription_details: Option<SubscriptionDetails>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct SubscriptionDetails {
-    subscription: Option<Id>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-pub(super) struct TaxAmount {
-    pub(super) amount: i64,
-}
-
-impl Invoice {
-    /// The subscription that it bills, in either shape.
-    pub(super) fn subscription(&self) -> Option<&str> {
-        let details = self.parent.as_ref().and_then(|parent| parent.subscription_details.as_ref());
-        let id = details.and_then(|details| details.subscription.as_ref()).or(self.subscription.as_ref());
-        id.map(|id| id.0.as_str())
-    }
-
-    /// Its taxes, in either shape; `None` where it does not say.
-    pub(super) fn taxes(&self) -> Option<&[TaxAmount]> {
-        self.total_taxes.as_deref().or(self.total_tax_amounts.as_deref())
-    }
-}
-
-/// A line of an invoice.
-#[derive(Debug, Clone, Deserialize)]
-pub(super) struct Line {
-    pub(super) id: String,
-    /// Not said; lines are never read in windows.
-    #[serde(skip)]
-    pub(super) created: i64,
-    pub(super) amount: i64,
-    pub(super) quantity: Option<i64>,
-    pub(super) quantity_decimal: Option<Decimal>,
-    pub(super) period: LinePeriod,
-    #[serde(default, deserialize_with = "or_default")]
-    pub(super) discount_amounts: Vec<DiscountAmount>,
-    parent: Option<LineParent>,
-    pricing: Option<Pricing>,
-    /// Before basil, as are those below.
-    price: Option<Id>,
-    #[serde(default, deserialize_with = "or_default")]
-    proration: bool,
-    subscription_item: Option<Id>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-pub(super) struct LinePeriod {
-    pub(super) start: i64,
-    pub(super) end: i64,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-pub(super) struct DiscountAmount {
-    pub(super) amount: i64,
-    pub(super) discount: Id,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct LineParent {
-    subscription_item_details: Option<ItemDetails>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct ItemDetails {
-    subscription_item: Option<Id>,
-    #[serde(default, deserialize_with = "or_default")]
-    proration: bool,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct Pricing {
-    price_details: Option<PriceDetails>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct PriceDetails {
-    price: Option<Id>,
-}
-
-impl Line {
-    fn details(&self) -> Option<&ItemDetails> {
-        self.parent.as_ref()?.subscription_item_details.as_ref()
-    }
-
-    /// The item of a subscription that it bills, in either shape; `None` for what was added by hand.
-    pub(super) fn item(&self) -> Option<&str> {
-        let id =
-            self.details().and_then(|details| details.subscription_item.as_ref()).or(self.subscription_item.as_ref());
-        id.map(|id| id.0.as_str())
-    }
-
-    /// Whether it bills or credits a part of a period that had begun, in either shape.
-    pub(super) fn is_proration(&self) -> bool {
-        self.proration || self.details().is_some_and(|details| details.proration)
-    }
-
-    /// Its price, in either shape.
-    pub(super) fn price(&self) -> Option<&str> {
-        let details = self.pricing.as_ref().and_then(|pricing| pricing.price_details.as_ref());
-        let id = details.and_then(|details| details.price.as_ref()).or(self.price.as_ref());
-        id.map(|id| id.0.as_str())
-    }
-}
-
-#[derive(Debug, Clone, Deserialize)]
 pub(super) struct BalanceTransaction {
     pub(super) id: String,
     pub(super) created: i64,
@@ -449,7 +335,9 @@ pub(super) struct Charge {
 }
 
 /// Takes null for the default: Stripe writes both null and nothing for empty lists.
-fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+pub(super) fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    deserializer: D,
+) -> Result<T, D::Error> {
     if !deserializer.is_human_readable() {
         return T::deserialize(deserializer);
     }

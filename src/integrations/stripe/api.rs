@@ -3,9 +3,9 @@
 use std::future::Future;
 
 use super::answers::{
-    Account, Balance, BalanceTransaction, Charge, Coupon, Customer, Event, Glimpse, Invoice, Item, Line, List, Price,
-    Subscription,
+    Account, Balance, BalanceTransaction, Charge, Coupon, Customer, Event, Glimpse, Item, List, Price, Subscription,
 };
+use super::invoice::{Invoice, Line};
 use super::{mrr::PriceKey, sweep::Span};
 use crate::http::{Answer, Error, Http, Next, Pages, Request};
 

@@ -71,13 +71,20 @@ impl Facts {
 
     fn put_price(&self, item: &mut Item, currency: &str) {
         let key = mrr::price_key(&item.price, currency);
-        let Some(Some(price)) = key.and_then(|key| self.prices.get(&key)) else { return };
-        item.price = price.clone();
+        if let Some(price) = key.and_then(|key| self.price(&key, currency)) {
+            item.price = price;
+        }
+    }
+
+    /// A price that was fetched, with its amounts in one currency.
+    pub(super) fn price(&self, key: &PriceKey, currency: &str) -> Option<Price> {
+        let mut price = self.prices.get(key)?.clone()?;
         // The others are nobody's concern here, and there may be many.
         let own = price.currency.eq_ignore_ascii_case(currency);
-        if let Some(options) = item.price.currency_options.as_mut() {
+        if let Some(options) = price.currency_options.as_mut() {
             options.retain(|code, _| !own && code.eq_ignore_ascii_case(currency));
         }
+        Some(price)
     }
 
     fn put_expanded(&self, discount: &mut Expandable<Discount>) {

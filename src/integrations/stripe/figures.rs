@@ -175,7 +175,8 @@ impl<'a> Figures<'a> {
                     "stripe_ltv" => self.quality_of_window(day, Some(*currency)),
                     _ => self.quality(day, of.sureness),
                 };
-                samples.push(Sample::new(day, value).with_quality(quality));
+                // What is not defined is not said: without a value it would be of the account's currency.
+                samples.extend(value.map(|value| Sample::new(day, value).with_quality(quality)));
             }
             if is_level {
                 samples.extend(self.zero(day, daily, |of| !of.mrr.is_zero()));

@@ -14,6 +14,7 @@ mod customers;
 mod daily;
 mod descriptor;
 mod discount;
+mod evidence;
 mod facts;
 mod feed;
 mod figures;
@@ -21,13 +22,20 @@ mod figures;
 mod flow_tests;
 mod flows;
 mod follow;
+mod gather;
+mod invoice;
+mod invoiced;
 mod largest;
+mod lines;
 mod metrics;
 mod movements;
 mod mrr;
 mod past;
 mod past_due;
 mod price;
+mod rebuild;
+#[cfg(test)]
+mod rebuild_tests;
 mod receipt;
 #[cfg(test)]
 mod rule_tests;

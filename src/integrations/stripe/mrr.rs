@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     amount::Amount,
-    answers::{Coupon, Discount, Expandable, Invoice, Item, Price, Subscription, TaxRate},
+    answers::{Coupon, Discount, Expandable, Item, Price, Subscription, TaxRate},
     discount::{self, Line},
+    invoice::Invoice,
     price::{self, Unreadable},
     settings::{Counted, Rules},
 };
@@ -144,7 +145,8 @@ pub(super) fn standing(sub: &Subscription, past_due_since: Option<i64>, rules: &
     if sub.ended_at.is_some_and(|end| end <= at) || ends_at(sub).is_some_and(|end| end <= at) {
         return Some(Reason::Canceled);
     }
-    if rules.cancel_at_request && (sub.cancel_at_period_end || sub.cancel_at.is_some()) {
+    let asked_to_cancel = sub.cancel_at_period_end || sub.cancel_at.is_some();
+    if rules.cancel_at_request && asked_to_cancel && sub.canceled_at.is_none_or(|asked_at| asked_at <= at) {
         return Some(Reason::CancelsAtPeriodEnd);
     }
     let paused = sub.pause_collection.as_ref().is_some_and(|pause| {

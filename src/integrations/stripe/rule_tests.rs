@@ -3,8 +3,9 @@
 use serde_json::{Value as Json, json};
 
 use super::{
-    answers::{Customer, Invoice},
+    answers::Customer,
     facts::Facts,
+    invoice::Invoice,
     mrr::{self, Around, PriceKey, Reason},
     vectors::{
         DAY, NOW, active, coupon_facts, discounted, item, month, mrr_of, off, percent, rounded, rules, subscription,

@@ -50,6 +50,8 @@ pub(super) struct Progress {
     pub(super) observed: i64,
     /// The day before the first that is told.
     pub(super) base: Day,
+    /// Seconds of the longest period that any subscription is billed for.
+    pub(super) longest_period: i64,
     /// Creation time of the newest event that was taken account of, by Stripe's clock; `None` where events may not be
     /// read.
     pub(super) followed: Option<i64>,
@@ -117,6 +119,7 @@ impl<'a> Job<'a> {
                 walked_at: now,
                 observed: now,
                 base,
+                longest_period: 0,
                 followed: newest_event(ctx).await?,
                 suspects: BTreeSet::new(),
                 totals: None,
@@ -127,7 +130,7 @@ impl<'a> Job<'a> {
             // More of the past is wanted than was rebuilt.
             progress.base = base;
             if matches!(progress.stage, Stage::Past(_) | Stage::Following) {
-                progress.stage = Stage::Past(past::Stage::begin(now));
+                progress.stage = Stage::Past(past::Stage::again(now));
             }
         }
         let rules = Rules::new(&ctx.settings);
@@ -200,6 +203,7 @@ impl<'a> Job<'a> {
             let mut around = arounds.remove(&sub.id).unwrap_or_default();
             let (id, customer) = (sub.id.clone(), sub.customer.0.clone());
             self.complete(&mut sub, &mut around).await?;
+            self.note_period(&sub);
             let timeline = match known.remove(&id) {
                 Some(mut timeline) => {
                     let state = State { since: self.now, sub, around };
@@ -211,9 +215,7 @@ impl<'a> Job<'a> {
                     timeline.generation = self.progress.generation;
                     timeline
                 }
-                None if is_first => {
-                    Timeline::new(self.progress.generation, self.progress.observed, State { since: 0, sub, around })
-                }
+                None if is_first => past::first_seen(self.progress.generation, self.progress.observed, sub, around),
                 None => {
                     self.progress.suspects.insert(id.clone());
                     let since = sub.created.max(self.progress.observed);

@@ -138,11 +138,9 @@ impl<T: Entry + DeserializeOwned + Send + 'static> Reading<T> {
         self.turn(window.span, (self.list)(&self.http, window.span, after));
     }
 
-    fn turn(&self, span: Span, mut listing: Listing<T>) {
-        let turn = async move {
-            let page = listing.next().await;
-            Turn { span, listing, page }
-        };
+    fn turn(&self, span: Span, listing: Listing<T>) {
+        // What is made of one page must not hold up the others.
+        let turn = listing.read_ahead().map(move |(listing, page)| Turn { span, listing, page });
         self.pending.push(turn.boxed());
     }
 

@@ -63,7 +63,7 @@ impl State {
 }
 
 /// The subscription without what changes with each period and is worth nothing.
-fn gist(sub: &Subscription) -> Subscription {
+pub(super) fn gist(sub: &Subscription) -> Subscription {
     let mut gist = sub.clone();
     if gist.cancel_at.is_some() || !gist.cancel_at_period_end {
         gist.current_period_end = None;
@@ -114,18 +114,17 @@ impl Timeline {
         true
     }
 
-    /// Puts other states in the place of those before it was first seen. They are oldest first.
-    pub(super) fn rebuild(&mut self, mut past: Vec<State>, rebuilt: i64) {
-        let observed = self.observed;
-        let followed = self.states.iter().filter(|state| state.since > observed).cloned();
-        past.retain(|state| state.since <= observed);
+    /// Puts other states, oldest first, in the place of those up to an instant, and notes from when on they are backed.
+    pub(super) fn rebuild(&mut self, up_to: i64, mut past: Vec<State>, rebuilt: i64) {
+        let followed = self.states.iter().filter(|state| state.since > up_to).cloned();
+        past.retain(|state| state.since <= up_to);
         if past.is_empty() {
             past.extend(self.states.first().cloned());
         }
         past.extend(followed);
         past.dedup_by(|later, earlier| earlier.is_like(later));
         self.states = past;
-        self.rebuilt = rebuilt.min(observed);
+        self.rebuilt = rebuilt.min(up_to);
     }
 
     /// All discounts that any state shows whole, for states that only name them.
@@ -231,6 +230,7 @@ fn turns(state: &State, rules: &Rules, after: i64, before: i64) -> Vec<i64> {
     let mut turns = vec![
         Some(sub.start_date.unwrap_or(sub.created)),
         sub.trial_end,
+        sub.canceled_at,
         sub.ended_at,
         mrr::ends_at(sub),
         sub.pause_collection.as_ref().and_then(|pause| pause.resumes_at),
