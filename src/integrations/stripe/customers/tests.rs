@@ -274,8 +274,8 @@ async fn a_walk_that_was_cut_short_goes_on() {
 async fn a_walk_that_was_left_for_a_day_begins_anew() {
     let script = account();
     script.page_of(1).before(5, LIST, |script| {
-            script.forbid(LIST);
-        });
+        script.forbid(LIST);
+    });
     let (ctx, recorder) = connect(&script).await;
     sync(&ctx).await;
     script.allow(LIST);
