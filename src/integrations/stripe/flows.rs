@@ -39,6 +39,10 @@ pub(super) trait Sums: Default + Serialize + DeserializeOwned + Send {
 
     /// Adds an entry, if it belongs to the period.
     fn add(&mut self, entry: &Self::Entry, period: Period, zone: &Zone) -> Result<(), Error>;
+    /// The same for many.
+    fn add_all(&mut self, entries: &[Self::Entry], period: Period, zone: &Zone) -> Result<(), Error> {
+        entries.iter().try_for_each(|entry| self.add(entry, period, zone))
+    }
     /// Entries that were met and may still become something that counts.
     fn open(&self) -> usize;
     /// Counts an entry that was open, if it is no more.
@@ -72,29 +76,26 @@ async fn read<S: Sums>(ctx: &Context, wanted: &[&str], period: Period) -> Result
     for window in period.windows(WINDOW_DAYS) {
         let (from, to) = ctx.zone.bounds(window);
         let span = Span { from: Some(from.as_second()), to: Some(to.as_second()) };
-        let mut reading = Reading::new(&ctx.http, S::LIST, Sweep::of(span));
-        let first = reading.next().await?.unwrap_or_default();
+        // The first page may be enough, so that the second is not asked for before it is looked at.
+        let page = (S::LIST)(&ctx.http, span, None).next().await?.map(|answer| answer.body).unwrap_or_default();
         let is_up_to_today = window.end() == ctx.today().next();
-        let is_long = !reading.is_over();
-        if is_up_to_today
-            && is_long
-            && window.len() <= FOLLOWED_DAYS
-            && follow::<S>(ctx, wanted, window, &first).await?
-        {
+        let may_follow = is_up_to_today && page.has_more && window.len() <= FOLLOWED_DAYS;
+        if may_follow && follow::<S>(ctx, wanted, window, &page.data).await? {
             continue;
         }
+        let (sweep, first) = Sweep::after(span, page.data);
         let newest = first.iter().map(|entry| entry.id().to_owned()).collect();
         let seen_at = first.first().map_or(0, Entry::created);
         let mut sums = S::default();
-        let mut page = Some(first);
-        while let Some(entries) = page {
-            for entry in &entries {
-                sums.add(entry, window, &ctx.zone)?;
+        sums.add_all(&first, window, &ctx.zone)?;
+        if page.has_more {
+            let mut reading = Reading::new(&ctx.http, S::LIST, sweep);
+            while let Some(entries) = reading.next().await? {
+                sums.add_all(&entries, window, &ctx.zone)?;
             }
-            page = reading.next().await?;
         }
         let mut batch = Batch { answers: sums.answers(wanted, window), ..Batch::new() };
-        if is_up_to_today && is_long && sums.open() <= MOST_OPEN {
+        if is_up_to_today && page.has_more && sums.open() <= MOST_OPEN {
             batch = batch.checkpoint(S::STREAM, encode(&Tail { days: window, sums, newest, seen_at })?);
         }
         ctx.commit(batch).await?;
@@ -109,10 +110,9 @@ async fn follow<S: Sums>(ctx: &Context, wanted: &[&str], window: Period, page: &
     if tail.days.end() != window.end() || window.start() < tail.days.start() {
         return Ok(false);
     }
-    let Some((new, known)) = tail.split(page) else { return Ok(false) };
-    for entry in new {
-        tail.sums.add(entry, tail.days, &ctx.zone)?;
-    }
+    let Some(new) = tail.new_on(page) else { return Ok(false) };
+    let (new, known) = page.split_at(new);
+    tail.sums.add_all(new, tail.days, &ctx.zone)?;
     for entry in known {
         tail.sums.settle(entry, &ctx.zone)?;
     }
@@ -131,12 +131,13 @@ async fn follow<S: Sums>(ctx: &Context, wanted: &[&str], window: Period, page: &
 }
 
 impl<S: Sums> Tail<S> {
-    /// Cuts a first page into what is new and what was there; `None` where it does not go on as it was.
-    fn split<'a>(&self, page: &'a [S::Entry]) -> Option<(&'a [S::Entry], &'a [S::Entry])> {
+    /// How many entries of a first page are new; `None` where it does not go on as the last one began.
+    fn new_on(&self, page: &[S::Entry]) -> Option<usize> {
         let newest = self.newest.first()?;
-        let (new, known) = page.split_at_checked(page.iter().position(|entry| entry.id() == newest)?)?;
-        let is_same = known.iter().map(Entry::id).eq(self.newest.iter().take(known.len()).map(String::as_str));
-        is_same.then_some((new, known))
+        let new = page.iter().position(|entry| entry.id() == newest)?;
+        let known = page.iter().skip(new).map(Entry::id);
+        let is_same = known.eq(self.newest.iter().take(page.len() - new).map(String::as_str));
+        is_same.then_some(new)
     }
 
     /// Finds out what became of open entries that are not on the page. Whether events may be read.

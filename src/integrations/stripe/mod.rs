@@ -1,9 +1,8 @@
 //! Stripe: recurring revenue as it is now, and what was taken, refunded and failed day by day.
 //!
-//! Four streams. `customers` and `subscriptions` are walked whole: an object tells only its present state, so that
-//! what hangs on it is known for today alone. `balance` and `charges` are dated events and are read by days. The
-//! customers are read before the subscriptions, since a customer's discount reduces what a subscription without one
-//! is worth.
+//! Four streams. `customers` and `subscriptions` are walked whole and then followed by Stripe's events. `balance` and
+//! `charges` are dated entries and are read by days; of the days that may still change only what is new. The customers
+//! are read before the subscriptions, since a customer's discount reduces what a subscription without one is worth.
 #![doc = include_str!("guide.md")]
 
 mod amount;

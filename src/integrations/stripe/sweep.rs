@@ -80,6 +80,13 @@ impl Sweep {
     pub(super) fn of(span: Span) -> Self {
         Self { windows: vec![Window { span, ..Window::default() }], pages: 0 }
     }
+
+    /// What is left of a part of the list after its first page. Gives the page's entries back.
+    pub(super) fn after<T: Entry>(span: Span, page: Vec<T>) -> (Self, Vec<T>) {
+        let mut window = Window { span, ..Window::default() };
+        let entries = window.take(page);
+        (Self { windows: vec![window], pages: 1 }, entries)
+    }
 }
 
 impl<T: Entry + DeserializeOwned + Send + 'static> Reading<T> {
@@ -121,11 +128,6 @@ impl<T: Entry + DeserializeOwned + Send + 'static> Reading<T> {
             return Ok(Some(entries));
         }
         Ok(None)
-    }
-
-    /// Whether there is nothing left to read.
-    pub(super) fn is_over(&self) -> bool {
-        self.sweep.windows.is_empty()
     }
 
     /// Where the reading stands.

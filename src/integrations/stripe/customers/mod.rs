@@ -77,17 +77,19 @@ pub(super) async fn read(ctx: &Context, wanted: &[&str], period: Period) -> Resu
         return Ok(None);
     }
     follow(ctx, &mut state).await?;
-    if let Some(known) = state.known.as_ref().filter(|known| known.is_followed() && known.reaches(period)) {
+    // Discounts need no days of the past.
+    let from = if wanted.is_empty() { ctx.today() } else { period.start() };
+    if let Some(known) = state.known.as_ref().filter(|known| known.is_followed() && known.counts.since <= from) {
         let batch = Batch { answers: known.answers(wanted, period, ctx.today()), ..Batch::new() };
         ctx.commit(state.noted(unfinished.as_ref(), batch)?).await?;
         if unfinished.is_none() && is_of_today(known.walked_at, now) {
             return Ok(None);
         }
     }
-    let goes_on = |walk: &Walk| is_of_today(walk.began_at, now) && walk.counts.since <= period.start();
+    let goes_on = |walk: &Walk| is_of_today(walk.began_at, now) && walk.counts.since <= from;
     let mut walk = match unfinished {
         Some(walk) if goes_on(&walk) => walk,
-        abandoned => Walk::begin(ctx, &mut state, abandoned, period).await?,
+        abandoned => Walk::begin(ctx, &mut state, abandoned, from).await?,
     };
     walk.go_on(ctx, &state).await?;
     end(ctx, state, walk, wanted, period).await
@@ -193,10 +195,6 @@ impl State {
 impl Known {
     fn is_followed(&self) -> bool {
         self.cursor.is_some()
-    }
-
-    fn reaches(&self, period: Period) -> bool {
-        self.counts.since <= period.start()
     }
 
     fn take_in(&mut self, ctx: &Context, happened: &[Happened]) -> Result<(), Error> {

@@ -249,7 +249,9 @@ async fn what_happens_while_a_walk_goes_on_is_counted_once() {
 async fn a_walk_that_was_cut_short_goes_on() {
     for n in 2..=12 {
         let script = account();
-        script.page_of(1).before(n, LIST, |script| drop(script.forbid(LIST)));
+        script.page_of(1).before(n, LIST, |script| {
+            script.forbid(LIST);
+        });
         let (ctx, recorder) = connect(&script).await;
         let report = sync(&ctx).await;
         assert!(matches!(report.outcomes["stripe_customers"], Outcome::Failed(_)));
@@ -271,7 +273,9 @@ async fn a_walk_that_was_cut_short_goes_on() {
 #[tokio::test]
 async fn a_walk_that_was_left_for_a_day_begins_anew() {
     let script = account();
-    script.page_of(1).before(5, LIST, |script| drop(script.forbid(LIST)));
+    script.page_of(1).before(5, LIST, |script| {
+        script.forbid(LIST);
+    });
     let (ctx, recorder) = connect(&script).await;
     sync(&ctx).await;
     script.allow(LIST);

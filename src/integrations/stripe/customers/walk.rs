@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     integrations::{Batch, Context, Error, Order, Record},
-    metric::{Day, Period},
+    metric::Day,
 };
 
 /// How the key of a record begins that holds the ids of a page.
@@ -76,12 +76,12 @@ impl Differing {
 }
 
 impl Walk {
-    /// A new one, in the place of one that is too old to go on.
+    /// A new one, in the place of one that is too old to go on. Who was new on which day is told from a day on.
     pub(super) async fn begin(
         ctx: &Context,
         state: &mut State,
         abandoned: Option<Self>,
-        period: Period,
+        from: Day,
     ) -> Result<Self, Error> {
         // What happens from here on is told by events, whenever the walk comes by.
         let cursor = match state.known.as_ref().and_then(|known| known.cursor.as_ref()) {
@@ -89,7 +89,7 @@ impl Walk {
             None => events::from_now_on(&ctx.http).await?,
         };
         state.generation = state.generation.saturating_add(1);
-        let since = period.start().min(ctx.today().plus(-KEPT_DAYS));
+        let since = from.min(ctx.today().plus(-KEPT_DAYS));
         let walk = Self {
             began_at: ctx.now.as_second(),
             day: ctx.today(),
