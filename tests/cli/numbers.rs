@@ -21,6 +21,10 @@ use super::{
 const FROM: &str = "2026-01-01";
 const TODAY: &str = "2026-03-31";
 
+/// One of the movements of a day.
+type Moved = fn(&Movement) -> &Exact;
+/// A rate of 30 days.
+type Rate = fn(&Movement) -> Option<Exact>;
 /// One of the amounts of a day.
 type Part = fn(&Money) -> i64;
 
@@ -220,7 +224,7 @@ async fn the_past_of_stripe_agrees_with_the_books() {
             hold(&format!("MRR in {currency}"), *day, &values[day], money(minor, &currency));
         }
     }
-    let parts: [(&str, fn(&Movement) -> &Exact); 5] = [
+    let parts: [(&str, Moved); 5] = [
         ("new", |of| &of.new),
         ("expansion", |of| &of.expansion),
         ("contraction", |of| &of.contraction),
@@ -269,7 +273,7 @@ async fn the_past_of_stripe_agrees_with_the_books() {
         let rate = truth.months[day].churn_rate().filter(|_| place >= 29).map(|rate| rate * exact::from_int(100));
         assert!(near(&churn[""][day], rate.as_ref(), 2), "churn rate on {day}: {} {rate:?}", churn[""][day]);
     }
-    let shares: [(&str, fn(&Movement) -> Option<Exact>); 4] = [
+    let shares: [(&str, Rate); 4] = [
         ("stripe_mrr_churn_rate", Movement::gross_churn),
         ("stripe_net_mrr_churn_rate", Movement::net_churn),
         ("stripe_nrr", Movement::net_retention),

@@ -78,11 +78,6 @@ impl Timeline {
         Self { generation, observed, rebuilt: observed, states: vec![state] }
     }
 
-    /// All states, oldest first.
-    pub(super) fn states(&self) -> &[State] {
-        &self.states
-    }
-
     /// What it is like now.
     pub(super) fn newest(&self) -> Option<&State> {
         self.states.last()
