@@ -1,6 +1,6 @@
 //! `dashtray demo`
 
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use serde_json::json;
 
@@ -113,6 +113,7 @@ struct Row {
 
 async fn compare(app: &App, company: &Company) -> Result<Vec<Row>, Failure> {
     let mut rows = Vec::new();
+    let mut truths: BTreeMap<String, Truth> = BTreeMap::new();
     for descriptor in app.registry.descriptors() {
         for definition in &descriptor.metrics {
             let request = GetRequest {
@@ -126,8 +127,11 @@ async fn compare(app: &App, company: &Company) -> Result<Vec<Row>, Failure> {
                 now: Clock::System.now(),
             };
             for series in series::get(&app.store, &app.registry, &request).await? {
-                let zone = series.zone.parse().unwrap_or_else(|_| Zone::utc());
-                rows.push(row(definition, &series, &company.truth(&zone)));
+                let truth = truths.entry(series.zone.clone()).or_insert_with(|| {
+                    let zone = series.zone.parse().unwrap_or_else(|_| Zone::utc());
+                    company.truth(&zone)
+                });
+                rows.push(row(definition, &series, truth));
             }
         }
     }

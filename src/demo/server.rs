@@ -33,6 +33,9 @@ const LOG: usize = 50_000;
 pub struct Options {
     /// Keys that Stripe knows.
     pub stripe_keys: Vec<StripeKey>,
+    /// The version of Stripe's API that the account is at: what a request gets that names none, and what all its events
+    /// are in, whatever a request names. That of an older account, unless a test sets a newer one.
+    pub stripe_version: &'static str,
     /// Tokens that GitHub knows.
     pub github_tokens: Vec<GithubToken>,
     /// Refuses what GitHub would ignore: unknown query parameters get 400. Stripe is always strict.
@@ -51,6 +54,7 @@ impl Default for Options {
                 StripeKey::full(super::STRIPE_KEY),
                 StripeKey::without(super::STRIPE_KEY_WITHOUT_CHARGES, &["rak_charge_read"]),
             ],
+            stripe_version: stripe::OLD,
             github_tokens: vec![
                 GithubToken::full(super::GITHUB_TOKEN),
                 GithubToken::read_only(super::GITHUB_TOKEN_READ_ONLY),

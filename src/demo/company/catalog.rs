@@ -293,6 +293,13 @@ pub(super) static LAUNCH: Coupon = Coupon {
     lasts: Lasts::Months(3),
     product: None,
 };
+pub(super) static SPRING: Coupon = Coupon {
+    id: "SPRING25",
+    name: "A quarter off for a month",
+    off: Off::Percent(250),
+    lasts: Lasts::Months(1),
+    product: None,
+};
 pub(super) static FIVE_OFF: Coupon =
     Coupon { id: "FIVEOFF", name: "Five off", off: Off::Amount(500, Some(450)), lasts: Lasts::Forever, product: None };
 pub(super) static SORRY: Coupon = Coupon {
@@ -307,7 +314,7 @@ pub(super) static TEAM_ONLY: Coupon =
 pub(super) static PARTNER: Coupon =
     Coupon { id: "PARTNER100", name: "Partner", off: Off::Percent(1000), lasts: Lasts::Forever, product: None };
 
-static COUPONS: [&Coupon; 7] = [&FRIENDS, &EARLY, &LAUNCH, &FIVE_OFF, &SORRY, &TEAM_ONLY, &PARTNER];
+static COUPONS: [&Coupon; 8] = [&FRIENDS, &EARLY, &LAUNCH, &SPRING, &FIVE_OFF, &SORRY, &TEAM_ONLY, &PARTNER];
 
 impl Coupon {
     fn json(&self, created: i64) -> Value {
@@ -350,8 +357,17 @@ pub(super) fn tax_rate(created: i64) -> Value {
     })
 }
 
+/// What setting it all up costs, once: id, product and cents.
+pub(super) const ONBOARDING: (&str, &str, i64) = ("price_1FernOnboardingOnceUsd", EXTRAS, 9_900);
+
 pub(super) fn prices(created: i64) -> Vec<Value> {
-    PRICES.iter().enumerate().map(|(at, price)| price.json(created + 60 * i64::try_from(at).unwrap_or(0))).collect()
+    let recurring =
+        PRICES.iter().enumerate().map(|(at, price)| price.json(created + 60 * i64::try_from(at).unwrap_or(0)));
+    let (id, product, amount) = ONBOARDING;
+    let mut once = json!({ "id": id, "created": created + 3_600, "currency": "usd", "nickname": "Onboarding", "product": product,
+        "recurring": null, "type": "one_time" });
+    merge(&mut once, amounts(Pricing::Unit(amount * 1_000)));
+    recurring.chain([once]).collect()
 }
 
 pub(super) fn coupons(created: i64) -> Vec<Value> {

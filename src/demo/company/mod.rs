@@ -22,6 +22,7 @@ use serde_json::{Value, json};
 
 pub use self::{
     code::{Asset, Code, Commit, Issue, Pull, Release, Repository, Run, Star, Traffic},
+    life::story::{STORY_CUSTOMER, STORY_SUBSCRIPTION, Step},
     movements::{Level, Moved, Movement},
     table::Table,
     truth::{Days, Money, RepositoryTruth, Truth},
@@ -56,6 +57,7 @@ pub struct Company {
 #[derive(Debug, Clone, Copy)]
 enum Origin {
     Nothing,
+    Story,
     Seed(u64),
 }
 
@@ -105,6 +107,17 @@ impl Company {
         Self::grown(Origin::Nothing, before(now, HISTORY_DAYS), now)
     }
 
+    /// An account with one customer and one subscription, whose life of the last 85 days is written by hand: upgraded,
+    /// discounted, paused and canceled, as [`Company::story_steps`] tells. The same customer is in every generated company.
+    pub fn story(now: Timestamp) -> Self {
+        Self::grown(Origin::Story, before(now, HISTORY_DAYS), now)
+    }
+
+    /// What happens to [`STORY_SUBSCRIPTION`], in its order and whether now has come to it or not.
+    pub fn story_steps(&self) -> [Step; 7] {
+        life::story::steps(self.opened)
+    }
+
     /// The same company at another instant, usually a later one: what happened up to the earlier of both is the same in
     /// both, with the same ids. What a test changed by hand is not in it.
     pub fn at(&self, now: Timestamp) -> Self {
@@ -119,6 +132,10 @@ impl Company {
             Origin::Nothing => {
                 let stripe = Stripe { account: account(opened), ..Stripe::default() };
                 (stripe, Code::default(), books::Books::default())
+            }
+            Origin::Story => {
+                let (stripe, books) = life::story::alone(opened, now);
+                (stripe, Code::default(), books)
             }
             Origin::Seed(seed) => {
                 let mut dice = Dice::new(seed);

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use tokio::time::{Duration, Instant};
 
 use super::error::Refusal;
-use crate::demo::server::Incoming;
+use crate::demo::server::{Incoming, Reply};
 
 /// A key of the simulated account. Obviously made up, and in the shape of a real one.
 #[derive(Debug, Clone)]
@@ -66,9 +66,11 @@ pub(super) fn key<'a>(keys: &'a [StripeKey], request: &Incoming) -> Result<&'a S
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Version(&'static str);
 
-/// The first is what the account gets that names none.
+/// What the account of the simulated company gets where a request names no version, and what its events are in.
+pub(in crate::demo) const OLD: &str = "2024-06-20";
+
 const VERSIONS: [&str; 15] = [
-    "2024-06-20",
+    OLD,
     "2024-09-30.acacia",
     "2024-12-18.acacia",
     "2025-02-24.acacia",
@@ -86,8 +88,12 @@ const VERSIONS: [&str; 15] = [
 ];
 
 impl Version {
-    pub(super) fn of(request: &Incoming) -> Result<Self, Refusal> {
-        let Some(asked) = request.header("stripe-version") else { return Ok(Self(VERSIONS[0])) };
+    /// The version a request names, or else the account's.
+    pub(super) fn of(request: &Incoming, account: &str) -> Result<Self, Refusal> {
+        Self::named(request.header("stripe-version").unwrap_or(account))
+    }
+
+    pub(super) fn named(asked: &str) -> Result<Self, Refusal> {
         VERSIONS.iter().find(|known| **known == asked).map(|known| Self(known)).ok_or_else(|| Refusal::version(asked))
     }
 
@@ -108,20 +114,25 @@ impl Version {
 
 /// Requests of the last second, by endpoint.
 #[derive(Debug, Default)]
-pub(super) struct Pace(HashMap<String, VecDeque<Instant>>);
+pub(in crate::demo) struct Pace(HashMap<String, VecDeque<Instant>>);
 
 impl Pace {
-    /// Counts a request unless the endpoint had `limit` in the second before.
-    pub(super) fn admit(&mut self, endpoint: &str, limit: usize) -> Result<(), Refusal> {
+    /// Counts a request, unless the endpoint had `limit` in the second before; says which.
+    pub(in crate::demo) fn admit(&mut self, endpoint: &str, limit: usize) -> bool {
         let now = Instant::now();
         let recent = self.0.entry(endpoint.to_owned()).or_default();
         while recent.front().is_some_and(|at| now.duration_since(*at) >= Duration::from_secs(1)) {
             recent.pop_front();
         }
-        if recent.len() >= limit {
-            return Err(Refusal::too_fast());
+        let admitted = recent.len() < limit;
+        if admitted {
+            recent.push_back(now);
         }
-        recent.push_back(now);
-        Ok(())
+        admitted
+    }
+
+    /// The answer to a request that was not admitted.
+    pub(in crate::demo) fn too_fast(request_id: &str) -> Reply {
+        Refusal::too_fast().reply(request_id)
     }
 }

@@ -92,6 +92,12 @@ impl Refusal {
         refusal
     }
 
+    pub(super) fn too_many(param: &str, most: usize) -> Self {
+        let mut refusal = Self::new(400, format!("Array {param} exceeded maximum {most} allowed elements."));
+        refusal.param = Some(param.to_owned());
+        refusal
+    }
+
     pub(super) fn choice(param: &str, allowed: &[&str]) -> Self {
         let mut refusal = Self::new(400, format!("Invalid {param}: must be one of {}", allowed.join(", ")));
         refusal.param = Some(param.to_owned());

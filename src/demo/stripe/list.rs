@@ -28,13 +28,14 @@ pub(super) fn endpoint(
         return page(view, endpoint.kind, rows.iter(), query, tree, &url, endpoint.name);
     }
     let Some(table) = view.table(endpoint.kind) else { return Err(Refusal::unknown_url("GET", &url)) };
-    // Events are kept for 30 days.
-    let oldest = match endpoint.kind {
-        Kind::Event => now.saturating_sub(SignedDuration::from_hours(24 * 30)).map_or(0, Timestamp::as_second),
-        _ => i64::MIN,
-    };
-    let rows = table.iter().filter(|row| row["created"].as_i64().is_some_and(|at| at >= oldest));
+    let rows = table.iter().filter(|row| is_kept(endpoint.kind, row, now));
     page(view, endpoint.kind, rows, query, tree, &url, endpoint.name)
+}
+
+/// Whether an object can still be asked for: events are kept for 30 days.
+pub(super) fn is_kept(kind: Kind, row: &Value, now: Timestamp) -> bool {
+    let oldest = now.saturating_sub(SignedDuration::from_hours(24 * 30)).map_or(0, Timestamp::as_second);
+    kind != Kind::Event || row["created"].as_i64().is_some_and(|at| at >= oldest)
 }
 
 /// The page that a query asks for among these rows.

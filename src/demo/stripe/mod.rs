@@ -13,11 +13,15 @@ use serde_json::{Value, json};
 
 pub use self::access::{PERMISSIONS, StripeKey};
 use self::{
-    access::{Pace, Version},
+    access::Version,
     error::Refusal,
     expand::{Kind, Tree},
     query::{Filter, Query},
     render::View,
+};
+pub(super) use self::{
+    access::{OLD, Pace},
+    render::previous,
 };
 use super::{
     company::Stripe,
@@ -144,7 +148,7 @@ const ENDPOINTS: [Endpoint; 10] = [
         name: "event",
         permission: "rak_event_read",
         by_id: true,
-        filters: &[CREATED, Filter::Is("type", "/type"), Filter::Types],
+        filters: &[CREATED, Filter::Type, Filter::Types, Filter::Flag("delivery_success", "/delivered")],
     },
     Endpoint {
         path: "subscription_items",
@@ -171,7 +175,7 @@ impl Emulator {
             *requests
         };
         let id = format!("req_{}", Dice::new(number).letters(14));
-        let version = Version::of(request);
+        let version = Version::of(request, site.options.stripe_version);
         let mut reply = match self.handle(site, request) {
             Ok(value) => Reply::pretty(200, &value),
             Err(refusal) => refusal.reply(&id),
@@ -187,7 +191,7 @@ impl Emulator {
 
     fn handle(&self, site: &Site, request: &Incoming) -> Result<Value, Refusal> {
         let key = access::key(&site.options.stripe_keys, request)?;
-        let version = Version::of(request)?;
+        let version = Version::of(request, site.options.stripe_version)?;
         let company = site.company();
         let account = company.stripe.account["id"].as_str().unwrap_or_default().to_owned();
         let allowed = |permission: &str| match key.may(permission) {
@@ -202,9 +206,12 @@ impl Emulator {
         }
         if site.options.rate_limits {
             let shape = if rest.len() > 1 { "one" } else { "list" };
-            lock(&self.pace).admit(&format!("{}/{shape}", rest.first().unwrap_or(&"")), PACE)?;
+            if !lock(&self.pace).admit(&format!("{}/{shape}", rest.first().unwrap_or(&"")), PACE) {
+                return Err(Refusal::too_fast());
+            }
         }
-        let view = View { stripe: &company.stripe, version };
+        let events = Version::named(site.options.stripe_version)?;
+        let view = View { stripe: &company.stripe, version, events };
         let one = |endpoint: &'static Endpoint| {
             let query = Query::of_object(&request.pairs)?;
             let (tree, kinds) = expand::tree(&query.expand, endpoint.kind, false, version)?;
@@ -242,7 +249,8 @@ impl Emulator {
                 let endpoint = ENDPOINTS.iter().find(|endpoint| endpoint.path == *path && endpoint.by_id);
                 let endpoint = endpoint.ok_or_else(unknown)?;
                 let tree = one(endpoint)?;
-                if let Some(object) = view.table(endpoint.kind).and_then(|table| table.get(id)) {
+                let kept = |row: &&Value| list::is_kept(endpoint.kind, row, site.now());
+                if let Some(object) = view.table(endpoint.kind).and_then(|table| table.get(id)).filter(kept) {
                     return Ok(view.show(endpoint.kind, object, &tree));
                 }
                 match view.stripe.deleted_customers.get(id) {

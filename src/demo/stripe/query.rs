@@ -19,11 +19,16 @@ pub(super) enum Filter {
     HasPrice(&'static str),
     /// The status of subscriptions, with `all` and `ended`.
     Status,
-    /// `types[]` of events.
+    /// `type` of events, in which `*` stands for whatever follows.
+    Type,
+    /// `types[]` of events: at most [`MOST_TYPES`] whole names, and not beside `type`.
     Types,
     /// Must be given; the list is that of another object.
     Parent(&'static str),
 }
+
+/// How many names `types[]` takes.
+const MOST_TYPES: usize = 20;
 
 const STATUSES: [&str; 10] = [
     "active",
@@ -48,6 +53,7 @@ impl Filter {
             | Self::HasPrice(name)
             | Self::Parent(name) => name,
             Self::Status => "status",
+            Self::Type => "type",
             Self::Types => "types",
         }
     }
@@ -61,6 +67,7 @@ enum Condition {
     AtMost(&'static str, i64),
     Price(String),
     Status(String),
+    Type(String),
     Types(Vec<String>),
 }
 
@@ -106,6 +113,10 @@ impl Query {
         if query.starting_after.is_some() && query.ending_before.is_some() {
             return Err(Refusal::exclusive("starting_after", "ending_before"));
         }
+        let has = |kind: fn(&Condition) -> bool| query.conditions.iter().any(kind);
+        if has(|known| matches!(known, Condition::Type(_))) && has(|known| matches!(known, Condition::Types(_))) {
+            return Err(Refusal::exclusive("type", "types"));
+        }
         for filter in filters {
             match filter {
                 Filter::Parent(name) if query.parent.is_none() => return Err(Refusal::missing_parameter(name)),
@@ -147,7 +158,11 @@ impl Query {
             Filter::HasPrice(_) => Condition::Price(value.to_owned()),
             Filter::Status if STATUSES.contains(&value) => Condition::Status(value.to_owned()),
             Filter::Status => return Err(Refusal::choice("status", &STATUSES)),
+            Filter::Type => Condition::Type(value.to_owned()),
             Filter::Types => match self.conditions.iter_mut().find(|known| matches!(known, Condition::Types(_))) {
+                Some(Condition::Types(types)) if types.len() >= MOST_TYPES => {
+                    return Err(Refusal::too_many("types", MOST_TYPES));
+                }
                 Some(Condition::Types(types)) => {
                     types.push(value.to_owned());
                     return Ok(());
@@ -185,7 +200,8 @@ impl Condition {
                 ("ended", status) => matches!(status, "canceled" | "incomplete_expired"),
                 (wanted, status) => wanted == status,
             },
-            Self::Types(types) => text("/type").is_some_and(|name| types.iter().any(|wanted| matches(wanted, name))),
+            Self::Type(wanted) => text("/type").is_some_and(|name| matches(wanted, name)),
+            Self::Types(types) => text("/type").is_some_and(|name| types.iter().any(|wanted| wanted == name)),
         }
     }
 }

@@ -40,6 +40,8 @@ templates! {
 pub(super) struct View<'a> {
     pub(super) stripe: &'a Stripe,
     pub(super) version: Version,
+    /// The account's own version: an event is in that one, whatever a request names.
+    pub(super) events: Version,
 }
 
 impl<'a> View<'a> {
@@ -180,10 +182,17 @@ impl<'a> View<'a> {
     }
 
     fn shape_subscription(self, fields: &mut Map<String, Value>) {
+        let items = fields.get("items").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        // What the only item has stands on the subscription too, as before there could be several.
+        let only = if let [only] = items { only.clone() } else { Value::Null };
+        let first = items.first().cloned().unwrap_or_default();
+        let price = only["price"].as_str().and_then(|id| self.stripe.prices.get(id));
+        let plan = price.map(|price| self.show(Kind::Plan, &plan(price), &Tree::default()));
+        fields.insert("plan".to_owned(), plan.unwrap_or_default());
+        fields.insert("quantity".to_owned(), only["quantity"].clone());
         if self.version.since_basil() {
             return;
         }
-        let first = fields.get("items").and_then(|items| items.get(0)).cloned().unwrap_or_default();
         for name in ["current_period_start", "current_period_end"] {
             fields.insert(name.to_owned(), first[name].clone());
         }
@@ -248,14 +257,21 @@ impl<'a> View<'a> {
     }
 
     fn shape_line(self, fields: &mut Map<String, Value>) {
-        let taken = ["price", "product", "proration", "subscription_item"]
+        let taken = ["price", "product", "proration", "subscription_item", "invoice_item", "credited_items", "one_off"]
             .map(|name| fields.shift_remove(name).unwrap_or_default());
-        let [price, product, proration, item] = taken;
+        let [price, product, proration, item, invoice_item, credited, one_off] = taken;
+        let is_item = one_off == true;
+        let details = json!({ "credited_items": credited });
         if self.version.since_basil() {
-            let details = json!({ "invoice_item": null, "proration": proration, "proration_details": { "credited_items": null },
-                "subscription": fields["subscription"], "subscription_item": item });
-            let parent = json!({ "invoice_item_details": null, "subscription_item_details": details, "type": "subscription_item_details" });
-            fields.insert("parent".to_owned(), parent);
+            let mut details = json!({ "invoice_item": invoice_item, "proration": proration, "proration_details": details,
+                "subscription": fields["subscription"] });
+            let (kind, other) = if is_item {
+                ("invoice_item_details", "subscription_item_details")
+            } else {
+                details["subscription_item"] = item;
+                ("subscription_item_details", "invoice_item_details")
+            };
+            fields.insert("parent".to_owned(), json!({ kind: details, other: null, "type": kind }));
             let row = price.as_str().and_then(|id| self.stripe.prices.get(id));
             let unit = row.map(|row| row["unit_amount_decimal"].clone());
             let pricing = json!({ "price_details": { "price": price, "product": product }, "type": "price_details",
@@ -263,11 +279,16 @@ impl<'a> View<'a> {
             fields.insert("pricing".to_owned(), pricing);
         } else {
             let whole = price.as_str().and_then(|id| self.stripe.prices.get(id)).cloned().unwrap_or(price);
+            let kind = if invoice_item.is_null() { "subscription" } else { "invoiceitem" };
             fields.insert("plan".to_owned(), plan(&whole));
             fields.insert("price".to_owned(), whole);
             fields.insert("proration".to_owned(), proration);
+            fields.insert("proration_details".to_owned(), details);
             fields.insert("subscription_item".to_owned(), item);
-            fields.insert("type".to_owned(), json!("subscription"));
+            fields.insert("type".to_owned(), json!(kind));
+            if !invoice_item.is_null() {
+                fields.insert("invoice_item".to_owned(), invoice_item);
+            }
         }
     }
 
@@ -293,7 +314,8 @@ impl<'a> View<'a> {
         fields.insert("balance_transactions".to_owned(), rows.collect());
     }
 
-    /// An event shows the object as it was then, and of what it was before only what has changed.
+    /// An event shows the object as it was then, in the version that the account had, and of what it was before only what
+    /// has changed.
     fn shape_event(self, fields: &mut Map<String, Value>) {
         let [kind, is, was] = ["kind", "is", "was"].map(|name| fields.shift_remove(name).unwrap_or_default());
         let kind = match kind.as_str() {
@@ -304,19 +326,18 @@ impl<'a> View<'a> {
             Some("discount") => Kind::Discount,
             _ => Kind::Customer,
         };
-        let tree = Tree::default();
-        let shown = self.show(kind, &is, &tree);
-        let mut data = json!({ "object": shown });
+        let (view, tree) = (Self { version: self.events, ..self }, Tree::default());
+        let mut data = json!({ "object": view.show(kind, &is, &tree) });
         if was.is_object() {
-            data["previous_attributes"] = previous(&self.show(kind, &was, &tree), &data["object"]);
+            data["previous_attributes"] = previous(&view.show(kind, &was, &tree), &data["object"]);
         }
-        fields.insert("api_version".to_owned(), json!(self.version.name()));
+        fields.insert("api_version".to_owned(), json!(view.version.name()));
         fields.insert("data".to_owned(), data);
     }
 }
 
 /// What has changed, as it was before: of a plain hash the fields that changed, of anything with an id and of a list all.
-fn previous(was: &Value, is: &Value) -> Value {
+pub(in crate::demo) fn previous(was: &Value, is: &Value) -> Value {
     let (Some(old), Some(new)) = (was.as_object(), is.as_object()) else { return was.clone() };
     let null = Value::Null;
     let changed = old.iter().filter_map(|(name, was)| {

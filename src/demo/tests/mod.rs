@@ -4,7 +4,10 @@
 mod bulk;
 mod client;
 mod company;
+mod events;
 mod github;
+mod invoices;
+mod story;
 mod stripe;
 mod time;
 

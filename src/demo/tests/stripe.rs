@@ -12,11 +12,11 @@ async fn ask_as(emulators: &Emulators, key: &str, path: &str) -> Answer {
     super::client::get(&emulators.url("stripe"), path, &[("authorization", &bearer), ("stripe-version", VERSION)]).await
 }
 
-async fn ask(emulators: &Emulators, path: &str) -> Answer {
+pub(super) async fn ask(emulators: &Emulators, path: &str) -> Answer {
     ask_as(emulators, STRIPE_KEY, path).await
 }
 
-async fn refusal(emulators: &Emulators, path: &str) -> (u16, String, String) {
+pub(super) async fn refusal(emulators: &Emulators, path: &str) -> (u16, String, String) {
     let answer = ask(emulators, path).await;
     let error = answer.json()["error"].clone();
     let text = |field: &str| error[field].as_str().unwrap_or_default().to_owned();
@@ -24,12 +24,19 @@ async fn refusal(emulators: &Emulators, path: &str) -> (u16, String, String) {
 }
 
 /// All objects of a list, page by page.
-async fn walk(emulators: &Emulators, path: &str) -> Vec<Value> {
+pub(super) async fn walk(emulators: &Emulators, path: &str) -> Vec<Value> {
+    walk_in(emulators, VERSION, path).await
+}
+
+/// The same in another version of the API.
+pub(super) async fn walk_in(emulators: &Emulators, version: &str, path: &str) -> Vec<Value> {
+    let bearer = format!("Bearer {STRIPE_KEY}");
+    let headers = [("authorization", bearer.as_str()), ("stripe-version", version)];
     let mut all: Vec<Value> = Vec::new();
     loop {
         let after =
             all.last().map(|row| format!("&starting_after={}", row["id"].as_str().unwrap())).unwrap_or_default();
-        let page = ask(emulators, &format!("{path}{after}")).await;
+        let page = super::client::get(&emulators.url("stripe"), &format!("{path}{after}"), &headers).await;
         assert_eq!(page.status, 200, "{}", page.body);
         let page = page.json();
         all.extend(page["data"].as_array().unwrap().iter().cloned());
@@ -80,6 +87,10 @@ async fn expanding_needs_the_permission_of_what_is_expanded() {
     assert_eq!(ask_as(&emulators, key, &format!("{path}&expand[]=data.customer")).await.status, 403);
 }
 
+const TWENTY_ONE_TYPES: &str = "/v1/events?types[]=a&types[]=b&types[]=c&types[]=d&types[]=e&types[]=f&types[]=g&types[]=h\
+    &types[]=i&types[]=j&types[]=k&types[]=l&types[]=m&types[]=n&types[]=o&types[]=p&types[]=q&types[]=r&types[]=s\
+    &types[]=t&types[]=u";
+
 #[tokio::test]
 async fn what_the_real_one_refuses_is_refused() {
     let emulators = unlimited().await;
@@ -101,6 +112,8 @@ async fn what_the_real_one_refuses_is_refused() {
         ("/v1/charges?starting_after=ch_none", 400, "resource_missing", "starting_after"),
         ("/v1/charges?starting_after=a&ending_before=b", 400, "", "starting_after"),
         ("/v1/coupons/NONE", 404, "resource_missing", "id"),
+        ("/v1/events?type=charge.failed&types[]=charge.failed", 400, "", "type"),
+        (TWENTY_ONE_TYPES, 400, "", "types"),
         ("/v1/nothing", 404, "", ""),
         ("/v2/charges", 404, "", ""),
     ];

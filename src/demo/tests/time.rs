@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{COMPANY, client::get, now, unlimited};
 use crate::{
-    demo::{Company, STRIPE_KEY, company::Stripe},
+    demo::{Company, STRIPE_KEY, Truth, company::Stripe},
     metric::{Day, Zone},
 };
 
@@ -49,7 +49,7 @@ fn living(stripe: &Stripe) -> [(&'static str, Vec<&Value>); 6] {
 }
 
 /// Holds that `later` is what `company` became.
-fn continues(company: &Company, later: &Company) {
+fn continues((company, was): &(Company, Truth), (later, is): &(Company, Truth)) {
     let limit = company.now.as_second();
     let oldest_event = later.now.saturating_sub(days(30)).unwrap().as_second();
     for ((name, before), (_, after)) in fixed(&company.stripe).into_iter().zip(fixed(&later.stripe)) {
@@ -68,9 +68,7 @@ fn continues(company: &Company, later: &Company) {
         };
         assert_eq!(ids(before), ids(after), "{name}");
     }
-    let zone = Zone::utc();
-    let (was, is) = (company.truth(&zone), later.truth(&zone));
-    let today = Day::of(company.now, &zone);
+    let today = Day::of(company.now, &Zone::utc());
     for (day, levels) in &was.mrr_history {
         assert_eq!(Some(levels), is.mrr_history.get(day), "{day}");
     }
@@ -80,19 +78,24 @@ fn continues(company: &Company, later: &Company) {
     }
     assert_eq!(was.mrr, later.mrr_at(company.now));
     assert!(was.failed_payments.range(..today).eq(is.failed_payments.range(..today)));
+    assert!(was.new_subscriptions.range(..today).eq(is.new_subscriptions.range(..today)));
+    assert!(was.churned_subscriptions.range(..today).eq(is.churned_subscriptions.range(..today)));
     assert!(was.money.range(..today).eq(is.money.range(..today)));
 }
 
 #[test]
 fn later_is_the_same_company_with_more_behind_it() {
-    let mut before = COMPANY.as_ref().clone();
-    for step in [SignedDuration::from_secs(1), SignedDuration::from_hours(5), days(1), days(20), days(70)] {
-        let later = COMPANY.at(now() + step);
-        continues(&COMPANY, &later);
+    let with_truth = |company: Company| {
+        let truth = company.truth(&Zone::utc());
+        (company, truth)
+    };
+    let mut before = with_truth(COMPANY.as_ref().clone());
+    for step in [SignedDuration::from_secs(1), SignedDuration::from_hours(30), days(70)] {
+        let later = with_truth(COMPANY.at(now() + step));
         continues(&before, &later);
         before = later;
     }
-    let last = before;
+    let (last, _) = before;
     assert!(last.stripe.customers.len() > COMPANY.stripe.customers.len() + 50);
     assert!(last.stripe.invoices.len() > COMPANY.stripe.invoices.len() + 300);
     let status = |company: &Company, id: &str| company.stripe.subscriptions.get(id).unwrap()["status"].clone();
@@ -102,7 +105,7 @@ fn later_is_the_same_company_with_more_behind_it() {
 
 #[test]
 fn the_code_goes_on_too() {
-    let later = COMPANY.at(now() + days(20));
+    let (soon, later) = (COMPANY.at(now() + days(5)), COMPANY.at(now() + days(20)));
     for (was, is) in COMPANY.github.repositories.iter().zip(&later.github.repositories) {
         let name = &was.name;
         assert_eq!((was.id, was.created), (is.id, is.created), "{name}");
@@ -143,8 +146,7 @@ fn the_code_goes_on_too() {
             assert_eq!((was.id, was.number, was.name, was.created), (is.id, is.number, is.name, is.created), "{name}");
             assert!(was.conclusion.is_none() || was.conclusion == is.conclusion, "{name}");
         }
-        let soon = &COMPANY.at(now() + days(5)).github.repositories;
-        let soon = soon.iter().find(|other| other.id == was.id).unwrap();
+        let soon = soon.github.repositories.iter().find(|other| other.id == was.id).unwrap();
         let kept = was.traffic.iter().filter(|visits| visits.day >= Day::of(now(), &Zone::utc()).plus(-14));
         for visits in kept {
             assert!(soon.traffic.iter().any(|later| later.day == visits.day && later.views == visits.views), "{name}");

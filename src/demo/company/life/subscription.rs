@@ -3,20 +3,18 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     super::{
-        billing::{Kind, Ledger, Seen},
-        books::{Book, Segment},
-        catalog::{self, Every, Lasts},
+        billing::{Kind, Ledger},
+        books::Book,
+        catalog::{self, Coupon, Every, Price},
     },
-    terms::{Discount, Item, Line, apply, months_after},
+    change::Proration,
+    terms::{Discount, Item, months_after},
 };
-use crate::{
-    demo::random::Dice,
-    metric::{Exact, exact},
-};
+use crate::demo::random::Dice;
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -32,6 +30,7 @@ pub(super) enum Fate {
 /// What happens to a subscription at an instant.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Action {
+    TrialWillEnd,
     TrialEnds,
     Renew,
     /// An invoice leaves its draft hour.
@@ -42,13 +41,28 @@ pub(super) enum Action {
     Transfer(usize),
     /// An invoice that is paid by transfer falls due.
     Due(usize),
-    DiscountEnds,
-    ChangeQuantity(i64),
-    MoveToTeam(i64),
-    Pause(&'static str, Timestamp),
+    /// The debt of an unpaid subscription is paid after all.
+    PayUp(usize),
+    /// What has come to its end is taken off.
+    DiscountsEnd,
+    /// The customer's own discount is taken away.
+    CustomersDiscountEnds,
+    AddDiscount(&'static Coupon),
+    RemoveDiscount,
+    SwitchDiscount(&'static Coupon),
+    ChangeQuantity(i64, Proration),
+    /// Another price for the first item, for so many.
+    MoveTo(&'static Price, i64, Proration),
+    /// Another price that is billed by the year, from here on.
+    MoveToYears(&'static Price),
+    AddItem(&'static Price, i64, Proration),
+    RemoveItem(Proration),
+    Pause(&'static str, Option<Timestamp>),
     Resume,
-    Apologise,
+    /// A card is given after the trial had ended without one.
+    ResumeTrial,
     AskToCancel,
+    ChangeMind,
     CancelNow,
     Expire,
 }
@@ -60,36 +74,44 @@ pub(super) struct Life<'a> {
     pub(super) dice: Dice,
     pub(super) id: String,
     pub(super) customer: String,
-    customers_discount: Option<Discount>,
+    pub(super) customers_discount: Option<Discount>,
     pub(super) currency: &'static str,
     pub(super) status: &'static str,
     pub(super) items: Vec<Item>,
     pub(super) discounts: Vec<Discount>,
-    created: Timestamp,
+    pub(super) created: Timestamp,
     pub(super) trial: Option<Fate>,
-    trial_end: Option<Timestamp>,
+    pub(super) trial_end: Option<Timestamp>,
     pub(super) back_dated: Option<SignedDuration>,
     pub(super) by_invoice: bool,
     pub(super) inclusive: bool,
     pub(super) first_charge_fails: bool,
+    /// A one-off charge on the first invoice.
+    pub(super) onboarding: bool,
     /// From here on no charge succeeds.
     pub(super) doomed: Option<Timestamp>,
-    anchor: Timestamp,
+    /// From here on every charge does.
+    pub(super) solvent: bool,
+    pub(super) anchor: Timestamp,
     /// How many periods have begun since the anchor.
     periods: i32,
     pub(super) period: (Timestamp, Timestamp),
-    cancel_requested: Option<Timestamp>,
+    pub(super) cancel_requested: Option<Timestamp>,
+    /// When a cancellation that was asked for takes effect.
+    pub(super) cancel_at: Option<Timestamp>,
     pub(super) ended_at: Option<Timestamp>,
-    reason: Option<&'static str>,
-    pub(super) pause: Option<(&'static str, Timestamp)>,
+    pub(super) reason: Option<&'static str>,
+    pub(super) pause: Option<(&'static str, Option<Timestamp>)>,
     pub(super) invoices: Vec<Value>,
+    /// Proration lines that wait for the next invoice.
+    pub(super) pending: Vec<Value>,
     /// When a payment failed and when the debt was paid.
     pub(super) debts: Vec<(Timestamp, bool)>,
     queue: BTreeMap<(Timestamp, u32), Action>,
     queued: u32,
-    last: Option<Value>,
-    seen_discounts: BTreeMap<String, Value>,
-    book: Book,
+    pub(super) last: Option<Value>,
+    pub(super) seen_discounts: BTreeMap<String, Value>,
+    pub(super) book: Book,
 }
 
 impl<'a> Life<'a> {
@@ -97,7 +119,6 @@ impl<'a> Life<'a> {
         ledger: &'a mut Ledger,
         mut dice: Dice,
         customer: &str,
-        customers_discount: Option<Discount>,
         currency: &'static str,
         items: Vec<Item>,
         created: Timestamp,
@@ -115,7 +136,7 @@ impl<'a> Life<'a> {
             ledger,
             dice,
             customer: customer.to_owned(),
-            customers_discount,
+            customers_discount: None,
             currency,
             status: "active",
             items,
@@ -127,15 +148,19 @@ impl<'a> Life<'a> {
             by_invoice: false,
             inclusive: false,
             first_charge_fails: false,
+            onboarding: false,
             doomed: None,
+            solvent: false,
             anchor: created,
             periods: 0,
             period: (created, created),
             cancel_requested: None,
+            cancel_at: None,
             ended_at: None,
             reason: None,
             pause: None,
             invoices: Vec::new(),
+            pending: Vec::new(),
             debts: Vec::new(),
             queue: BTreeMap::new(),
             queued: 0,
@@ -178,10 +203,6 @@ impl<'a> Life<'a> {
 
     fn begin(&mut self) {
         let start = self.created;
-        let ends: Vec<Timestamp> = self.discounts.iter().filter_map(|discount| discount.end).collect();
-        for end in ends {
-            self.plan(end, Action::DiscountEnds);
-        }
         if let Some(fate) = self.trial {
             let end = start + DAY * 14;
             (self.status, self.trial_end, self.anchor, self.period) = ("trialing", Some(end), end, (start, end));
@@ -190,6 +211,7 @@ impl<'a> Life<'a> {
                 let asked = start + SignedDuration::from_secs(self.dice.between(3_600, 13 * 86_400));
                 self.plan(asked, Action::AskToCancel);
             }
+            self.plan(end - DAY * 3, Action::TrialWillEnd);
             self.plan(end, Action::TrialEnds);
         } else {
             self.period = (start, self.boundary(1));
@@ -198,12 +220,16 @@ impl<'a> Life<'a> {
                 self.status = "incomplete";
                 self.plan(start + HOUR * 23, Action::Expire);
             }
+        }
+        self.give_discounts(start);
+        if self.trial.is_none() {
             self.bill(start, "subscription_create");
         }
         if let Some(before) = self.back_dated {
             self.record(start - before);
         }
-        self.note(start, "customer.subscription.created");
+        self.record(start);
+        self.tell(start, "customer.subscription.created");
     }
 
     fn boundary(&self, periods: i32) -> Timestamp {
@@ -215,36 +241,79 @@ impl<'a> Life<'a> {
         }
     }
 
+    /// Begins the first period of a new cycle.
+    pub(super) fn new_cycle(&mut self, at: Timestamp) {
+        (self.anchor, self.periods) = (at, 0);
+        self.period = (at, self.boundary(1));
+        self.plan(self.period.1, Action::Renew);
+    }
+
     fn happen(&mut self, at: Timestamp, action: Action) {
         let settled = self.status == "active" && self.cancel_requested.is_none();
+        let changeable = settled && self.pause.is_none();
         match action {
+            Action::TrialWillEnd => self.tell(at, "customer.subscription.trial_will_end"),
             Action::TrialEnds => self.trial_ends(at),
-            Action::Renew => self.renew(at),
+            // The boundary of a cycle that was left means nothing any more.
+            Action::Renew if at == self.period.1 => self.renew(at),
             Action::Finalize(invoice) => self.finalize(at, invoice),
             Action::Attempt(invoice, attempt) => self.attempt(at, invoice, attempt),
             Action::Transfer(invoice) => self.transfer(at, invoice),
             Action::Due(invoice) => self.due(at, invoice),
-            Action::DiscountEnds => self.record(at),
-            Action::Expire if self.status == "incomplete" => self.end(at, "incomplete_expired", None),
-            Action::ChangeQuantity(by) if settled && self.pause.is_none() => self.change_quantity(at, by),
-            Action::MoveToTeam(seats) if settled && self.pause.is_none() => self.move_to_team(at, seats),
+            Action::PayUp(invoice) if self.status == "unpaid" => self.pay_up(at, invoice),
+            Action::DiscountsEnd => self.discounts_end(at),
+            Action::CustomersDiscountEnds => {
+                self.customers_discount = None;
+                self.record(at);
+            }
+            Action::Expire if self.status == "incomplete" => {
+                self.void(at, 0);
+                self.end(at, "incomplete_expired", None);
+            }
+            Action::ChangeQuantity(by, proration) if changeable => self.change_quantity(at, by, proration),
+            Action::MoveTo(price, quantity, proration) if changeable => {
+                self.change(at, proration, |items| {
+                    (items[0].price, items[0].quantity) = (price, Some(quantity));
+                });
+            }
+            Action::MoveToYears(price) if changeable && self.items.len() == 1 => self.move_to_years(at, price),
+            Action::AddItem(price, quantity, proration) if changeable => {
+                let item = Item::new(&mut self.dice, price, Some(quantity), at);
+                self.change(at, proration, |items| items.push(item));
+            }
+            Action::RemoveItem(proration) if changeable && self.items.len() > 1 => {
+                self.change(at, proration, |items| items.truncate(items.len() - 1));
+            }
+            Action::AddDiscount(coupon) if settled => self.add_discount(at, coupon),
+            Action::RemoveDiscount if settled && !self.discounts.is_empty() => {
+                let removed = self.discounts.remove(0);
+                self.take_away(at, vec![(removed, None)]);
+                self.note(at);
+            }
+            Action::SwitchDiscount(coupon) if settled && self.discounts.len() == 1 => self.switch_discount(at, coupon),
             Action::Pause(behavior, until) if settled => {
                 self.pause = Some((behavior, until));
-                self.note(at, "customer.subscription.updated");
+                self.note(at);
             }
             Action::Resume if self.pause.is_some() => {
                 self.pause = None;
-                self.note(at, "customer.subscription.updated");
+                self.note(at);
             }
-            Action::Apologise if settled => {
-                let discount = Discount::new(&mut self.dice, &catalog::SORRY, at);
-                self.discounts.push(discount);
-                self.note(at, "customer.subscription.updated");
+            Action::ResumeTrial if self.status == "paused" => {
+                self.status = "active";
+                self.new_cycle(at);
+                self.bill(at, "subscription_update");
+                self.note(at);
+                self.tell(at, "customer.subscription.resumed");
             }
             Action::AskToCancel if settled || self.status == "trialing" => {
-                self.cancel_requested = Some(at);
+                (self.cancel_requested, self.cancel_at) = (Some(at), Some(self.period.1));
                 self.reason = Some("cancellation_requested");
-                self.note(at, "customer.subscription.updated");
+                self.note(at);
+            }
+            Action::ChangeMind if self.status == "active" && self.cancel_at.is_some() => {
+                (self.cancel_requested, self.cancel_at, self.reason) = (None, None, None);
+                self.note(at);
             }
             Action::CancelNow if settled || self.status == "trialing" => {
                 self.end(at, "canceled", Some("cancellation_requested"));
@@ -259,13 +328,13 @@ impl<'a> Life<'a> {
         }
         if self.trial == Some(Fate::HasNoCard) {
             self.status = "paused";
-            return self.note(at, "customer.subscription.paused");
+            self.note(at);
+            return self.tell(at, "customer.subscription.paused");
         }
         self.status = "active";
-        self.period = (at, self.boundary(1));
-        self.plan(self.period.1, Action::Renew);
+        self.new_cycle(at);
         self.bill(at, "subscription_cycle");
-        self.note(at, "customer.subscription.updated");
+        self.note(at);
     }
 
     fn renew(&mut self, at: Timestamp) {
@@ -278,151 +347,31 @@ impl<'a> Life<'a> {
         self.periods += 1;
         self.period = (at, self.boundary(self.periods + 1));
         self.plan(self.period.1, Action::Renew);
-        self.discounts.retain(|discount| discount.end.is_none_or(|end| at < end));
         self.bill(at, "subscription_cycle");
-        self.note(at, "customer.subscription.updated");
+        self.note(at);
     }
 
-    /// Coupons that work once are spent with the invoice that takes them.
-    pub(super) fn spend_once(&mut self) {
-        self.discounts.retain(|discount| discount.coupon.lasts != Lasts::Once);
-    }
-
-    fn change_quantity(&mut self, at: Timestamp, by: i64) {
+    fn change_quantity(&mut self, at: Timestamp, by: i64, proration: Proration) {
         let Some(quantity) = self.items[0].quantity else { return };
         // Only what is sold by the seat; one person stays one person.
-        if quantity < 2 || quantity + by < 2 || by == 0 {
-            return;
+        let changes = quantity >= 2 && quantity + by >= 2 && by != 0;
+        if changes && self.items[0].price.id != catalog::FREE_PRICE.id {
+            self.change(at, proration, |items| items[0].quantity = Some(quantity + by));
         }
-        let before = self.period_net(at);
-        self.items[0].quantity = Some(quantity + by);
-        self.prorate(at, before);
-        self.note(at, "customer.subscription.updated");
-    }
-
-    fn move_to_team(&mut self, at: Timestamp, seats: i64) {
-        let before = self.period_net(at);
-        self.items[0].price = &catalog::TEAM_MONTHLY;
-        self.items[0].quantity = Some(seats);
-        self.prorate(at, before);
-        self.note(at, "customer.subscription.updated");
     }
 
     pub(super) fn end(&mut self, at: Timestamp, status: &'static str, reason: Option<&'static str>) {
         (self.status, self.ended_at, self.reason) = (status, Some(at), reason);
         self.cancel_requested.get_or_insert(at);
         self.book.ended = Some(at);
-        let name = if status == "canceled" { "customer.subscription.deleted" } else { "customer.subscription.updated" };
-        self.note(at, name);
-    }
-
-    /// Each licensed item with what a period costs and what is left after discounts, and what each discount took of it.
-    pub(super) fn period_amounts(&self, at: Timestamp, with_once: bool) -> Vec<Line> {
-        let mut lines: Vec<Line> = Vec::new();
-        for (index, item) in self.items.iter().enumerate() {
-            let Some(quantity) = item.quantity else { continue };
-            let gross = item.price.amount(self.currency, quantity);
-            lines.push(Line { item: index, gross: gross.clone(), net: gross, taken: Vec::new() });
+        for invoice in &mut self.invoices {
+            invoice["auto_advance"] = Value::Bool(false);
         }
-        for line in &mut lines {
-            for discount in &self.items[line.item].discounts {
-                apply(discount, std::slice::from_mut(line), &self.items, self.currency, at, with_once);
-            }
+        if status == "canceled" {
+            self.record(at);
+            self.tell(at, "customer.subscription.deleted");
+        } else {
+            self.note(at);
         }
-        // The customer's own discount stands in only where the subscription has none of its own.
-        let customers = self.customers_discount.iter().filter(|_| self.discounts.is_empty());
-        for discount in self.discounts.iter().chain(customers) {
-            apply(discount, &mut lines, &self.items, self.currency, at, with_once);
-        }
-        lines
-    }
-
-    /// What a period costs after lasting discounts, rounded.
-    pub(super) fn period_net(&self, at: Timestamp) -> i64 {
-        self.period_amounts(at, false).iter().filter_map(|line| exact::round(&line.net)).sum()
-    }
-
-    /// Writes what it is worth a month from here on into the books.
-    fn record(&mut self, at: Timestamp) {
-        let counts = matches!(self.status, "active" | "past_due")
-            && !matches!(self.pause, Some(("void" | "mark_uncollectible", _)));
-        let mut monthly = BTreeMap::new();
-        if counts {
-            for Line { item, net, .. } in self.period_amounts(at, false) {
-                let price = self.items[item].price;
-                let tax = if self.inclusive { exact::fraction(100, 100 + catalog::TAX_PERCENT) } else { None };
-                let amount = net * price.every.a_month() * tax.unwrap_or_else(|| exact::from_int(1));
-                if !exact::is_zero(&amount) {
-                    *monthly.entry(price.id).or_insert_with(Exact::default) += amount;
-                }
-            }
-        }
-        if !monthly.is_empty() && self.book.paying_from.is_none() {
-            self.book.paying_from = Some(self.trial_end.unwrap_or_else(|| self.start_date()));
-        }
-        if self.status == "unpaid" {
-            self.book.unpaid_from.get_or_insert(at);
-        }
-        self.book.segments.push(Segment { at, status: self.status, monthly });
-    }
-
-    fn start_date(&self) -> Timestamp {
-        self.back_dated.map_or(self.created, |before| self.created - before)
-    }
-
-    /// Records the state and tells the event log what changed.
-    pub(super) fn note(&mut self, at: Timestamp, event: &str) {
-        self.record(at);
-        let now = self.json();
-        let was = self.last.take().filter(|_| event == "customer.subscription.updated");
-        if was.as_ref() != Some(&now) {
-            self.ledger.event(&mut self.dice, at, event, &Seen("subscription", &now), was.as_ref());
-        }
-        self.last = Some(now);
-    }
-
-    fn json(&mut self) -> Value {
-        for item in &self.items {
-            for discount in &item.discounts {
-                let row = discount.json(&self.customer, Some(&self.id), Some(&item.id));
-                self.seen_discounts.insert(discount.id.clone(), row);
-            }
-        }
-        for discount in &self.discounts {
-            let row = discount.json(&self.customer, Some(&self.id), None);
-            self.seen_discounts.insert(discount.id.clone(), row);
-        }
-        let second = |at: Option<Timestamp>| at.map(Timestamp::as_second);
-        let ids = |discounts: &[Discount]| discounts.iter().map(|discount| discount.id.clone()).collect::<Vec<_>>();
-        let items: Vec<Value> = self
-            .items
-            .iter()
-            .map(|item| {
-                let mut row = json!({ "id": item.id, "created": item.created.as_second(), "price": item.price.id,
-                    "subscription": self.id, "discounts": ids(&item.discounts),
-                    "current_period_start": self.period.0.as_second(), "current_period_end": self.period.1.as_second() });
-                if let Some(quantity) = item.quantity {
-                    row["quantity"] = json!(quantity);
-                }
-                row
-            })
-            .collect();
-        let at_period_end = self.cancel_requested.is_some() && self.ended_at.is_none();
-        let opened = self.ledger.opened.as_second() - 20 * 86_400;
-        json!({
-            "id": self.id, "created": self.created.as_second(), "billing_cycle_anchor": self.anchor.as_second(),
-            "cancel_at": at_period_end.then(|| self.period.1.as_second()), "cancel_at_period_end": at_period_end,
-            "canceled_at": second(self.cancel_requested),
-            "cancellation_details": { "comment": null, "feedback": null, "reason": self.reason },
-            "collection_method": if self.by_invoice { "send_invoice" } else { "charge_automatically" },
-            "currency": self.currency, "customer": self.customer,
-            "days_until_due": self.by_invoice.then_some(30),
-            "default_tax_rates": if self.inclusive { json!([catalog::tax_rate(opened)]) } else { json!([]) },
-            "discounts": ids(&self.discounts), "ended_at": second(self.ended_at), "items": items,
-            "latest_invoice": self.invoices.last().map(|invoice| invoice["id"].clone()),
-            "pause_collection": self.pause.map(|(behavior, until)| json!({ "behavior": behavior, "resumes_at": until.as_second() })),
-            "start_date": self.start_date().as_second(), "status": self.status, "trial_end": second(self.trial_end),
-            "trial_start": second(self.trial_end.map(|_| self.created)),
-        })
     }
 }

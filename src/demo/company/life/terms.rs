@@ -1,6 +1,7 @@
 //! What is sold in a subscription and what is taken off it.
 
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
+use serde_json::{Value, json};
 
 use super::super::catalog::{Coupon, Lasts, Off, Price};
 use crate::{
@@ -26,8 +27,17 @@ impl Discount {
         Self { id: dice.id("di"), coupon, start, end }
     }
 
-    fn works(&self, at: Timestamp) -> bool {
+    pub(super) fn works(&self, at: Timestamp) -> bool {
         self.start <= at && self.end.is_none_or(|end| at < end)
+    }
+
+    /// As the account holds it.
+    pub(super) fn json(&self, customer: &str, subscription: Option<&str>, item: Option<&str>) -> Value {
+        json!({
+            "id": self.id, "created": self.start.as_second(), "coupon": self.coupon.id, "customer": customer,
+            "end": self.end.map(Timestamp::as_second), "start": self.start.as_second(), "subscription": subscription,
+            "subscription_item": item,
+        })
     }
 }
 
