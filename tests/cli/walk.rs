@@ -209,7 +209,7 @@ async fn series(sandbox: &Sandbox, stripe: &Json) {
     assert_eq!(lines.len(), 4, "{csv:?}");
     assert!(lines[0].starts_with("date,metric_id,") && lines[1].starts_with("2026-03-31,stripe_mrr,"), "{csv:?}");
     let shown = sandbox.run("get stripe_mrr").await;
-    assert!(shown.status == 0 && shown.stdout.contains("beyond_retention"), "{shown:?}");
+    assert!(shown.status == 0 && shown.stdout.contains("reconstructed"), "{shown:?}");
 }
 
 async fn receipts(sandbox: &Sandbox) {

@@ -59,9 +59,10 @@ async fn the_past_is_rebuilt_as_far_as_stripe_tells_it() {
         assert!(days.iter().all(|day| *day < recent), "{customer} is wrong on days that events tell of: {days:?}");
         wrong.extend((!days.is_empty()).then(|| format!("{customer}: {} days from {}", days.len(), days[0])));
     }
-    // Before that invoices tell, and there are things that none of them shows: what became less without a credit counts
-    // from the next period on, and when collection was paused is known no better than between two invoices.
-    assert!(wrong.len() * 100 <= customers.len() * 3, "{} of {}:\n{}", wrong.len(), customers.len(), wrong.join("\n"));
+    // Before that invoices tell, and there are things that none of them shows: a change whose proration waits for the
+    // next invoice (of a yearly plan for months), what became less without a credit, when collection was paused, and a
+    // trial that was paused for want of a card.
+    assert!(wrong.len() * 100 <= customers.len() * 6, "{} of {}:\n{}", wrong.len(), customers.len(), wrong.join("\n"));
 }
 
 fn address(emulators: &Emulators) -> SocketAddr {
