@@ -2,7 +2,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        atomic::{AtomicI64, Ordering},
+    },
 };
 
 use axum::{
@@ -95,7 +98,7 @@ impl Emulators {
             let url = format!("http://{}", listener.local_addr()?);
             let log = Mutex::new(Log::default());
             let (company, options) = (company.clone(), options.clone());
-            let site = Arc::new(Site { service, url, company, options, started, log });
+            let site = Arc::new(Site { service, url, company, options, started, ahead: AtomicI64::new(0), log });
             let router = Router::new().fallback(answer).with_state(site.clone());
             // The task ends when the handle is used or the process does; a listener that fails leaves refused connections.
             let task = tokio::spawn(async move { axum::serve(listener, router).await });
@@ -124,6 +127,12 @@ impl Emulators {
     pub fn company_mut(&self, change: impl FnOnce(&mut Company)) {
         let mut held = self.company.write().unwrap_or_else(PoisonError::into_inner);
         change(Arc::make_mut(&mut held));
+    }
+
+    /// Moves the clock of the running emulators on.
+    pub fn advance(&self, by: Duration) {
+        let seconds = i64::try_from(by.as_secs()).unwrap_or(0);
+        self.sites.iter().for_each(|site| drop(site.ahead.fetch_add(seconds, Ordering::Relaxed)));
     }
 
     /// The company as it is now.
@@ -168,6 +177,8 @@ pub(super) struct Site {
     company: Arc<RwLock<Arc<Company>>>,
     pub(super) options: Options,
     started: (Timestamp, Instant),
+    /// Seconds by which the clock was moved on.
+    ahead: AtomicI64,
     log: Mutex<Log>,
 }
 
@@ -181,7 +192,9 @@ impl Site {
     /// The company's clock: its own now, and on from there by the clock of tokio, which a test may pause.
     pub(super) fn now(&self) -> Timestamp {
         let (now, since) = self.started;
-        now.saturating_add(jiff::SignedDuration::try_from(since.elapsed()).unwrap_or_default()).unwrap_or(now)
+        let ahead = jiff::SignedDuration::from_secs(self.ahead.load(Ordering::Relaxed));
+        let passed = jiff::SignedDuration::try_from(since.elapsed()).unwrap_or_default();
+        now.saturating_add(passed.saturating_add(ahead)).unwrap_or(now)
     }
 
     /// The company as this request sees it.

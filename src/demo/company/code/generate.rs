@@ -154,6 +154,7 @@ impl Builder {
             old_names: plan.old_names.iter().map(|name| (*name).to_owned()).collect(),
             private: plan.private,
             has_issues: plan.has_issues,
+            archived: false,
             description: plan.description.to_owned(),
             language: plan.language.map(str::to_owned),
             created,
@@ -210,9 +211,13 @@ impl Builder {
             ["the importer", "invoices", "login", "the cache", "charts", "export", "retries", "settings"];
         // Rebased work was written before it was committed, some of it days before.
         let earlier = if self.dice.chance(30) { self.dice.between(60, 3 * DAY) } else { 0 };
+        let sha = self.dice.hex(40);
+        let author = usize::try_from(self.dice.between(0, 8)).unwrap_or(0);
         Commit {
-            sha: self.dice.hex(40),
-            author: usize::try_from(self.dice.between(0, 8)).unwrap_or(0),
+            sha,
+            author,
+            // The last of the people never told GitHub that address.
+            has_account: author < 8,
             authored: committed - SignedDuration::from_secs(earlier),
             committed,
             message: format!("{} {}", self.dice.pick(&VERBS), self.dice.pick(&THINGS)),
@@ -289,11 +294,15 @@ impl Builder {
             ]);
             let done = ends <= self.now;
             let attempt = 1 + i64::from(self.dice.chance(5));
+            let id = self.id() + 10_000_000_000;
+            // It waits for a machine, and a repeated one for somebody to repeat it; but not past its end.
+            let waits = if attempt > 1 { 31 + id % 9 } else { id % 30 };
             runs.push(Run {
-                id: self.id() + 10_000_000_000,
+                id,
                 number,
                 name,
                 created: at,
+                started: at + SignedDuration::from_secs(i64::try_from(waits).unwrap_or(0)),
                 updated: if done { ends } else { at },
                 conclusion: done.then_some(conclusion),
                 attempt,
