@@ -5,6 +5,7 @@
 mod architecture;
 mod cli;
 mod conformance;
+mod github;
 mod series;
 mod store;
 mod support;

@@ -141,11 +141,13 @@ async fn compare(app: &App, company: &Company) -> Result<Vec<Row>, Failure> {
 fn row(definition: &Definition, series: &SeriesView, truth: &Truth) -> Row {
     let known: Vec<&PointView> = series.points.iter().filter(|point| point.value.is_some()).collect();
     let newest = known.last().and_then(|point| point.value.as_ref());
-    let period = known.first().zip(series.points.last()).map(|(first, last)| Period::inclusive(first.date, last.date));
+    let period = match definition.kind {
+        Kind::Distinct | Kind::Ratio => known.last().map(|last| Period::single(last.date)),
+        _ => known.first().zip(series.points.last()).map(|(first, last)| Period::inclusive(first.date, last.date)),
+    };
     let got = match definition.kind {
         Kind::Flow => known.iter().filter_map(|point| exact_of(point.value.as_ref()?)).sum::<Exact>().into(),
-        Kind::Level => newest.and_then(exact_of),
-        _ => None,
+        _ => newest.and_then(exact_of),
     };
     let expected = period
         .filter(|_| series.dimension.is_none())
@@ -175,6 +177,7 @@ fn exact_of(number: &Number) -> Option<Exact> {
 fn digits(unit: Unit, series: &SeriesView) -> u8 {
     match (unit, series.currency) {
         (Unit::Currency, Some(currency)) => currency.digits(),
+        (Unit::Seconds, _) => 3,
         _ => 0,
     }
 }

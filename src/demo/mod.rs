@@ -31,7 +31,7 @@ mod tests;
 
 pub use self::{
     company::{Company, Truth},
-    github::GithubToken,
+    github::{GithubToken, SecondaryLimit},
     server::{Emulators, Options, Request},
     stripe::{PERMISSIONS as STRIPE_PERMISSIONS, StripeKey},
     tour::Account,

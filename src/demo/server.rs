@@ -93,12 +93,14 @@ pub struct Emulators {
 struct World {
     company: Arc<Company>,
     since: Instant,
+    /// By how much the clock was moved on.
+    waited: Duration,
 }
 
 impl Emulators {
     /// Binds a free port of 127.0.0.1 for each service and serves the company there.
     pub async fn start(company: Arc<Company>, options: Options) -> std::io::Result<Self> {
-        let world = Arc::new(RwLock::new(World { company, since: Instant::now() }));
+        let world = Arc::new(RwLock::new(World { company, since: Instant::now(), waited: Duration::ZERO }));
         let mut emulators = Self { sites: Vec::new(), world: world.clone(), tasks: Vec::new() };
         for service in [Service::Stripe(stripe::Emulator::default()), Service::Github(github::Emulator::default())] {
             let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
@@ -141,7 +143,12 @@ impl Emulators {
     pub fn advance(&self, now: Timestamp) {
         let later = Arc::new(self.company().at(now));
         let mut world = self.world.write().unwrap_or_else(PoisonError::into_inner);
-        *world = World { company: later, since: Instant::now() };
+        *world = World { company: later, since: Instant::now(), waited: Duration::ZERO };
+    }
+
+    /// Moves the clock of both services on and leaves the company as it is.
+    pub fn wait(&self, by: Duration) {
+        self.world.write().unwrap_or_else(PoisonError::into_inner).waited += by;
     }
 
     /// The company as it is now.
@@ -198,8 +205,8 @@ impl Site {
     /// The company's clock: its own now, and on from there by the clock of tokio, which a test may pause.
     pub(super) fn now(&self) -> Timestamp {
         let world = self.world.read().unwrap_or_else(PoisonError::into_inner);
-        let (now, since) = (world.company.now, world.since);
-        now.saturating_add(jiff::SignedDuration::try_from(since.elapsed()).unwrap_or_default()).unwrap_or(now)
+        let (now, passed) = (world.company.now, world.since.elapsed() + world.waited);
+        now.saturating_add(jiff::SignedDuration::try_from(passed).unwrap_or_default()).unwrap_or(now)
     }
 
     /// The company as this request sees it.

@@ -1,12 +1,14 @@
 //! What `dashtray demo` needs to know: how to connect the simulated company, and what its totals should come to.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value as Json, json};
 
 use super::{
     Company, GITHUB_TOKEN, STRIPE_KEY, Truth,
     company::{Days, Money, RepositoryTruth},
 };
-use crate::metric::{Currency, Period};
+use crate::metric::{Currency, Period, exact};
 
 /// One account of the company.
 #[derive(Debug, Clone)]
@@ -37,10 +39,23 @@ impl Company {
 
 impl Truth {
     /// What a metric comes to by the generator's books, in its stored unit: of a flow the sum over the period, of a level
-    /// what stands now. `None` where the books do not say.
+    /// what stands now, of people and of a length of time that of the period's last day. `None` where the books do not say.
     pub fn total(&self, metric_id: &str, currency: Option<Currency>, period: Period) -> Option<i64> {
         match metric_id.split_once('_')? {
             ("stripe", metric) => self.billing(metric, currency, period),
+            ("github", "contributors") => {
+                let day = period.last()?;
+                let authors = self.repositories.values().filter_map(|one| one.contributors.get(&day)).flatten();
+                i64::try_from(authors.collect::<BTreeSet<_>>().len()).ok()
+            }
+            ("github", "workflow_duration") => {
+                let day = period.last()?;
+                let sum = |of: fn(&RepositoryTruth) -> &Days| -> i64 {
+                    self.repositories.values().filter_map(|one| of(one).get(&day)).sum()
+                };
+                let ms = exact::fraction(1000 * sum(|one| &one.workflow_seconds), sum(|one| &one.workflow_runs))?;
+                exact::round(&ms)
+            }
             ("github", metric) => self.repositories.values().map(|repository| code(repository, metric, period)).sum(),
             _ => None,
         }

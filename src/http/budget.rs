@@ -193,6 +193,13 @@ impl Budget {
         let Some(claim) = spoken_of(claims, said.resource.as_deref()) else { return Ok(()) };
         let mut windows = self.windows.lock().await;
         let held = windows.entry(claim.name.clone()).or_default();
+        // Calls under way may not be in the provider's number yet; ours, the one answered, is.
+        let under_way = (self.concurrent - self.gate.available_permits()).saturating_sub(1);
+        let free = said.remaining.map(|left| (left - i64::try_from(under_way).unwrap_or(0)).max(0));
+        if free.zip(held.expected).is_some_and(|(free, expected)| free > expected) {
+            // It did not count this call, as some do not where nothing changed.
+            held.put_back();
+        }
         let is_other_limit = said.limit.is_some_and(|limit| limit != held.limit.unwrap_or(claim.calls));
         let is_less =
             said.remaining.is_some_and(|left| left == 0 || held.expected.is_none_or(|expected| left < expected));
@@ -203,9 +210,6 @@ impl Budget {
         if let Some(resets_at) = said.resets_at {
             held.resets_at = resets_at;
         }
-        // Calls under way may not be in the provider's number yet; ours, the one answered, is.
-        let under_way = (self.concurrent - self.gate.available_permits()).saturating_sub(1);
-        let free = said.remaining.map(|left| (left - i64::try_from(under_way).unwrap_or(0)).max(0));
         if let Some(free) = free {
             held.left = held.left.min(free);
             held.expected = Some(free);

@@ -18,6 +18,7 @@ struct Inner {
     message: String,
     status: Option<u16>,
     provider_message: Option<String>,
+    link: Option<String>,
     context: Vec<(&'static str, String)>,
 }
 
@@ -48,6 +49,7 @@ impl Error {
             message: message.into(),
             status: None,
             provider_message: None,
+            link: None,
             context: Vec::new(),
         }))
     }
@@ -104,6 +106,13 @@ impl Error {
         self
     }
 
+    /// The same with the link under which the user can mend it. The caller has seen to it that it holds no secret.
+    #[must_use]
+    pub fn with_link(mut self, link: String) -> Self {
+        self.0.link = Some(link);
+        self
+    }
+
     /// The same with one more fact about what was tried.
     #[must_use]
     pub fn context(mut self, key: &'static str, value: impl fmt::Display) -> Self {
@@ -150,6 +159,11 @@ impl Error {
         self.0.provider_message.as_deref()
     }
 
+    /// The link under which the user can mend it, where the provider named one.
+    pub fn link(&self) -> Option<&str> {
+        self.0.link.as_deref()
+    }
+
     /// Whether it concerns the whole connection, so that nothing else of the run can succeed either.
     pub fn is_connection_wide(&self) -> bool {
         matches!(self.kind(), FailureKind::Unauthorized | FailureKind::RateLimited)
@@ -164,6 +178,9 @@ impl fmt::Display for Error {
         }
         if let Some(status) = self.0.status {
             write!(f, " (HTTP {status})")?;
+        }
+        if let Some(link) = &self.0.link {
+            write!(f, ", see {link}")?;
         }
         if let Retry::At(at) = self.0.retry {
             // Whole seconds are enough for people; programs read `retry_at`.

@@ -131,4 +131,11 @@ pub enum Meaning {
     Transient,
     /// This kind of failure, not to be tried again.
     Failure(crate::metric::FailureKind),
+    /// The same, and a header holds the link where the user can mend it.
+    FailureWithLink {
+        /// The kind of failure.
+        kind: crate::metric::FailureKind,
+        /// The header's name.
+        header: &'static str,
+    },
 }

@@ -76,6 +76,15 @@ impl Redactor {
         redacted
     }
 
+    /// Whether a text holds a credential in any form, or a word of it that is a piece of one. For what would be of no use
+    /// with a part taken out.
+    pub(super) fn finds(&self, text: &str) -> bool {
+        let lower = text.to_ascii_lowercase();
+        let is_edge = |c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_');
+        self.forms.iter().any(|form| lower.contains(&form.expose().to_ascii_lowercase()))
+            || text.split(is_edge).any(|word| self.holds(word))
+    }
+
     fn holds(&self, word: &str) -> bool {
         word.len() >= PIECE && self.plain.iter().any(|secret| secret.expose().contains(word))
     }

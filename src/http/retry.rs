@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::HeaderMap;
+use url::Url;
 
 use super::{
     Error, Exception, Limits, Meaning, Retry, When,
@@ -20,6 +21,8 @@ const BACKOFF_BASE: Duration = Duration::from_millis(500);
 const BACKOFF_CAP: Duration = Duration::from_secs(30);
 /// A longer wait is handed back, so that no worker sleeps on it.
 pub(super) const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+/// A longer link is not shown.
+const LONGEST_LINK: usize = 1000;
 /// So much of a body may decide what it means.
 pub(super) const HEAD_BYTES: usize = 64 << 10;
 
@@ -71,6 +74,13 @@ pub(super) fn decide(outcome: &Outcome<'_>, attempt: u32, rules: &Rules<'_>) -> 
     let exception = rules.exceptions.iter().find(|e| e.status == status && holds(&e.when, headers, head));
     match exception.map(|exception| exception.means) {
         Some(Meaning::Failure(kind)) => return fail(kind),
+        Some(Meaning::FailureWithLink { kind, header }) => {
+            let error = error(kind, status, head, rules);
+            return Verdict::Fail(match link_in(headers, header, rules.redactor) {
+                Some(link) => error.with_link(link),
+                None => error,
+            });
+        }
         Some(Meaning::RateLimited) => {
             let at = said_by_provider(true, headers, rules);
             let wait = at.map_or_else(|| growing(attempt, rules), |at| until(at, rules.now));
@@ -182,6 +192,16 @@ fn error(kind: FailureKind, status: u16, head: &[u8], rules: &Rules<'_>) -> Erro
         Some(said) => error.with_provider_message(&rules.redactor.redact(&said)),
         None => error,
     }
+}
+
+/// The link that a header holds. One with a credential in it is not shown, and neither is what no browser should open.
+fn link_in(headers: &HeaderMap, name: &str, redactor: &Redactor) -> Option<String> {
+    let said = headers.get(name)?.to_str().ok()?;
+    let from = said.get(said.find("https://")?..)?;
+    let link = from.split([' ', ';', ',', '"', '<', '>']).next()?;
+    let url = Url::parse(link).ok().filter(|url| url.username().is_empty() && url.password().is_none())?;
+    let link = String::from(url);
+    (link.len() <= LONGEST_LINK && !redactor.finds(&link)).then_some(link)
 }
 
 fn sentence(kind: FailureKind, status: u16) -> &'static str {

@@ -24,6 +24,8 @@ pub struct Context {
     pub currency: Currency,
     /// The run's instant. It does not move during a run.
     pub now: Timestamp,
+    /// The days of this run were asked for by name: they are read anew, whatever earlier runs kept of them.
+    pub forced: bool,
     host: Arc<dyn Host>,
 }
 
@@ -72,7 +74,7 @@ impl Context {
         now: Timestamp,
         host: Arc<dyn Host>,
     ) -> Self {
-        Self { http, settings, zone, currency, now, host }
+        Self { http, settings, zone, currency, now, forced: false, host }
     }
 
     /// The day of `now` in the connection's zone.

@@ -73,6 +73,15 @@ impl Write {
         let rows = self.tx.all(OF_METRIC, args![key.project_id, key.connection_id, metric_id]).await?;
         rows.iter().map(series).collect()
     }
+
+    /// The same of the total and of one value of the dimension, however many there are.
+    pub async fn series_of_part(&mut self, metric_id: &str, dimension: &str) -> Result<Vec<SeriesRow>, Error> {
+        let key = self.key();
+        let sql = "SELECT * FROM series WHERE project_id = $1 AND connection_id = $2 AND metric_id = $3
+             AND dimension IN ('', $4) ORDER BY series_id";
+        let rows = self.tx.all(sql, args![key.project_id, key.connection_id, metric_id, dimension]).await?;
+        rows.iter().map(series).collect()
+    }
 }
 
 const OF_METRIC: &str = "SELECT * FROM series WHERE project_id = $1 AND connection_id = $2 AND metric_id = $3

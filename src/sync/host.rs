@@ -219,7 +219,12 @@ impl RunHost {
     ) -> Result<Book, Error> {
         let carrier = ledger::carrier(definition, self.frame);
         let concerned = |series: &SeriesKey| ledger::covers(scope, series) || (*series == carrier && is_state(scope));
-        Book::load(write, definition, period, concerned).await.map_err(internal)
+        // Of hundreds of parts that are read one by one only the one in hand.
+        let rows = match scope {
+            Scope::One(dimension) => write.series_of_part(&definition.id, dimension).await,
+            Scope::Total | Scope::EveryDimension => write.series_of(&definition.id).await,
+        };
+        Book::of(write, &rows.map_err(internal)?, period, concerned).await.map_err(internal)
     }
 }
 
@@ -326,6 +331,15 @@ impl Book {
         concerned: impl Fn(&SeriesKey) -> bool,
     ) -> Result<Self, store::Error> {
         let rows = write.series_of(&definition.id).await?;
+        Self::of(write, &rows, period, concerned).await
+    }
+
+    async fn of(
+        write: &mut Write,
+        rows: &[SeriesRow],
+        period: Period,
+        concerned: impl Fn(&SeriesKey) -> bool,
+    ) -> Result<Self, store::Error> {
         let ids: BTreeMap<SeriesKey, i64> =
             rows.iter().map(|row| (key_of(row), row.id)).filter(|(key, _)| concerned(key)).collect();
         let keys: BTreeMap<i64, &SeriesKey> = ids.iter().map(|(key, id)| (*id, key)).collect();

@@ -150,9 +150,11 @@ impl Syncer {
             clock: self.connections.clock,
             tally: tally.clone(),
         });
-        let context = self.connections.context(connection, integration.as_ref(), RUN_BUDGET, host.clone()).await?;
+        let mut context = self.connections.context(connection, integration.as_ref(), RUN_BUDGET, host.clone()).await?;
         lock(findings).http = Some(context.http.clone());
         let history = Period::inclusive(connection.settings.history_start, today);
+        let forced = range.period(connection.settings.history_start, today);
+        context.forced = forced.is_some();
         let reader = Reader {
             integration: integration.as_ref(),
             descriptor: &descriptor,
@@ -160,7 +162,6 @@ impl Syncer {
             host: &host,
             history,
         };
-        let forced = range.period(connection.settings.history_start, today);
         let asked = forced.unwrap_or(history);
         let result = reader.read(asked, forced.is_some(), &connection.name, findings, watcher).await;
         if let Err(error) = result {

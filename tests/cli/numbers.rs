@@ -350,12 +350,13 @@ fn has_issues(company: &Company, repository: &str) -> bool {
     company.github.repositories.iter().any(|one| one.full_name() == repository && one.has_issues)
 }
 
-const CODE: [&str; 16] = [
+const CODE: [&str; 18] = [
     "stars",
     "new_stars",
     "forks",
     "watchers",
     "commits",
+    "contributors",
     "open_issues",
     "open_prs",
     "issues_opened",
@@ -367,6 +368,7 @@ const CODE: [&str; 16] = [
     "release_downloads",
     "workflow_runs",
     "workflow_success_rate",
+    "workflow_duration",
 ];
 
 fn code(truth: &RepositoryTruth, metric: &str) -> Expected {
@@ -386,6 +388,10 @@ fn code(truth: &RepositoryTruth, metric: &str) -> Expected {
         "prs_merged" => counts(&truth.prs_merged),
         "releases" => counts(&truth.releases),
         "workflow_runs" => counts(&truth.workflow_runs),
+        "contributors" => Flow(truth.contributors.iter().map(|(day, authors)| (*day, json!(authors.len()))).collect()),
+        "workflow_duration" => Sparse(
+            truth.workflow_runs.iter().map(|(day, runs)| (*day, mean(truth.workflow_seconds[day], *runs))).collect(),
+        ),
         "workflow_success_rate" => percent(&truth.workflow_successes, &truth.workflow_failures),
         "pr_merge_time" => Sparse(truth.pr_merge_seconds.iter().map(|(day, all)| (*day, median(all))).collect()),
         other => panic!("{other} is not in the books"),
@@ -401,6 +407,13 @@ fn median(seconds: &[i64]) -> Json {
     json!(format!("{}{half}", doubled / 2))
 }
 
+/// Seconds with up to three decimals, rounded half up.
+fn mean(seconds: i64, count: i64) -> Json {
+    let ms = (2000 * seconds + count) / (2 * count);
+    let text = format!("{}.{:03}", ms / 1000, ms % 1000);
+    json!(text.trim_end_matches('0').trim_end_matches('.'))
+}
+
 /// Two repositories as one.
 fn joined(mut sum: RepositoryTruth, one: &RepositoryTruth) -> RepositoryTruth {
     sum.stars += one.stars;
@@ -409,7 +422,10 @@ fn joined(mut sum: RepositoryTruth, one: &RepositoryTruth) -> RepositoryTruth {
     sum.open_issues += one.open_issues;
     sum.open_prs += one.open_prs;
     sum.release_downloads += one.release_downloads;
-    let parts: [(&mut Days, &Days); 10] = [
+    for (day, authors) in &one.contributors {
+        sum.contributors.entry(*day).or_default().extend(authors);
+    }
+    let parts: [(&mut Days, &Days); 11] = [
         (&mut sum.new_stars, &one.new_stars),
         (&mut sum.commits, &one.commits),
         (&mut sum.issues_opened, &one.issues_opened),
@@ -420,6 +436,7 @@ fn joined(mut sum: RepositoryTruth, one: &RepositoryTruth) -> RepositoryTruth {
         (&mut sum.workflow_runs, &one.workflow_runs),
         (&mut sum.workflow_successes, &one.workflow_successes),
         (&mut sum.workflow_failures, &one.workflow_failures),
+        (&mut sum.workflow_seconds, &one.workflow_seconds),
     ];
     for (into, from) in parts {
         for (day, count) in from {

@@ -96,6 +96,8 @@ pub struct RepositoryTruth {
     pub new_stars: Days,
     /// Commits of the default branch by committer date.
     pub commits: Days,
+    /// Places of their authors among the people, by the same day.
+    pub contributors: Days<BTreeSet<usize>>,
     /// Issues without pull requests, by creation.
     pub issues_opened: Days,
     /// Issues without pull requests that are closed, by closing.
@@ -114,6 +116,8 @@ pub struct RepositoryTruth {
     pub workflow_successes: Days,
     /// Those that failed or timed out: with the successful ones, the denominator of the success rate.
     pub workflow_failures: Days,
+    /// Seconds from the start to the end of all completed ones together.
+    pub workflow_seconds: Days,
     /// Views, unique viewers, clones and unique cloners of the last 14 days.
     pub traffic: Days<[i64; 4]>,
 }
@@ -266,6 +270,7 @@ impl Repository {
         }
         for commit in &self.commits {
             add(&mut truth.commits, &zone, commit.committed);
+            truth.contributors.entry(Day::of(commit.committed, &zone)).or_default().insert(commit.author);
         }
         for issue in &self.issues {
             let Some(pull) = &issue.pull else {
@@ -290,6 +295,8 @@ impl Repository {
         for run in &self.runs {
             let Some(conclusion) = run.conclusion else { continue };
             add(&mut truth.workflow_runs, &zone, run.created);
+            let seconds = run.updated.as_second() - run.started.as_second();
+            *truth.workflow_seconds.entry(Day::of(run.created, &zone)).or_default() += seconds;
             match conclusion {
                 "success" => add(&mut truth.workflow_successes, &zone, run.created),
                 "failure" | "timed_out" => add(&mut truth.workflow_failures, &zone, run.created),

@@ -27,12 +27,38 @@ pub struct GithubToken {
     pub installation: bool,
     /// Parts of a repository that it may not read: `commits`, `issues`, `pulls`, `releases`, `actions`, `traffic` …
     pub denied: BTreeSet<String>,
+    /// Requests an hour, unless it is as many as for everybody.
+    pub hourly: Option<i64>,
+    /// The limit of which nothing is told beforehand, if there is to be one.
+    pub secondary: Option<SecondaryLimit>,
+    /// Where it has to be authorised for the organisation's single sign-on, unless it is.
+    pub sign_on: Option<String>,
+}
+
+/// GitHub's secondary limit.
+#[derive(Debug, Clone, Copy)]
+pub struct SecondaryLimit {
+    /// So many requests in a minute are answered.
+    pub requests: i64,
+    /// For so long nothing is, then.
+    pub seconds: i64,
+    /// Whether `retry-after` says how long.
+    pub told: bool,
 }
 
 impl GithubToken {
     /// A person's token that may do everything.
     pub fn full(token: &str) -> Self {
-        Self { token: token.to_owned(), private: true, push: true, installation: false, denied: BTreeSet::new() }
+        Self {
+            token: token.to_owned(),
+            private: true,
+            push: true,
+            installation: false,
+            denied: BTreeSet::new(),
+            hourly: None,
+            secondary: None,
+            sign_on: None,
+        }
     }
 
     /// A person's token that reads everything but has no push access.
@@ -43,6 +69,24 @@ impl GithubToken {
     /// The token of an app's installation.
     pub fn installation(token: &str) -> Self {
         Self { installation: true, ..Self::full(token) }
+    }
+
+    /// As it is, but with so many requests an hour.
+    pub fn hourly(mut self, requests: i64) -> Self {
+        self.hourly = Some(requests);
+        self
+    }
+
+    /// As it is, but with a limit of which nothing is told beforehand.
+    pub fn secondary(mut self, limit: SecondaryLimit) -> Self {
+        self.secondary = Some(limit);
+        self
+    }
+
+    /// As it is, but not authorised for the organisation's single sign-on; that can be done at this address.
+    pub fn without_sign_on(mut self, link: &str) -> Self {
+        self.sign_on = Some(link.to_owned());
+        self
     }
 
     /// As it is, but without access to a part of each repository.
@@ -81,6 +125,14 @@ impl<'a> Caller<'a> {
 
     pub(super) fn signed_in(self) -> Result<&'a GithubToken, Problem> {
         self.0.ok_or_else(Problem::requires_authentication)
+    }
+
+    /// Refuses what belongs to the organisation where a single sign-on is due.
+    pub(super) fn signed_on(self) -> Result<(), Problem> {
+        match self.0.and_then(|token| token.sign_on.as_ref()) {
+            Some(link) => Err(Problem::sign_on_required(link)),
+            None => Ok(()),
+        }
     }
 
     /// Refuses a part of a repository that the token leaves out.
@@ -152,23 +204,54 @@ impl Budget {
     }
 }
 
+/// The minute under way of a token: when it began, the requests in it, and until when all are refused.
+#[derive(Debug, Clone, Copy)]
+struct Rush {
+    begun: Timestamp,
+    requests: i64,
+    refused_until: Timestamp,
+}
+
 /// The windows of every caller.
 #[derive(Debug, Default)]
-pub(super) struct Budgets(Mutex<HashMap<(String, Resource), Budget>>);
+pub(super) struct Budgets {
+    told: Mutex<HashMap<(String, Resource), Budget>>,
+    untold: Mutex<HashMap<String, Rush>>,
+}
 
 impl Budgets {
     /// The budget as it stands, after `cost` more; a window that is over begins anew.
     pub(super) fn spend(&self, caller: Caller<'_>, resource: Resource, cost: i64, now: Timestamp) -> Budget {
         let who = caller.token().map_or(String::new(), |token| token.token.clone());
-        let limit = resource.limit(caller.token().is_some());
+        let own = caller.token().and_then(|token| token.hourly).filter(|_| resource == Resource::Core);
+        let limit = own.unwrap_or_else(|| resource.limit(caller.token().is_some()));
         let fresh = Budget { resource, limit, used: 0, reset: now + resource.window() };
-        let mut budgets = lock(&self.0);
+        let mut budgets = lock(&self.told);
         let budget = budgets.entry((who, resource)).or_insert(fresh);
         if budget.reset <= now {
             *budget = fresh;
         }
         budget.used += cost;
         *budget
+    }
+
+    /// Counts a request of whatever kind against the secondary limit, and refuses it where that is reached.
+    pub(super) fn rush(&self, caller: Caller<'_>, now: Timestamp) -> Result<(), Problem> {
+        let Some((token, limit)) = caller.token().and_then(|token| Some((token, token.secondary?))) else {
+            return Ok(());
+        };
+        let mut minutes = lock(&self.untold);
+        let fresh = Rush { begun: now, requests: 0, refused_until: now };
+        let rush = minutes.entry(token.token.clone()).or_insert(fresh);
+        if rush.refused_until <= now && now.duration_since(rush.begun) >= SignedDuration::from_mins(1) {
+            *rush = fresh;
+        }
+        rush.requests += 1;
+        if rush.requests > limit.requests && rush.refused_until <= now {
+            *rush = Rush { begun: now, requests: 0, refused_until: now + SignedDuration::from_secs(limit.seconds) };
+        }
+        let left = rush.refused_until.duration_since(now).as_secs();
+        if rush.refused_until > now { Err(Problem::secondary_limit(limit.told.then_some(left.max(1)))) } else { Ok(()) }
     }
 
     /// The answer of `/rate_limit`, which costs nothing.

@@ -1,6 +1,7 @@
 //! The GitHub emulator: what every request goes through, and where it goes.
 
 mod access;
+mod changes;
 mod page;
 mod problem;
 mod repository;
@@ -16,9 +17,10 @@ use std::{
 use jiff::Timestamp;
 use serde_json::Value;
 
-pub use self::access::GithubToken;
+pub use self::access::{GithubToken, SecondaryLimit};
 use self::{
     access::{Budget, Budgets, Caller, Resource},
+    changes::Changes,
     page::{Page, Params, Reach},
     problem::Problem,
 };
@@ -35,6 +37,7 @@ const VERSIONS: [&str; 2] = ["2022-11-28", "2026-03-10"];
 #[derive(Debug, Default)]
 pub(super) struct Emulator {
     budgets: Budgets,
+    changes: Changes,
     requests: Mutex<u64>,
 }
 
@@ -57,6 +60,7 @@ struct Ask<'a> {
     request: &'a Incoming,
     caller: Caller<'a>,
     code: &'a Code,
+    changes: &'a Changes,
     url: &'a str,
     now: Timestamp,
     strict: bool,
@@ -113,6 +117,9 @@ impl Emulator {
             Err(problem) => return (problem.reply(), None),
         };
         let segments = request.segments();
+        if let Err(refused) = self.budgets.rush(caller, now) {
+            return (refused.reply(), Some(self.budgets.spend(caller, Resource::Core, 0, now)));
+        }
         let resource = if segments.first() == Some(&"search") { Resource::Search } else { Resource::Core };
         let free = segments == ["rate_limit"];
         let before = self.budgets.spend(caller, resource, 0, now);
@@ -120,7 +127,8 @@ impl Emulator {
             return (Problem::limit_reached(caller.token().is_some()).reply(), Some(before));
         }
         let version = request.header("x-github-api-version").unwrap_or(VERSIONS[0]);
-        let ask = Ask { request, caller, code: &company.github, url: &site.url, now, strict: site.options.strict };
+        let (code, changes, strict) = (&company.github, &self.changes, site.options.strict);
+        let ask = Ask { request, caller, code, changes, url: &site.url, now, strict };
         let found = match () {
             () if !VERSIONS.contains(&version) => Err(Problem::version(&version.chars().take(40).collect::<String>())),
             () if request.method != "GET" => Err(Problem::not_found()),
@@ -169,7 +177,10 @@ fn route(ask: Ask<'_>, segments: &[&str]) -> Result<Found, Problem> {
         ["users", login] => repository::account(ask, login),
         ["orgs", login] if *login == ask.code.organization => repository::account(ask, login),
         ["user", "repos"] => repository::own(ask),
-        ["orgs" | "users", login, "repos"] => repository::of_owner(ask, login, segments[0]),
+        ["orgs" | "users", login, "repos"] => {
+            ask.caller.signed_on()?;
+            repository::of_owner(ask, login, segments[0])
+        }
         ["installation", "repositories"] => repository::of_installation(ask),
         ["search", "issues"] => search::issues(ask),
         ["repos", owner, name, rest @ ..] => {
@@ -195,6 +206,7 @@ fn route(ask: Ask<'_>, segments: &[&str]) -> Result<Found, Problem> {
 }
 
 fn of_repository(ask: Ask<'_>, repository: &Repository, rest: &[&str]) -> Result<Found, Problem> {
+    ask.caller.signed_on()?;
     ask.caller.reads(rest.first().unwrap_or(&"metadata"))?;
     match rest {
         [] => repository::one(ask, repository),

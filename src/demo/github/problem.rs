@@ -13,11 +13,12 @@ pub(super) struct Problem {
     message: String,
     errors: Vec<serde_json::Value>,
     location: Option<String>,
+    headers: Vec<(&'static str, String)>,
 }
 
 impl Problem {
     pub(super) fn new(status: u16, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), errors: Vec::new(), location: None }
+        Self { status, message: message.into(), errors: Vec::new(), location: None, headers: Vec::new() }
     }
 
     pub(super) fn bad_credentials() -> Self {
@@ -80,6 +81,19 @@ impl Problem {
         }
     }
 
+    /// Of the limit that is never told; `seconds` where it says how long it lasts.
+    pub(super) fn secondary_limit(seconds: Option<i64>) -> Self {
+        let message = "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.";
+        let headers = seconds.map(|seconds| ("retry-after", seconds.to_string())).into_iter().collect();
+        Self { headers, ..Self::new(403, message) }
+    }
+
+    pub(super) fn sign_on_required(link: &str) -> Self {
+        let message = "Resource protected by organization SAML enforcement. You must grant your Personal Access token \
+                       access to this organization.";
+        Self { headers: vec![("x-github-sso", format!("required; url={link}"))], ..Self::new(403, message) }
+    }
+
     pub(super) fn moved(location: String) -> Self {
         Self { location: Some(location), ..Self::new(301, "Moved Permanently") }
     }
@@ -96,6 +110,7 @@ impl Problem {
         if let Some(location) = self.location {
             reply.header("location", location);
         }
+        reply.headers.extend(self.headers);
         reply
     }
 }

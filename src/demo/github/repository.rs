@@ -127,7 +127,8 @@ fn list(
     sorted.sort_by_key(|repository| match sort {
         "full_name" => (None, repository.full_name()),
         "created" => (Some(repository.created), String::new()),
-        _ => (Some(show::pushed(repository)), String::new()),
+        "updated" => (Some(ask.changes.of(repository, ask.now).updated), String::new()),
+        _ => (Some(ask.changes.of(repository, ask.now).pushed), String::new()),
     });
     if falls {
         sorted.reverse();

@@ -22,11 +22,6 @@ fn time_or_null(at: Option<Timestamp>) -> Option<String> {
     at.map(time)
 }
 
-/// When something last reached the repository.
-pub(super) fn pushed(repository: &Repository) -> Timestamp {
-    repository.commits.last().map_or(repository.created, |commit| commit.committed)
-}
-
 fn node(kind: &str, id: u64) -> String {
     format!("{kind}_kwDO{id:010}")
 }
@@ -61,6 +56,7 @@ pub(super) fn repository(ask: Ask<'_>, repository: &Repository, whole: bool) -> 
     let url = format!("{}/repos/{name}", ask.url);
     let open = repository.issues.iter().filter(|issue| issue.closed.is_none()).count();
     let stars = repository.stars.len();
+    let seen = ask.changes.of(repository, ask.now);
     let mut body = json!({
         "id": repository.id, "node_id": node("R", repository.id), "name": repository.name, "full_name": name,
         "private": repository.private, "owner": person(ask, &repository.owner), "html_url": format!("https://github.com/{name}"),
@@ -100,12 +96,12 @@ pub(super) fn repository(ask: Ask<'_>, repository: &Repository, whole: bool) -> 
     extend(
         &mut body,
         json!({
-            "created_at": time(repository.created), "updated_at": time(pushed(repository)), "pushed_at": time(pushed(repository)),
+            "created_at": time(repository.created), "updated_at": time(seen.updated), "pushed_at": time(seen.pushed),
             "git_url": format!("git://github.com/{name}.git"), "ssh_url": format!("git@github.com:{name}.git"),
             "clone_url": format!("https://github.com/{name}.git"), "svn_url": format!("https://github.com/{name}"),
             "homepage": null, "size": repository.commits.len() * 3, "stargazers_count": stars, "watchers_count": stars,
             "language": repository.language, "has_issues": repository.has_issues, "has_projects": true, "has_wiki": false,
-            "has_pages": false, "has_discussions": false, "forks_count": repository.forks, "mirror_url": null, "archived": false,
+            "has_pages": false, "has_discussions": false, "forks_count": repository.forks, "mirror_url": null, "archived": repository.archived,
             "disabled": false, "open_issues_count": open, "license": null, "allow_forking": true, "is_template": false,
             "web_commit_signoff_required": false, "topics": [],
             "visibility": if repository.private { "private" } else { "public" }, "forks": repository.forks, "open_issues": open,
@@ -128,8 +124,11 @@ pub(super) fn repository(ask: Ask<'_>, repository: &Repository, whole: bool) -> 
 pub(super) fn commit(ask: Ask<'_>, repository: &Repository, commit: &Commit, parent: Option<&Commit>) -> Value {
     let (login, sha) = (ask.code.people.get(commit.author).map_or("ghost", |(login, _)| login.as_str()), &commit.sha);
     let url = format!("{}/repos/{}", ask.url, repository.full_name());
-    let signed =
-        |at: Timestamp| json!({ "name": login, "email": format!("{login}@fernwerk.example"), "date": time(at) });
+    // Git takes an address as it is written, now so and now so.
+    let host =
+        if sha.as_bytes().first().is_some_and(u8::is_ascii_digit) { "fernwerk.example" } else { "Fernwerk.Example" };
+    let signed = |at: Timestamp| json!({ "name": login, "email": format!("{login}@{host}"), "date": time(at) });
+    let account = if commit.has_account { member(ask, commit.author) } else { Value::Null };
     let parents: Vec<Value> = parent
         .iter()
         .map(|parent| {
@@ -146,8 +145,8 @@ pub(super) fn commit(ask: Ask<'_>, repository: &Repository, commit: &Commit, par
             "verification": { "verified": false, "reason": "unsigned", "signature": null, "payload": null, "verified_at": null },
         },
         "url": format!("{url}/commits/{sha}"), "html_url": format!("https://github.com/{}/commit/{sha}", repository.full_name()),
-        "comments_url": format!("{url}/commits/{sha}/comments"), "author": member(ask, commit.author),
-        "committer": member(ask, commit.author), "parents": parents,
+        "comments_url": format!("{url}/commits/{sha}/comments"), "author": account,
+        "committer": account, "parents": parents,
     })
 }
 
@@ -245,7 +244,7 @@ pub(super) fn run(ask: Ask<'_>, repository: &Repository, run: &Run) -> Value {
         "workflow_id": 50_000 + workflow, "check_suite_id": run.id + 7, "check_suite_node_id": node("CS", run.id + 7), "url": url,
         "html_url": format!("https://github.com/{}/actions/runs/{}", repository.full_name(), run.id), "pull_requests": [],
         "created_at": time(run.created), "updated_at": time(run.updated), "actor": person(ask, &ask.code.owner),
-        "run_attempt": run.attempt, "referenced_workflows": [], "run_started_at": time(run.created),
+        "run_attempt": run.attempt, "referenced_workflows": [], "run_started_at": time(run.started),
         "triggering_actor": person(ask, &ask.code.owner), "jobs_url": format!("{url}/jobs"), "logs_url": format!("{url}/logs"),
         "check_suite_url": format!("{url}/check-suite"), "artifacts_url": format!("{url}/artifacts"),
         "cancel_url": format!("{url}/cancel"), "rerun_url": format!("{url}/rerun"), "previous_attempt_url": null,

@@ -7,7 +7,10 @@ use super::{
     now, start, unlimited,
 };
 use crate::{
-    demo::{Emulators, GITHUB_APP_TOKEN, GITHUB_TOKEN, GITHUB_TOKEN_READ_ONLY, GithubToken, Options, company::Star},
+    demo::{
+        Emulators, GITHUB_APP_TOKEN, GITHUB_TOKEN, GITHUB_TOKEN_READ_ONLY, GithubToken, Options, SecondaryLimit,
+        company::Star,
+    },
     metric::Zone,
 };
 
@@ -255,4 +258,96 @@ async fn searches_count_what_the_books_count() {
     let day = "2026-03-10".parse().unwrap();
     let merged = truth.prs_merged.get(&day).copied().unwrap_or(0);
     assert_eq!(count("is:pr+merged:2026-03-10..2026-03-10").await, merged);
+}
+
+#[tokio::test]
+async fn runs_can_be_asked_for_by_the_hour() {
+    let emulators = unlimited().await;
+    let count = async |range: &str| {
+        let path = format!("/repos/fernwerk/fern/actions/runs?per_page=1&created={range}");
+        ask(&emulators, &path).await.json()["total_count"].as_i64().unwrap()
+    };
+    let day = count("2026-03-30..2026-03-30").await;
+    let (early, late) = (
+        count("2026-03-30T00:00:00Z..2026-03-30T11:59:59Z").await,
+        count("2026-03-30T12:00:00Z..2026-03-30T23:59:59Z").await,
+    );
+    assert!(early > 0 && late > 0 && early + late == day, "{early} and {late} are {day}");
+}
+
+#[tokio::test]
+async fn a_push_is_seen_when_it_happens_and_an_answer_belongs_to_its_token() {
+    let emulators = unlimited().await;
+    let repository = async |token: &str| ask_as(&emulators, token, "/repos/fernwerk/fern").await;
+    let before = repository(GITHUB_TOKEN).await;
+    assert_ne!(before.header("etag"), repository(GITHUB_TOKEN_READ_ONLY).await.header("etag"));
+    emulators.company_mut(|company| {
+        let commits = &mut company.github.repositories[0].commits;
+        commits.remove(commits.len() / 2);
+    });
+    let (before, after) = (before.json(), repository(GITHUB_TOKEN).await.json());
+    assert!(after["pushed_at"].as_str() > before["pushed_at"].as_str(), "history that is written anew is pushed too");
+    emulators.company_mut(|company| company.github.repositories[0].archived = true);
+    let archived = repository(GITHUB_TOKEN).await.json();
+    assert_eq!((&archived["archived"], &archived["pushed_at"]), (&serde_json::json!(true), &after["pushed_at"]));
+}
+
+#[tokio::test]
+async fn a_secondary_limit_refuses_for_its_time_and_may_say_so() {
+    for told in [true, false] {
+        let limit = SecondaryLimit { requests: 3, seconds: 90, told };
+        let tokens = vec![GithubToken::full(GITHUB_TOKEN).secondary(limit)];
+        let emulators = start(Options { github_tokens: tokens, ..Options::default() }).await;
+        tokio::time::pause();
+        for _ in 0..3 {
+            assert_eq!(ask(&emulators, "/user").await.status, 200);
+        }
+        let refused = ask(&emulators, "/user").await;
+        assert_eq!((refused.status, refused.header("retry-after")), (403, if told { "90" } else { "" }));
+        assert_eq!(refused.header("x-ratelimit-remaining"), "4997", "the other limit knows nothing of it");
+        tokio::time::advance(std::time::Duration::from_secs(80)).await;
+        assert_eq!(ask(&emulators, "/user").await.status, 403);
+        tokio::time::advance(std::time::Duration::from_secs(11)).await;
+        assert_eq!(ask(&emulators, "/user").await.status, 200);
+        tokio::time::resume();
+    }
+}
+
+#[tokio::test]
+async fn a_single_sign_on_that_is_due_is_refused_with_its_link() {
+    let link = "https://github.com/orgs/fernwerk/sso?authorization_request=1";
+    let tokens = vec![GithubToken::full(GITHUB_TOKEN).without_sign_on(link)];
+    let emulators = start(Options { github_tokens: tokens, ..Options::default() }).await;
+    for path in ["/repos/fernwerk/fern", "/repos/fernwerk/fern/commits", "/orgs/fernwerk/repos"] {
+        let refused = ask(&emulators, path).await;
+        assert_eq!((refused.status, refused.header("x-github-sso")), (403, &*format!("required; url={link}")));
+    }
+    assert_eq!(ask(&emulators, "/user").await.status, 200);
+}
+
+#[tokio::test]
+async fn who_wrote_a_commit_and_how_long_runs_took_agree_with_the_books() {
+    let emulators = unlimited().await;
+    let truth = emulators.company().truth(&Zone::utc()).repositories["fernwerk/fern"].clone();
+    let day = "2026-03-30";
+    let commits = walk(
+        &emulators,
+        "/repos/fernwerk/fern/commits?per_page=100&since=2026-03-30T00:00:00Z&until=2026-03-30T23:59:59Z",
+    )
+    .await;
+    let authors: HashSet<String> = commits
+        .iter()
+        .map(|row| match row["author"]["id"].as_u64() {
+            Some(id) => id.to_string(),
+            None => row["commit"]["author"]["email"].as_str().unwrap().to_lowercase(),
+        })
+        .collect();
+    assert_eq!(authors.len(), truth.contributors[&day.parse().unwrap()].len());
+    let runs =
+        ask(&emulators, "/repos/fernwerk/fern/actions/runs?created=2026-03-30..2026-03-30&per_page=100").await.json();
+    let second =
+        |row: &Value, field: &str| row[field].as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_second();
+    let took = |row: &Value| second(row, "updated_at") - second(row, "run_started_at");
+    let completed = runs["workflow_runs"].as_array().unwrap().iter().filter(|row| row["status"] == "completed");
+    assert_eq!(completed.map(took).sum::<i64>(), truth.workflow_seconds[&day.parse().unwrap()]);
 }

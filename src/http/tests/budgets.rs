@@ -194,6 +194,35 @@ async fn what_the_provider_says_is_learned_where_it_is_news() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_that_the_provider_does_not_count_is_given_back() {
+    let counted = told(20, 19, 3000);
+    let mut replies = vec![counted.clone(); 50];
+    // From here on each call counts.
+    replies.extend((0..19).rev().map(|left| told(20, left, 3000)));
+    let provider = Provider::scripted(replies).await;
+    let memory = Arc::new(Remembering::default());
+    let windows = vec![
+        window(WindowScope::Resource("core".into()), 20, 3600),
+        // Of this one it says nothing.
+        window(WindowScope::Everything, 69, 3600),
+    ];
+    let service = limited(&provider, windows);
+    let http = run(&memory, &service, 1000);
+    for _ in 0..50 {
+        ask(&http).await.unwrap();
+    }
+    let of_core = memory.reserved().iter().filter(|one| one.window.contains("core")).map(|one| one.wanted).sum::<i64>();
+    assert_eq!(of_core, 2, "the second call was counted for nothing, and so were those after it");
+    for _ in 0..19 {
+        ask(&http).await.unwrap();
+    }
+    for http in [http, run(&memory, &service, 1000)] {
+        assert_eq!(ask(&http).await.unwrap_err().kind(), FailureKind::RateLimited);
+    }
+    assert_eq!(provider.asked().len(), 69);
+}
+
+#[tokio::test(start_paused = true)]
 async fn numbers_belong_to_the_resource_that_they_name() {
     let provider = Provider::scripted(vec![told(30, 0, 300).header("x-resource", "search"), reply(200, "[]")]).await;
     let memory = Arc::new(Remembering::default());

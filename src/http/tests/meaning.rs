@@ -14,6 +14,7 @@ use crate::{
         trouble::Trouble,
     },
     metric::FailureKind,
+    secret::Secret,
 };
 
 struct Case {
@@ -22,6 +23,10 @@ struct Case {
     allow: Vec<u16>,
     deadline: Option<Timestamp>,
     is_redirected: bool,
+}
+
+fn credentials() -> Credentials {
+    Credentials::new([("key".to_owned(), Secret::new(super::KEY))].into_iter().collect())
 }
 
 fn now() -> Timestamp {
@@ -53,7 +58,7 @@ impl Case {
             exceptions: &self.exceptions,
             limits: &self.limits,
             allow: &self.allow,
-            redactor: &Redactor::new(&Credentials::default(), &Auth::Bearer { field: "key".into() }),
+            redactor: &Redactor::new(&credentials(), &Auth::Bearer { field: "key".into() }),
             is_redirected: self.is_redirected,
             deadline: self.deadline,
             now: now(),
@@ -197,6 +202,33 @@ fn the_first_exception_that_matches_wins_even_over_what_is_allowed() {
     assert_eq!(case.decide(409, &[], "", 1), Verdict::Take);
     case.exceptions.insert(0, exception(When::Always, Meaning::Failure(FailureKind::Rejected)));
     assert_eq!(failed(case.decide(409, &[], "not yet", 1)).0, FailureKind::Rejected);
+}
+
+#[test]
+fn a_link_that_mends_it_is_told_and_no_secret_with_it() {
+    let mut case = case();
+    let when = When::Header { name: "x-sign-on".into(), value: None };
+    let means = Meaning::FailureWithLink { kind: FailureKind::Forbidden, header: "x-sign-on" };
+    case.exceptions.push(Exception { status: 403, when, means });
+    let link = "https://acme.example/orgs/a/sso?authorization_request=AZXXXX****9f3";
+    for (said, expected) in [
+        (format!("required; url={link}"), Some(link)),
+        (format!("required; url={link}; more"), Some(link)),
+        (format!("url={}&token={}", link, super::KEY), None),
+        (format!("url={}&token={}", link, super::KEY.to_uppercase()), None),
+        (format!("url={}&token={}", link, &super::KEY[4..18]), None),
+        ("required; url=http://acme.example/".to_owned(), None),
+        ("required; url=https://user:pass@acme.example/".to_owned(), None),
+        ("required; url=javascript:alert(1)".to_owned(), None),
+        (format!("url=https://acme.example/{}", "x".repeat(2000)), None),
+        ("required".to_owned(), None),
+    ] {
+        let verdict = case.decide(403, &[("x-sign-on", &said)], r#"{"message":"sign on"}"#, 1);
+        let Verdict::Fail(error) = verdict else { panic!("{verdict:?}") };
+        assert_eq!((error.kind(), error.link()), (FailureKind::Forbidden, expected), "{said}");
+        assert_eq!(error.to_string().contains("https://"), expected.is_some(), "{error}");
+        assert!(error.to_string().contains("sign on"), "{error}");
+    }
 }
 
 #[test]

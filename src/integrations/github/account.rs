@@ -4,9 +4,9 @@ use serde_json::{Map, Value as Json};
 
 use super::{
     api,
-    fetch::refusal,
     metrics::{METRICS, OPEN_ISSUES, OPEN_PRS, Reading},
-    repositories::{self, Found, Repository},
+    refusal::refusal,
+    repositories::{self, Found, OwnersList},
     settings::Measured,
 };
 use crate::{
@@ -81,7 +81,11 @@ async fn identify(ctx: &Context, info: &mut Map<String, Json>) -> Result<bool, E
 }
 
 async fn of_owner(ctx: &Context, owner: &str) -> Result<AccountInfo, Error> {
-    let (owner, list) = repositories::of_owner(ctx, owner).await?;
+    let (owner, mut pages) = repositories::of_owner(ctx, owner).await?;
+    let mut list = OwnersList::default();
+    while let Some(page) = pages.next().await? {
+        list.take(page.body);
+    }
     let names: Vec<&str> = list.kept.iter().map(|one| one.full_name.as_str()).collect();
     let (count, forks) = (names.len(), list.forks);
     let mut checks = vec![Check {
@@ -107,19 +111,20 @@ async fn of_list(ctx: &Context, names: &[String]) -> Result<AccountInfo, Error> 
             Ok(Found { full_name, .. }) => format!("{name} can be read; it is called {full_name} now"),
             Err(error) if error.is_connection_wide() => return Err(error.clone()),
             Err(error) if error.kind() == FailureKind::NotFound => not_found(name),
+            Err(error) if error.kind() == FailureKind::Forbidden => refusal(error, Reading::Counts, name),
             Err(error) => error.to_string(),
         };
         checks.push(Check { id: format!("repository:{name}"), ok: found.is_ok(), message, costs: all_metrics() });
-        repositories.push(Repository { name: name.clone(), found });
+        repositories.push((name.as_str(), found));
     }
-    repositories::refuse_twice(&repositories)?;
-    if let Some(Err(error)) = repositories.first().map(|first| &first.found)
-        && repositories.iter().all(|repository| repository.found.is_err())
+    repositories::refuse_twice(repositories.iter().filter_map(|(name, found)| Some((*name, found.as_ref().ok()?.id))))?;
+    if let Some((_, Err(error))) = repositories.first()
+        && repositories.iter().all(|(_, found)| found.is_err())
     {
         let is_not_found = error.kind() == FailureKind::NotFound;
         return Err(if is_not_found { Error::not_found(not_found(&names.join(", "))) } else { error.clone() });
     }
-    let readable: Vec<&Found> = repositories.iter().filter_map(|repository| repository.found.as_ref().ok()).collect();
+    let readable: Vec<&Found> = repositories.iter().filter_map(|(_, found)| found.as_ref().ok()).collect();
     let paths: Vec<&str> = readable.iter().map(|found| found.full_name.as_str()).collect();
     checks.extend(try_each(ctx, &paths).await?);
     Ok(account(format!("repositories:{}", identities(&repositories).join(",")), label(names), checks))
@@ -127,11 +132,11 @@ async fn of_list(ctx: &Context, names: &[String]) -> Result<AccountInfo, Error> 
 
 /// Numbers in order, so that neither a new name nor another order looks like another account. What cannot be read has
 /// no number and goes by its name.
-fn identities(repositories: &[Repository]) -> Vec<String> {
-    let mut numbers: Vec<u64> = repositories.iter().filter_map(|one| Some(one.found.as_ref().ok()?.id)).collect();
+fn identities(repositories: &[(&str, Result<Found, Error>)]) -> Vec<String> {
+    let mut numbers: Vec<u64> = repositories.iter().filter_map(|(_, found)| Some(found.as_ref().ok()?.id)).collect();
     numbers.sort_unstable();
-    let unread = repositories.iter().filter(|one| one.found.is_err());
-    let mut names: Vec<String> = unread.map(|one| one.name.to_ascii_lowercase()).collect();
+    let unread = repositories.iter().filter(|(_, found)| found.is_err());
+    let mut names: Vec<String> = unread.map(|(name, _)| name.to_ascii_lowercase()).collect();
     names.sort();
     numbers.iter().map(u64::to_string).chain(names).collect()
 }

@@ -1,24 +1,23 @@
 //! Counting what happened: commits, issues, pull requests, releases, stars and traffic. Each thing is looked at once,
 //! and only its instants matter.
 
+use sha2::{Digest, Sha256};
+
 use super::{
     api::{Commit, Issue, Pull, Release, Repository, Traffic},
     metrics::{
-        COMMITS, FORKS, ISSUES_CLOSED, ISSUES_OPENED, OPEN_ISSUES, OPEN_PRS, PR_MERGE_TIME, PRS_MERGED, PRS_OPENED,
-        RELEASE_DOWNLOADS, RELEASES, STARS, WATCHERS,
+        COMMITS, CONTRIBUTORS, FORKS, ISSUES_CLOSED, ISSUES_OPENED, OPEN_ISSUES, OPEN_PRS, PR_MERGE_TIME, PRS_MERGED,
+        PRS_OPENED, RELEASE_DOWNLOADS, RELEASES, STARS, WATCHERS,
     },
-    series::Part,
+    series::{Part, utc_day},
 };
-use crate::{
-    integrations::Error,
-    metric::{Day, Value, Zone},
-};
+use crate::{integrations::Error, metric::Day};
 
 /// The counts that a repository itself carries.
 pub(super) fn counts(part: &mut Part, repository: &Repository, today: Day) -> Result<(), Error> {
-    part.add(STARS, today, Value::Count(repository.stargazers_count))?;
-    part.add(FORKS, today, Value::Count(repository.forks_count))?;
-    part.add(WATCHERS, today, Value::Count(repository.subscribers_count))
+    part.amount(STARS, today, repository.stargazers_count)?;
+    part.amount(FORKS, today, repository.forks_count)?;
+    part.amount(WATCHERS, today, repository.subscribers_count)
 }
 
 /// GitHub's count of open issues holds the open pull requests.
@@ -29,16 +28,34 @@ pub(super) fn open(part: &mut Part, repository: &Repository, pulls: i64, today: 
             repository.open_issues_count
         ))
     })?;
-    part.add(OPEN_ISSUES, today, Value::Count(issues))?;
-    part.add(OPEN_PRS, today, Value::Count(pulls))
+    part.amount(OPEN_ISSUES, today, issues)?;
+    part.amount(OPEN_PRS, today, pulls)
 }
 
 /// The day it was committed. The day it was written may be long before, and counts where the other is not known.
 pub(super) fn commit(part: &mut Part, commit: &Commit) -> Result<(), Error> {
-    match commit.commit.committer.as_ref().or(commit.commit.author.as_ref()) {
-        Some(signature) => part.count(COMMITS, signature.date),
-        None => Ok(()),
+    let Some(signature) = commit.commit.committer.as_ref().or(commit.commit.author.as_ref()) else { return Ok(()) };
+    part.count(COMMITS, signature.date)?;
+    author(commit).map_or(Ok(()), |author| part.member(CONTRIBUTORS, signature.date, author))
+}
+
+/// Who wrote a commit, as a number: their account at GitHub, else their address, else their name. What people are called
+/// is of no use later and is not kept.
+fn author(commit: &Commit) -> Option<u64> {
+    if let Some(id) = commit.author.as_ref().and_then(|account| account.id) {
+        return Some(number("account", &id.to_string()));
     }
+    let git = commit.commit.author.as_ref()?;
+    let said =
+        |text: &Option<String>| text.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(str::to_lowercase);
+    let by_address = said(&git.email).map(|email| number("address", &email));
+    by_address.or_else(|| said(&git.name).map(|name| number("name", &name)))
+}
+
+/// The first eight bytes of a digest, which stays the same in every version of this program.
+fn number(of: &str, text: &str) -> u64 {
+    let digest = Sha256::digest(format!("{of} {text}"));
+    digest.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 /// GitHub lists pull requests among issues.
@@ -62,7 +79,7 @@ pub(super) fn pull(part: &mut Part, pull: &Pull) -> Result<(), Error> {
 pub(super) fn release(part: &mut Part, release: &Release, today: Day) -> Result<(), Error> {
     let Some(published_at) = release.published_at.filter(|_| !release.draft) else { return Ok(()) };
     part.count(RELEASES, published_at)?;
-    release.assets.iter().try_for_each(|asset| part.add(RELEASE_DOWNLOADS, today, Value::Count(asset.download_count)))
+    release.assets.iter().try_for_each(|asset| part.amount(RELEASE_DOWNLOADS, today, asset.download_count))
 }
 
 /// A day's total and how many different ones were behind it.
@@ -73,15 +90,17 @@ pub(super) fn traffic(
     different: &'static str,
 ) -> Result<(), Error> {
     for entry in &traffic.days {
-        let day = Day::of(entry.timestamp, &Zone::utc());
-        part.add(all, day, Value::Count(entry.count))?;
-        part.add(different, day, Value::Count(entry.uniques))?;
+        let day = utc_day(entry.timestamp);
+        part.amount(all, day, entry.count)?;
+        part.amount(different, day, entry.uniques)?;
     }
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value as Json, json};
+
     use super::*;
     use crate::{
         integrations::github::metrics::{TRAFFIC_UNIQUE_VIEWS, TRAFFIC_VIEWS},
@@ -116,6 +135,31 @@ mod tests {
         let mut part = part();
         commits.iter().for_each(|one| commit(&mut part, one).unwrap());
         assert_eq!(of(&part, COMMITS), [Some(1), Some(1)]);
+    }
+
+    #[test]
+    fn an_author_is_an_account_or_else_an_address_or_else_a_name() {
+        let commit = |account: Json, name: &str, email: &str| -> Commit {
+            let git = json!({ "name": name, "email": email, "date": "2026-03-10T10:00:00Z" });
+            let body = json!({ "sha": "1", "author": account, "commit": { "author": git, "committer": git } });
+            serde_json::from_value(body).unwrap()
+        };
+        let mona = json!({ "id": 7, "login": "mona" });
+        for (people, commits) in [
+            (1, vec![commit(mona.clone(), "Mona", "a@x"), commit(mona.clone(), "M", "b@x")]),
+            (1, vec![commit(json!(null), "Mona", "a@x"), commit(json!({}), "M", " A@X ")]),
+            (2, vec![commit(json!(null), "Mona", "a@x"), commit(json!(null), "Mona", "b@x")]),
+            (1, vec![commit(json!(null), "Mona", ""), commit(json!(null), "mona", "")]),
+            // The account with this number is not the name of the same letters.
+            (2, vec![commit(mona, "x", "x"), commit(json!(null), "7", "")]),
+            (0, vec![commit(json!(null), "", "")]),
+        ] {
+            let mut part = part();
+            commits.iter().for_each(|one| super::commit(&mut part, one).unwrap());
+            let expected = (people > 0).then_some(people);
+            assert_eq!(of(&part, CONTRIBUTORS)[1], expected, "{commits:?}");
+            assert_eq!(of(&part, COMMITS)[1], Some(commits.len() as i64));
+        }
     }
 
     #[test]

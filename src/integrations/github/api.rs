@@ -1,15 +1,18 @@
 //! GitHub's REST API: one function an endpoint, answers with only the fields in use.
 //!
-//! Every URL stays the same for all runs of a day, so that a repeated read is a 304, which GitHub does not count
-//! against the limit (providers.md 4.3).
+//! What later runs ask for again has the same URL for all runs of a day at least, so that it is answered 304 while nothing
+//! changed, which GitHub does not count against the limit (providers.md 4.3).
 
 use jiff::Timestamp;
-use serde::{Deserialize, de::IgnoredAny};
+use serde::{
+    Deserialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use url::Url;
 
 use crate::{
-    http::{Answer, Error, Http, Next, Pages},
-    metric::Period,
+    http::{Answer, Error, Http, Next, Pages, Request},
+    metric::Day,
 };
 
 pub(super) const COMMITS: &str = "/repos/{+repository}/commits";
@@ -42,7 +45,7 @@ pub(super) struct Owner {
 }
 
 /// A repository with its counts. `watchers_count` is a copy of the stars, and `open_issues_count` holds pull requests.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub(super) struct Repository {
     pub(super) id: u64,
     pub(super) full_name: String,
@@ -50,6 +53,15 @@ pub(super) struct Repository {
     pub(super) forks_count: i64,
     pub(super) subscribers_count: i64,
     pub(super) open_issues_count: i64,
+    /// Of the last push to any branch.
+    pub(super) pushed_at: Option<Timestamp>,
+    /// Of the last change of the repository's own fields.
+    pub(super) updated_at: Option<Timestamp>,
+    pub(super) default_branch: Option<String>,
+    /// Read-only for everybody.
+    #[serde(default)]
+    pub(super) archived: bool,
+    pub(super) has_issues: Option<bool>,
 }
 
 /// A repository in a list.
@@ -64,7 +76,15 @@ pub(super) struct Listed {
 #[derive(Debug, Deserialize)]
 pub(super) struct Commit {
     pub(super) sha: String,
+    /// Null, or without a number, where no account is known to have the author's address.
+    pub(super) author: Option<Account>,
     pub(super) commit: CommitDetail,
+}
+
+/// An account, by its number.
+#[derive(Debug, Deserialize)]
+pub(super) struct Account {
+    pub(super) id: Option<u64>,
 }
 
 /// Git's part of a commit.
@@ -75,9 +95,11 @@ pub(super) struct CommitDetail {
     pub(super) author: Option<Signature>,
 }
 
-/// Who put a commit where it is, and when.
+/// Who wrote a commit or put it where it is, and when.
 #[derive(Debug, Deserialize)]
 pub(super) struct Signature {
+    pub(super) name: Option<String>,
+    pub(super) email: Option<String>,
     pub(super) date: Timestamp,
 }
 
@@ -86,6 +108,7 @@ pub(super) struct Signature {
 pub(super) struct Issue {
     pub(super) id: u64,
     pub(super) created_at: Timestamp,
+    pub(super) updated_at: Timestamp,
     pub(super) closed_at: Option<Timestamp>,
     pub(super) pull_request: Option<IgnoredAny>,
 }
@@ -126,6 +149,10 @@ pub(super) struct Runs {
 pub(super) struct Run {
     pub(super) id: u64,
     pub(super) created_at: Timestamp,
+    /// Of the last attempt.
+    pub(super) run_started_at: Option<Timestamp>,
+    /// The end, of a completed one.
+    pub(super) updated_at: Timestamp,
     pub(super) status: Option<String>,
     pub(super) conclusion: Option<String>,
 }
@@ -134,6 +161,7 @@ pub(super) struct Run {
 #[derive(Debug, Deserialize)]
 pub(super) struct Star {
     pub(super) starred_at: Timestamp,
+    pub(super) user: Option<Account>,
 }
 
 /// Views or clones of the last 14 days; days without any are left out.
@@ -158,7 +186,7 @@ pub(super) fn follow<T>(_page: &Answer<T>) -> Result<Next, Error> {
 
 /// Whose token it is. Installation tokens are nobody's: 403.
 pub(super) async fn user(http: &Http) -> Result<Answer<User>, Error> {
-    http.get("/user").json().await
+    http.get("/user").conditional().json().await
 }
 
 /// Whether it is an installation token of an app.
@@ -177,27 +205,35 @@ pub(super) async fn choices(http: &Http) -> Result<Vec<Listed>, Error> {
     Ok(request.query("sort", "pushed").query("per_page", PER_PAGE).json().await?.body)
 }
 
-/// The repositories of an organisation, private ones included where the token may read them.
-pub(super) fn organisation_repositories(http: &Http, name: &str) -> Pages<Vec<Listed>, impl Follow<Vec<Listed>>> {
-    let request = http.get("/orgs/{owner}/repos").path("owner", name).query("type", "all");
+/// Whose repositories are listed, and as whom.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Owned<'a> {
+    /// An organisation's, private ones included where the token may read them.
+    ByOrganisation(&'a str),
+    /// The public ones of a user.
+    ByUser(&'a str),
+    /// Those that the token's own user owns, private ones included.
+    ByTokensUser,
+}
+
+/// The repositories of an owner.
+pub(super) fn owned(http: &Http, by: Owned<'_>) -> Pages<Vec<Listed>, impl Follow<Vec<Listed>> + use<>> {
+    let request = match by {
+        Owned::ByOrganisation(name) => http.get("/orgs/{owner}/repos").path("owner", name).query("type", "all"),
+        Owned::ByUser(name) => http.get("/users/{owner}/repos").path("owner", name).query("type", "owner"),
+        Owned::ByTokensUser => http.get("/user/repos").query("affiliation", "owner"),
+    };
     request.query("sort", "full_name").query("per_page", PER_PAGE).conditional().pages(follow)
 }
 
-/// The public repositories of a user.
-pub(super) fn user_repositories(http: &Http, name: &str) -> Pages<Vec<Listed>, impl Follow<Vec<Listed>>> {
-    let request = http.get("/users/{owner}/repos").path("owner", name).query("type", "owner");
-    request.query("sort", "full_name").query("per_page", PER_PAGE).conditional().pages(follow)
-}
-
-/// The repositories that the token's own user owns, private ones included.
-pub(super) fn own_repositories(http: &Http) -> Pages<Vec<Listed>, impl Follow<Vec<Listed>>> {
-    let request = http.get("/user/repos").query("affiliation", "owner");
-    request.query("sort", "full_name").query("per_page", PER_PAGE).conditional().pages(follow)
-}
-
-/// A repository. A renamed one is found under its old name too.
+/// A repository. A renamed one is found under its old name too, until somebody else takes that.
 pub(super) async fn repository(http: &Http, name: &str) -> Result<Repository, Error> {
     Ok(http.get("/repos/{+repository}").path("repository", name).conditional().json().await?.body)
+}
+
+/// A repository by its number, whatever it is called now.
+pub(super) async fn repository_by_number(http: &Http, id: u64) -> Result<Repository, Error> {
+    Ok(http.get("/repositories/{id}").path("id", &id.to_string()).json().await?.body)
 }
 
 /// How many pull requests are open: with one on each page it is the number of the last page.
@@ -210,26 +246,69 @@ pub(super) async fn open_pulls(http: &Http, repository: &str) -> Result<i64, Err
     })
 }
 
-/// Commits of the default branch. An empty repository answers 409.
-pub(super) fn commits(http: &Http, repository: &str, days: Period) -> Pages<Vec<Commit>, impl Follow<Vec<Commit>>> {
-    let request = http.get(COMMITS).path("repository", repository).query("since", midnight(days.start()));
-    let request = request.query("until", midnight(days.end()));
-    request.query("per_page", PER_PAGE).conditional().pages(follow)
+/// Commits of the default branch that were committed on these days; without an end, also those dated later than now. An
+/// empty repository answers 409.
+pub(super) fn commits(http: &Http, repository: &str, list: Dated<Day>) -> Pages<Vec<Commit>, impl Follow<Vec<Commit>>> {
+    let request = http.get(COMMITS).path("repository", repository).query("since", midnight(list.from));
+    let request = list.to.map_or(request.clone(), |end| request.query("until", midnight(end)));
+    conditional(request.query("per_page", PER_PAGE), list.again).pages(follow)
 }
 
-/// Issues and pull requests that were changed since the first day, the last changed first.
-pub(super) fn issues(http: &Http, repository: &str, days: Period) -> Pages<Vec<Issue>, impl Follow<Vec<Issue>>> {
-    let request = http.get(ISSUES).path("repository", repository).query("state", "all");
-    let request = request.query("since", midnight(days.start())).query("sort", "updated").query("direction", "desc");
-    request.query("per_page", PER_PAGE).conditional().pages(follow)
+/// A part of a list by date.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Dated<T> {
+    /// From here on.
+    pub(super) from: T,
+    /// Up to but not including this.
+    pub(super) to: Option<T>,
+    /// Whether later runs will ask for the same, so that it is worth to keep the answer.
+    pub(super) again: bool,
 }
 
-/// Pull requests, the last changed first, down to those that were not changed since `start`.
-pub(super) fn pulls(http: &Http, repository: &str, start: Timestamp) -> Pages<Vec<Pull>, impl Follow<Vec<Pull>>> {
-    let request = http.get(PULLS).path("repository", repository).query("state", "all");
+fn conditional(request: Request, again: bool) -> Request {
+    if again { request.conditional() } else { request }
+}
+
+/// Something that the last changed of comes first in its list.
+pub(super) trait Changing {
+    /// Never changes.
+    fn id(&self) -> u64;
+    /// When anything about it last changed.
+    fn updated_at(&self) -> Timestamp;
+}
+
+impl Changing for Issue {
+    fn id(&self) -> u64 {
+        self.id
+    }
+
+    fn updated_at(&self) -> Timestamp {
+        self.updated_at
+    }
+}
+
+impl Changing for Pull {
+    fn id(&self) -> u64 {
+        self.id
+    }
+
+    fn updated_at(&self) -> Timestamp {
+        self.updated_at
+    }
+}
+
+/// Issues (with pull requests among them) or pull requests, the last changed first, down to those that were not changed
+/// since `start`. Its first page has the same address every day, so that it answers 304 until something changes.
+pub(super) fn changed<T: Changing + DeserializeOwned>(
+    http: &Http,
+    list: &'static str,
+    repository: &str,
+    start: Timestamp,
+) -> Pages<Vec<T>, impl Follow<Vec<T>>> {
+    let request = http.get(list).path("repository", repository).query("state", "all");
     let request = request.query("sort", "updated").query("direction", "desc").query("per_page", PER_PAGE);
-    request.conditional().pages(move |page: &Answer<Vec<Pull>>| {
-        let is_past = page.body.last().is_some_and(|pull| pull.updated_at < start);
+    request.conditional().pages(move |page: &Answer<Vec<T>>| {
+        let is_past = page.body.last().is_some_and(|last| last.updated_at() < start);
         Ok(if is_past { Next::Done } else { Next::Link })
     })
 }
@@ -240,11 +319,10 @@ pub(super) fn releases(http: &Http, repository: &str) -> Pages<Vec<Release>, imp
     request.query("per_page", PER_PAGE).conditional().pages(follow)
 }
 
-/// Workflow runs that were created on these days. GitHub lists at most 1,000.
-pub(super) fn runs(http: &Http, repository: &str, days: Period) -> Pages<Runs, impl Follow<Runs>> {
-    let last = days.last().unwrap_or(days.start());
-    let request = http.get(RUNS).path("repository", repository).query("created", format!("{}..{last}", days.start()));
-    request.query("per_page", PER_PAGE).conditional().pages(follow)
+/// Workflow runs that were created in a length of time of whole seconds. GitHub lists at most 1,000.
+pub(super) fn runs(http: &Http, repository: &str, created: &str, again: bool) -> Pages<Runs, impl Follow<Runs>> {
+    let request = http.get(RUNS).path("repository", repository).query("created", created);
+    conditional(request.query("per_page", PER_PAGE), again).pages(follow)
 }
 
 /// One page of the stars that stand, the oldest first.
@@ -291,6 +369,6 @@ pub(super) fn last_page<T>(page: &Answer<T>) -> Result<Option<u32>, Error> {
 pub(super) trait Follow<T>: FnMut(&Answer<T>) -> Result<Next, Error> + Send {}
 impl<T, F: FnMut(&Answer<T>) -> Result<Next, Error> + Send> Follow<T> for F {}
 
-fn midnight(day: crate::metric::Day) -> String {
+fn midnight(day: Day) -> String {
     format!("{day}T00:00:00Z")
 }

@@ -14,6 +14,9 @@ use crate::{
     metric::FailureKind,
 };
 
+/// How far back a first sync goes.
+pub(super) const HISTORY_DAYS: u16 = 90;
+
 static DESCRIPTOR: LazyLock<Arc<Descriptor>> = LazyLock::new(|| Arc::new(describe()));
 
 /// The descriptor, made once.
@@ -43,7 +46,7 @@ fn describe() -> Descriptor {
         metrics: METRICS.iter().map(|row| row.definition()).collect(),
         sync_interval_minutes: 30,
         zone: ZonePolicy::Utc,
-        history_days: 90,
+        history_days: HISTORY_DAYS.into(),
         guide: include_str!("guide.md").to_owned(),
     }
 }
@@ -133,7 +136,10 @@ fn exceptions() -> Vec<Exception> {
         |name: &str, value: Option<&str>| When::Header { name: name.to_owned(), value: value.map(str::to_owned) };
     let forbidden = |when, means| Exception { status: 403, when, means };
     vec![
-        forbidden(header("x-github-sso", None), Meaning::Failure(FailureKind::Forbidden)),
+        forbidden(
+            header("x-github-sso", None),
+            Meaning::FailureWithLink { kind: FailureKind::Forbidden, header: "x-github-sso" },
+        ),
         forbidden(header("retry-after", None), Meaning::RateLimited),
         forbidden(header("x-ratelimit-remaining", Some("0")), Meaning::RateLimited),
         forbidden(When::BodyContains("rate limit".to_owned()), Meaning::RateLimited),
@@ -154,7 +160,7 @@ fn streams() -> Vec<Stream> {
     let month = Shape::ByDay { window_days: 30 };
     vec![
         stream("repositories", Shape::WholeAccount, "two calls"),
-        stream("commits", month, "one call for each 100 commits"),
+        stream("commits", month, "one call for each 100 commits, and none while nothing was pushed"),
         stream("issues", month, "one call for each 100 issues and pull requests changed since"),
         stream("pulls", month, "one call for each 100 pull requests changed since"),
         stream("releases", Shape::WholeAccount, "one call for each 100 releases"),

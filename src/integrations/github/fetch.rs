@@ -3,17 +3,25 @@
 use std::collections::BTreeMap;
 
 use super::{
-    api, lists,
+    lists::{self, Read},
     metrics::{self, Reading, Row},
-    repositories::{self, Repository},
+    past::Past,
+    refusal::{Missing, missing, switched_off},
+    repositories::{self, Found, Repository},
     series::{Part, beyond_retention},
     settings::Measured,
     totals::Totals,
 };
 use crate::{
     integrations::{Batch, Context, Error, FetchReport, Outcome, Why},
-    metric::{FailureKind, Period},
+    metric::Period,
 };
+
+/// Of so many repositories that refused a reading the last time, each run tries it again; of the others once a day. A
+/// token that lacks a permission lacks it for all of them, and a refusal is never free.
+const TRIED_AGAIN: u32 = 10;
+/// So many answers and gaps that change nothing are kept at once.
+const AT_ONCE: usize = 200;
 
 /// Reads the requested metrics and notes each one's outcome in the report.
 pub(super) async fn fetch(
@@ -26,15 +34,15 @@ pub(super) async fn fetch(
     if wanted.is_empty() {
         return Ok(report);
     }
-    let relist = wanted.iter().any(|row| row.reading == Reading::Counts);
-    let repositories = repositories::resolve(ctx, &Measured::parse(&ctx.settings)?, relist).await?;
+    let anew = wanted.iter().any(|row| row.reading == Reading::Counts);
+    let mut repositories = repositories::resolve(ctx, &Measured::parse(&ctx.settings)?, anew).await?;
     let period = period.intersect(Period::new(period.start(), ctx.today().next()));
     for reading in Reading::ALL {
         let rows: Vec<&Row> = wanted.iter().copied().filter(|row| row.reading == reading).collect();
         if rows.is_empty() {
             continue;
         }
-        for (row, outcome) in read(ctx, reading, &rows, &repositories, period).await? {
+        for (row, outcome) in read(ctx, reading, &rows, &mut repositories, period).await? {
             report.set(row, outcome);
         }
     }
@@ -47,32 +55,35 @@ async fn read(
     ctx: &Context,
     reading: Reading,
     rows: &[&'static Row],
-    repositories: &[Repository],
+    repositories: &mut [Repository],
     period: Period,
 ) -> Result<BTreeMap<&'static str, Outcome>, Error> {
     let lost: Vec<Period> = rows.iter().map(|row| beyond_retention(row, period, ctx.today())).collect();
     let start = lost.iter().map(|lost| lost.end()).min().unwrap_or(period.start());
     let readable = Period::new(start, period.end());
     let mut totals = Totals::new(rows, repositories.len());
+    let mut tries = Tries { ctx, reading, refused_again: 0, granted: false };
+    let mut batch = Batch::new();
+    let mut bytes = ctx.http.counters().bytes;
     for repository in repositories {
-        let mut part = Part::new(readable);
-        if !readable.is_empty() {
-            match lists::read(ctx, reading, repository, &mut part).await {
-                Ok(()) => {}
-                Err(error) => part = without(ctx, error, reading, repository, readable).await?,
-            }
-        }
+        let part = match readable.is_empty() {
+            true => Part::new(readable),
+            false => tries.of(repository, readable, &mut batch).await?,
+        };
         totals.add(&part)?;
-        let mut batch = Batch::new();
         for (row, lost) in rows.iter().zip(&lost) {
             let mut days = part.days(row.id);
             days.lose(*lost, &Why::BeyondRetention);
             batch = days.write(batch, row.id, Some(&repository.name), period);
         }
-        ctx.commit(batch).await?;
+        // What was answered in full is kept at once; of what is unchanged several go together.
+        let is_news = ctx.http.counters().bytes > bytes;
+        if is_news || batch.answers.len() + batch.gaps.len() >= AT_ONCE {
+            bytes = ctx.http.counters().bytes;
+            ctx.commit(std::mem::take(&mut batch)).await?;
+        }
     }
     let (days, outcomes) = totals.finish(readable);
-    let mut batch = Batch::new();
     for ((row, lost), mut days) in rows.iter().zip(&lost).zip(days) {
         days.lose(*lost, &Why::BeyondRetention);
         batch = days.write(batch, row.id, None, period);
@@ -81,61 +92,87 @@ async fn read(
     Ok(outcomes)
 }
 
-/// The part of a repository that could not be read. Gives back what concerns the whole connection.
-async fn without(
-    ctx: &Context,
-    error: Error,
+/// One reading of one repository after another, and how often it was refused on the way.
+struct Tries<'a> {
+    ctx: &'a Context,
     reading: Reading,
-    repository: &Repository,
-    readable: Period,
-) -> Result<Part, Error> {
-    Ok(match missing(ctx, error, reading, repository).await? {
-        Missing::Why(why) => Part::without(readable, reading, &why),
-        Missing::Absent(reason) => Part::absent(readable, reading, reason),
-    })
+    refused_again: u32,
+    /// What was refused the last time is not refused any more.
+    granted: bool,
 }
 
-/// Why a repository's reading gave nothing.
-pub(super) enum Missing {
-    /// It could not be had, so the total cannot either.
-    Why(Why),
-    /// The repository has no such thing, so the total is whole without it.
-    Absent(String),
-}
-
-/// What an error says about one repository. Gives it back where nothing else of the run can succeed either.
-pub(super) async fn missing(
-    ctx: &Context,
-    error: Error,
-    reading: Reading,
-    repository: &Repository,
-) -> Result<Missing, Error> {
-    let name = &repository.name;
-    if error.kind() == FailureKind::Unauthorized {
-        // Without a token GitHub answers 401 where a token is needed. With a refused one it does so everywhere.
-        api::repository(&ctx.http, name).await?;
-        return Ok(Missing::Why(Why::Unsupported(format!(
-            "{name}: this needs a token with the permission {}",
-            reading.permission()
-        ))));
-    }
-    if error.is_connection_wide() {
-        return Err(error);
-    }
-    Ok(match (error.kind(), error.status()) {
-        (_, Some(410)) if reading == Reading::Issues => {
-            Missing::Absent(format!("{name}: issues are switched off in this repository"))
+impl Tries<'_> {
+    /// What is known of a repository's days: read now, or by an earlier run where they are settled.
+    async fn of(&mut self, repository: &mut Repository, days: Period, batch: &mut Batch) -> Result<Part, Error> {
+        let (ctx, reading) = (self.ctx, self.reading);
+        let mut part = Part::new(days);
+        if reading == Reading::Counts {
+            lists::counts(ctx, repository, &mut part, batch).await?;
         }
-        (_, Some(451)) => Missing::Why(Why::Unsupported(format!("{name}: GitHub blocks it for legal reasons"))),
-        (FailureKind::Forbidden, _) => {
-            Missing::Why(Why::Failed(Error::new(FailureKind::Forbidden, refusal(&error, reading, name))))
+        let found = match &repository.found {
+            Ok(_) if reading == Reading::Counts => return Ok(part),
+            Ok(found) => found.clone(),
+            Err(why) => {
+                part.lose_all(days, reading, why);
+                return Ok(part);
+            }
+        };
+        let before = Past::load(ctx, reading, found.id).await?;
+        let mut past = before.clone();
+        let open = if ctx.forced { days } else { past.open_days(days) };
+        let is_known =
+            open.is_empty() || !ctx.forced && past.is_unchanged(reading, found.state(ctx), open, ctx.today());
+        let read = if is_known { Ok(None) } else { self.ask(repository, &found, open, &mut past).await? };
+        part = match &read {
+            Ok(Some(Read { part, covered })) => {
+                past.take(reading, part, *covered, ctx.today());
+                let mut known = past.part(reading, days)?;
+                known.lose_as(part, open, reading);
+                known
+            }
+            Ok(None) | Err(_) => past.part(reading, days)?,
+        };
+        match read {
+            Ok(_) => {}
+            Err(Missing::Why(why)) => part.lose_all(open, reading, &why),
+            Err(Missing::Absent(reason)) => part.be_absent(open, reading, reason),
         }
-        _ => Missing::Why(Why::Failed(error.context("repository", name))),
-    })
-}
+        *batch = past.save(std::mem::take(batch), reading, found.id, &before)?;
+        Ok(part)
+    }
 
-/// The sentence for a missing permission.
-pub(super) fn refusal(error: &Error, reading: Reading, name: &str) -> String {
-    let said = error.provider_message().map(|said| format!(" (GitHub: {said})")).unwrap_or_default();
-    format!("{name}: the token lacks the permission {}{said}", reading.permission())
+    /// Asks for days of a repository, unless it is clear what the answer would be.
+    async fn ask(
+        &mut self,
+        repository: &Repository,
+        found: &Found,
+        open: Period,
+        past: &mut Past,
+    ) -> Result<Result<Option<Read>, Missing>, Error> {
+        let (ctx, reading) = (self.ctx, self.reading);
+        if reading == Reading::Issues && found.state(ctx).is_some_and(|state| state.has_issues == Some(false)) {
+            return Ok(Err(Missing::Absent(switched_off(&repository.name))));
+        }
+        let was_refused = past.refusal(ctx.today()).map(|(lack, is_of_today)| (lack.clone(), is_of_today));
+        if let Some((lack, is_of_today)) = was_refused.clone().filter(|_| !ctx.forced) {
+            // The window that ends today has tried it, or will.
+            let is_newest = open.contains(ctx.today());
+            let is_enough = is_of_today && !self.granted && self.refused_again >= TRIED_AGAIN;
+            if !is_newest || is_enough {
+                return Ok(Err(Missing::from(lack)));
+            }
+        }
+        let error = match lists::read(ctx, reading, found, open, past).await {
+            Ok(read) => {
+                self.granted |= was_refused.is_some();
+                return Ok(Ok(Some(read)));
+            }
+            Err(error) => error,
+        };
+        let missing = missing(ctx, error, reading, repository, found).await?;
+        let lack = missing.lack();
+        self.refused_again += u32::from(lack.is_some() && was_refused.is_some());
+        past.refuse(lack, ctx.today());
+        Ok(Err(missing))
+    }
 }

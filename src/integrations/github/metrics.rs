@@ -7,6 +7,7 @@ pub(super) const NEW_STARS: &str = "github_new_stars";
 pub(super) const FORKS: &str = "github_forks";
 pub(super) const WATCHERS: &str = "github_watchers";
 pub(super) const COMMITS: &str = "github_commits";
+pub(super) const CONTRIBUTORS: &str = "github_contributors";
 pub(super) const OPEN_ISSUES: &str = "github_open_issues";
 pub(super) const OPEN_PRS: &str = "github_open_prs";
 pub(super) const ISSUES_OPENED: &str = "github_issues_opened";
@@ -18,6 +19,7 @@ pub(super) const RELEASES: &str = "github_releases";
 pub(super) const RELEASE_DOWNLOADS: &str = "github_release_downloads";
 pub(super) const WORKFLOW_RUNS: &str = "github_workflow_runs";
 pub(super) const WORKFLOW_SUCCESS_RATE: &str = "github_workflow_success_rate";
+pub(super) const WORKFLOW_DURATION: &str = "github_workflow_duration";
 pub(super) const TRAFFIC_VIEWS: &str = "github_traffic_views";
 pub(super) const TRAFFIC_UNIQUE_VIEWS: &str = "github_traffic_unique_views";
 pub(super) const TRAFFIC_CLONES: &str = "github_traffic_clones";
@@ -25,6 +27,8 @@ pub(super) const TRAFFIC_UNIQUE_CLONES: &str = "github_traffic_unique_clones";
 
 /// How many days back GitHub shows traffic, today included.
 const TRAFFIC_DAYS: u16 = 14;
+/// How many days after its end a day is read again, but for traffic.
+pub(super) const SETTLES_AFTER_DAYS: u16 = 2;
 
 /// What is read together. If the reading of a repository fails, exactly its metrics fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +85,12 @@ impl Reading {
         }
     }
 
+    /// Whether days that are settled are kept, so that they are read once. The other lists are short, have no past, or
+    /// are read whole each time.
+    pub(super) fn has_past(self) -> bool {
+        matches!(self, Self::Commits | Self::Issues | Self::Pulls | Self::Workflows | Self::Stars)
+    }
+
     /// The metrics that it feeds.
     pub(super) fn rows(self) -> impl Iterator<Item = &'static Row> {
         METRICS.iter().filter(move |row| row.reading == self)
@@ -111,15 +121,15 @@ impl Row {
 
     /// The row as the host knows it.
     pub(super) fn definition(&self) -> Definition {
-        let (unit, valid) = match self.kind {
-            Kind::Ratio => (Unit::Percent, ValidRange::Share),
-            Kind::Statistic => (Unit::Seconds, ValidRange::NotNegative),
+        let (unit, valid) = match (self.kind, self.id) {
+            (_, WORKFLOW_DURATION) | (Kind::Statistic, _) => (Unit::Seconds, ValidRange::NotNegative),
+            (Kind::Ratio, _) => (Unit::Percent, ValidRange::Share),
             _ => (Unit::Count, ValidRange::NotNegative),
         };
         let settles_after_days = match (self.kind, self.reading.stream()) {
             (Kind::Level, _) => 0,
             (_, "traffic") => TRAFFIC_DAYS,
-            _ => 2,
+            _ => SETTLES_AFTER_DAYS,
         };
         Definition {
             id: self.id.to_owned(),
@@ -162,7 +172,7 @@ use Kind::{Distinct, Flow, Level, Ratio, Statistic};
 use Polarity::{DownIsGood, Neutral, UpIsGood};
 
 /// All metrics, in the order of the catalogue.
-pub(super) static METRICS: [Row; 20] = [
+pub(super) static METRICS: [Row; 22] = [
     row(STARS, Reading::Counts, Level, UpIsGood, ("popularity", "Stars", "Stars that stand.")),
     row(
         NEW_STARS,
@@ -193,6 +203,18 @@ pub(super) static METRICS: [Row; 20] = [
         Flow,
         UpIsGood,
         ("code", "Commits", "Commits on the default branch, on the day they were committed (not authored)."),
+    ),
+    row(
+        CONTRIBUTORS,
+        Reading::Commits,
+        Distinct,
+        UpIsGood,
+        (
+            "code",
+            "Contributors",
+            "Different authors of the commits of the day: GitHub accounts, else e-mail addresses, else names. The total \
+             counts each once, however many repositories. Cannot be added over days.",
+        ),
     ),
     row(
         OPEN_ISSUES,
@@ -277,6 +299,18 @@ pub(super) static METRICS: [Row; 20] = [
             "automation",
             "Workflow success rate",
             "Successful runs out of those that succeeded, failed or timed out. Cancelled and skipped ones are neither.",
+        ),
+    ),
+    row(
+        WORKFLOW_DURATION,
+        Reading::Workflows,
+        Ratio,
+        DownIsGood,
+        (
+            "automation",
+            "Workflow duration",
+            "Mean time from start to end of the runs created on the day that are completed, however they ended; of a run \
+             that was repeated, the last attempt. Of several days or repositories it is the mean of all their runs.",
         ),
     ),
     row(TRAFFIC_VIEWS, Reading::Views, Flow, UpIsGood, ("traffic", "Views", "Views of the repository's pages.")),

@@ -8,9 +8,12 @@ mod descriptor;
 mod fetch;
 mod lists;
 mod metrics;
+mod past;
+mod refusal;
 mod repositories;
 mod series;
 mod settings;
+mod stars;
 #[cfg(test)]
 mod tests;
 mod totals;

@@ -1,26 +1,37 @@
 //! Which repositories are measured, and what they are called at GitHub by now.
+//!
+//! A repository is its number. Its name may change, and the old one may be taken by another repository, which must not go
+//! on with the series of the first.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    api::{self, Listed},
+    api::{self, Listed, Owned},
+    metrics::Reading,
+    refusal::{self, Lack},
     settings::Measured,
 };
 use crate::{
-    integrations::{Batch, Context, Error, Order, Record},
+    http::Pages,
+    integrations::{Batch, Context, Error, Order, Record, Why},
     metric::FailureKind,
 };
 
-/// The stream whose records say what a repository is called, so that only its own stream has to ask.
+/// The stream whose records say what a repository is called and how it stands, so that only its own stream has to ask.
 pub(super) const STREAM: &str = "repositories";
 
 /// A repository that is measured.
 #[derive(Debug, Clone)]
 pub(super) struct Repository {
-    /// What its series are called: as configured, also after it was renamed. Of an owner's: its present name.
+    /// What its series are called: as configured, or of an owner's as it was first found; also after it was renamed.
     pub(super) name: String,
     /// Where it is found, or why it is not.
-    pub(super) found: Result<Found, Error>,
+    pub(super) found: Result<Found, Why>,
+    /// What GitHub just said of it, where it was asked.
+    pub(super) fresh: Option<api::Repository>,
 }
 
 /// What GitHub calls it.
@@ -30,103 +41,285 @@ pub(super) struct Found {
     pub(super) id: u64,
     /// Its present name. A redirect from the old one may lose the query, so it is not relied upon for lists.
     pub(super) full_name: String,
+    /// How it stood when it was last asked for.
+    pub(super) state: Option<State>,
+}
+
+/// What may prove that nothing happened in a repository.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct State {
+    /// The instant of the run that saw it, in milliseconds. In another run it proves nothing.
+    seen_at_ms: i64,
+    pub(super) pushed_at: Option<Timestamp>,
+    pub(super) updated_at: Option<Timestamp>,
+    pub(super) default_branch: Option<String>,
+    pub(super) archived: bool,
+    pub(super) has_issues: Option<bool>,
+    pub(super) stars: i64,
+}
+
+/// What is kept of a repository, under the name of its series.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Entry {
+    /// Where it was found the last time it was.
+    found: Option<Found>,
+    /// Why it is not found now.
+    lost: Option<Lack>,
+    /// An owner has it no more; its name stays its own.
+    #[serde(default)]
+    gone: bool,
 }
 
 impl Found {
-    /// The record under a repository's name.
-    pub(super) fn record(&self, name: &str) -> Result<Record, Error> {
+    fn new(ctx: &Context, asked: &str, fresh: &api::Repository) -> Self {
+        let state = State {
+            seen_at_ms: ctx.now.as_millisecond(),
+            pushed_at: fresh.pushed_at,
+            updated_at: fresh.updated_at,
+            default_branch: fresh.default_branch.clone(),
+            archived: fresh.archived,
+            has_issues: fresh.has_issues,
+            stars: fresh.stargazers_count,
+        };
+        // The same address gives the kept answer; how it is written makes no difference to GitHub.
+        let is_same = asked.eq_ignore_ascii_case(&fresh.full_name);
+        let full_name = if is_same { asked.to_owned() } else { fresh.full_name.clone() };
+        Self { id: fresh.id, full_name, state: Some(state) }
+    }
+
+    /// How it stands, if this run has seen it.
+    pub(super) fn state(&self, ctx: &Context) -> Option<&State> {
+        self.state.as_ref().filter(|state| state.seen_at_ms == ctx.now.as_millisecond())
+    }
+}
+
+impl Entry {
+    /// What says nothing counts as not there.
+    fn parse(record: &Record) -> Option<Self> {
+        let entry: Self = serde_json::from_slice(&record.bytes).ok()?;
+        (entry.found.is_some() || entry.lost.is_some()).then_some(entry)
+    }
+
+    fn record(&self, name: &str) -> Result<Record, Error> {
         let bytes = serde_json::to_vec(self).map_err(|error| Error::internal(format!("writing a record: {error}")))?;
         Ok(Record { key: name.to_owned(), group: String::new(), bytes })
     }
 
-    fn parse(record: &Record) -> Option<Self> {
-        serde_json::from_slice(&record.bytes).ok()
+    fn of(found: Found) -> Self {
+        Self { found: Some(found), ..Self::default() }
     }
-}
 
-/// The repositories to read, one after another. What earlier runs found out is not asked again, but for an owner's list
-/// when `relist` is set.
-pub(super) async fn resolve(ctx: &Context, measured: &Measured, relist: bool) -> Result<Vec<Repository>, Error> {
-    match measured {
-        Measured::Repositories(names) => resolve_names(ctx, names).await,
-        Measured::Owner(owner) => {
-            let known = if relist { Vec::new() } else { known(ctx).await? };
-            if !known.is_empty() {
-                return Ok(known);
-            }
-            let (_, listed) = of_owner(ctx, owner).await?;
-            if listed.kept.is_empty() {
-                return Err(Error::not_found(format!("{owner} has no repository that can be read")));
-            }
-            let mut batch = Batch::new().clear(STREAM);
-            let mut repositories = Vec::with_capacity(listed.kept.len());
-            for one in listed.kept {
-                let found = Found { id: one.id, full_name: one.full_name };
-                batch = batch.upsert(STREAM, found.record(&found.full_name)?);
-                repositories.push(Repository { name: found.full_name.clone(), found: Ok(found) });
-            }
-            ctx.commit(batch).await?;
-            Ok(repositories)
+    /// What is known without asking.
+    fn known(&self) -> Option<Result<Found, Why>> {
+        match (&self.lost, &self.found) {
+            (Some(lost), _) => Some(Err(lost.why())),
+            (None, found) => found.clone().map(Ok),
         }
     }
 }
 
-async fn resolve_names(ctx: &Context, names: &[String]) -> Result<Vec<Repository>, Error> {
+/// The repositories to read, one after another. What earlier runs found out is asked again when `anew` is set, as it is
+/// once a run: what a list of names lacks, and the list of an owner.
+pub(super) async fn resolve(ctx: &Context, measured: &Measured, anew: bool) -> Result<Vec<Repository>, Error> {
+    match measured {
+        Measured::Repositories(names) => resolve_names(ctx, names, anew).await,
+        Measured::Owner(owner) => {
+            let entries = entries(ctx).await?;
+            if !anew && entries.values().any(|entry| !entry.gone) {
+                let present = entries.into_iter().filter(|(_, entry)| !entry.gone);
+                let known = present.filter_map(|(name, entry)| Some((name, entry.known()?)));
+                return Ok(known.map(|(name, found)| Repository { name, found, fresh: None }).collect());
+            }
+            resolve_owner(ctx, owner, entries).await
+        }
+    }
+}
+
+async fn resolve_names(ctx: &Context, names: &[String], anew: bool) -> Result<Vec<Repository>, Error> {
     let records = ctx.records(STREAM, names).await?;
-    let mut batch = Batch::new();
     let mut repositories = Vec::with_capacity(names.len());
     for name in names {
-        let known = records.iter().find(|record| record.key == *name).and_then(Found::parse);
-        let found = match known {
-            Some(found) => Ok(found),
-            None => find(ctx, name).await,
-        };
-        match &found {
-            Ok(found) => batch = batch.upsert(STREAM, found.record(name)?),
-            Err(error) if error.is_connection_wide() => return Err(error.clone()),
-            Err(_) => {}
+        let entry = records.iter().find(|record| record.key == *name).and_then(Entry::parse).unwrap_or_default();
+        let known = entry.known().filter(|known| known.is_ok() || !(anew || ctx.forced));
+        if let Some(found) = known {
+            repositories.push(Repository { name: name.clone(), found, fresh: None });
+            continue;
         }
-        repositories.push(Repository { name: name.clone(), found });
+        let number = entry.found.as_ref().map(|found| found.id);
+        let looked_up = match look_up(ctx, name, number).await {
+            Err(error) if error.is_connection_wide() => return Err(error),
+            looked_up => looked_up,
+        };
+        let (found, fresh) = match looked_up {
+            Ok((found, fresh)) => (Ok(found), Some(fresh)),
+            Err(error) => (Err(refusal::why(error, Reading::Counts, name)), None),
+        };
+        if let Some(record) = note(name, &entry, &found)? {
+            ctx.commit(Batch::new().upsert(STREAM, record)).await?;
+        }
+        repositories.push(Repository { name: name.clone(), found, fresh });
     }
-    if !batch.records.is_empty() {
-        ctx.commit(batch).await?;
-    }
-    refuse_twice(&repositories)?;
+    refuse_twice(repositories.iter().filter_map(|one| Some((one.name.as_str(), one.found.as_ref().ok()?.id))))?;
     Ok(repositories)
+}
+
+/// What to keep of where a repository was found, or that it was not, if that is news.
+fn note(name: &str, before: &Entry, found: &Result<Found, Why>) -> Result<Option<Record>, Error> {
+    let entry = match found {
+        Ok(found) => Entry::of(found.clone()),
+        // A state that was not seen again proves nothing.
+        Err(why) => Entry {
+            found: before.found.clone().map(|found| Found { state: None, ..found }),
+            lost: Lack::of(why),
+            gone: false,
+        },
+    };
+    if entry == *before { Ok(None) } else { entry.record(name).map(Some) }
 }
 
 /// Looks for a repository under the name that a user gave.
 pub(super) async fn find(ctx: &Context, name: &str) -> Result<Found, Error> {
-    let repository = api::repository(&ctx.http, name).await?;
-    Ok(Found { id: repository.id, full_name: repository.full_name })
+    Ok(look_up(ctx, name, None).await?.0)
 }
 
-/// An old and a new name of one repository would count it twice.
-pub(super) fn refuse_twice(repositories: &[Repository]) -> Result<(), Error> {
-    let mut ids = std::collections::BTreeMap::new();
-    for repository in repositories {
-        let Ok(found) = &repository.found else { continue };
-        if let Some(other) = ids.insert(found.id, &repository.name) {
+/// Looks for a repository under a name. With its number, the name may belong to another one by now.
+async fn look_up(ctx: &Context, name: &str, number: Option<u64>) -> Result<(Found, api::Repository), Error> {
+    let mut fresh = api::repository(&ctx.http, name).await?;
+    if let Some(number) = number.filter(|number| *number != fresh.id) {
+        fresh = api::repository_by_number(&ctx.http, number).await.map_err(|error| match error.kind() {
+            FailureKind::NotFound => Error::not_found(format!(
+                "{name} is the name of another repository now, and the one that was measured is gone; connect again to \
+                 measure the one that has its name"
+            )),
+            _ => error,
+        })?;
+    }
+    if !fresh.full_name.eq_ignore_ascii_case(name) {
+        // Asked once under its new name, so that the next run hears there that nothing changed.
+        let renamed = api::repository(&ctx.http, &fresh.full_name).await;
+        fresh = renamed.ok().filter(|renamed| renamed.id == fresh.id).unwrap_or(fresh);
+    }
+    Ok((Found::new(ctx, name, &fresh), fresh))
+}
+
+/// What GitHub says of a repository now, if it is found. This is where a new name, and that it is gone, are noticed; what
+/// is to be kept of it goes to the batch.
+pub(super) async fn refresh(
+    ctx: &Context,
+    repository: &mut Repository,
+    batch: &mut Batch,
+) -> Result<Option<api::Repository>, Error> {
+    if let Some(fresh) = repository.fresh.take() {
+        return Ok(Some(fresh));
+    }
+    let Ok(known) = repository.found.clone() else { return Ok(None) };
+    let looked_up = match look_up(ctx, &known.full_name, Some(known.id)).await {
+        // Its name leads nowhere any more; its number may.
+        Err(error) if error.status() == Some(404) => match api::repository_by_number(&ctx.http, known.id).await {
+            Ok(fresh) => look_up(ctx, &fresh.full_name, Some(known.id)).await,
+            Err(_) => Err(error),
+        },
+        looked_up => looked_up,
+    };
+    let (found, fresh) = match looked_up {
+        Err(error) if error.is_connection_wide() => return Err(error),
+        Err(error) => (Err(refusal::why(error, Reading::Counts, &repository.name)), None),
+        Ok((found, fresh)) => (Ok(found), Some(fresh)),
+    };
+    if let Some(record) = note(&repository.name, &Entry::of(known), &found)? {
+        *batch = std::mem::take(batch).upsert(STREAM, record);
+    }
+    repository.found = found;
+    Ok(fresh)
+}
+
+/// An old and a new name of one repository would count it twice. Takes names with their numbers.
+pub(super) fn refuse_twice<'a>(repositories: impl Iterator<Item = (&'a str, u64)>) -> Result<(), Error> {
+    let mut ids = BTreeMap::new();
+    for (name, id) in repositories {
+        if let Some(other) = ids.insert(id, name) {
             return Err(Error::invalid_settings(format!(
-                "repositories: {other} and {} are the same repository; leave one of them out",
-                repository.name
+                "repositories: {other} and {name} are the same repository; leave one of them out"
             )));
         }
     }
     Ok(())
 }
 
-async fn known(ctx: &Context) -> Result<Vec<Repository>, Error> {
+/// Lists an owner's repositories. Each keeps the name of its series, whatever it is called by now; a new one that has the
+/// name of another's series gets its number behind it.
+async fn resolve_owner(
+    ctx: &Context,
+    owner: &str,
+    mut entries: BTreeMap<String, Entry>,
+) -> Result<Vec<Repository>, Error> {
+    let (account, mut pages) = of_owner(ctx, owner).await?;
+    let mut list = OwnersList::default();
+    while let Some(page) = pages.next().await? {
+        list.take(page.body);
+        ctx.commit(Batch::new()).await?;
+    }
+    let before = entries.clone();
+    let number = |entry: &Entry| entry.found.as_ref().map(|found| found.id);
+    let mut names: BTreeMap<u64, String> =
+        entries.iter().filter_map(|(name, entry)| Some((number(entry)?, name.clone()))).collect();
+    let listed: BTreeSet<u64> = list.kept.iter().map(|one| one.id).collect();
+    for entry in entries.values_mut().filter(|entry| number(entry).is_none_or(|id| !listed.contains(&id))) {
+        match number(entry).filter(|_| !entry.gone) {
+            Some(id) => match still_owned(ctx, &account, id).await? {
+                Some(one) => list.kept.push(one),
+                None => entry.gone = true,
+            },
+            None => entry.gone = true,
+        }
+    }
+    if list.kept.is_empty() {
+        return Err(Error::not_found(format!("{owner} has no repository that can be read")));
+    }
+    let mut repositories = Vec::with_capacity(list.kept.len());
+    for one in list.kept {
+        let name = names.remove(&one.id).unwrap_or_else(|| match entries.contains_key(&one.full_name) {
+            true => format!("{} ({})", one.full_name, one.id),
+            false => one.full_name.clone(),
+        });
+        let entry = entries.entry(name.clone()).or_default();
+        let state = entry.found.take().and_then(|found| found.state);
+        let found = Found { id: one.id, full_name: one.full_name, state };
+        (entry.found, entry.gone) = (Some(found.clone()), false);
+        repositories.push(Repository { name, found: Ok(found), fresh: None });
+    }
+    let mut batch = Batch::new();
+    for (name, entry) in entries.iter().filter(|(name, entry)| before.get(*name) != Some(*entry)) {
+        batch = batch.upsert(STREAM, entry.record(name)?);
+    }
+    ctx.commit(batch).await?;
+    Ok(repositories)
+}
+
+/// A repository that an owner's list does not show any more. A list that shrinks while it is read may pass one over, so
+/// that its own word counts.
+async fn still_owned(ctx: &Context, owner: &api::Owner, id: u64) -> Result<Option<Listed>, Error> {
+    match api::repository_by_number(&ctx.http, id).await {
+        Ok(fresh) => {
+            let (its_owner, _) = fresh.full_name.split_once('/').unwrap_or_default();
+            let is_owned = its_owner.eq_ignore_ascii_case(&owner.login);
+            Ok(is_owned.then_some(Listed { id, full_name: fresh.full_name, fork: false }))
+        }
+        Err(error) if error.is_connection_wide() || error.kind() == FailureKind::Unavailable => Err(error),
+        Err(_) => Ok(None),
+    }
+}
+
+async fn entries(ctx: &Context) -> Result<BTreeMap<String, Entry>, Error> {
     const AT_ONCE: u32 = 500;
-    let mut repositories = Vec::new();
+    let mut entries = BTreeMap::new();
     let mut last: Option<Record> = None;
     loop {
         let records = ctx.scan(STREAM, Order::Key, last.as_ref(), AT_ONCE).await?;
-        let found = records.iter().filter_map(|record| Some((record.key.clone(), Found::parse(record)?)));
-        repositories.extend(found.map(|(name, found)| Repository { name, found: Ok(found) }));
+        entries.extend(records.iter().filter_map(|record| Some((record.key.clone(), Entry::parse(record)?))));
         last = records.into_iter().next_back();
         if last.is_none() {
-            return Ok(repositories);
+            return Ok(entries);
         }
     }
 }
@@ -138,38 +331,37 @@ pub(super) struct OwnersList {
     pub(super) forks: usize,
 }
 
-/// Lists the repositories of a user or an organisation.
-pub(super) async fn of_owner(ctx: &Context, owner: &str) -> Result<(api::Owner, OwnersList), Error> {
+impl OwnersList {
+    /// Adds a page of them.
+    pub(super) fn take(&mut self, page: Vec<Listed>) {
+        let (forks, kept): (Vec<Listed>, Vec<Listed>) = page.into_iter().partition(|one| one.fork);
+        self.forks += forks.len();
+        for one in kept {
+            // A list that grows while it is read repeats what it showed.
+            if self.kept.iter().all(|known| known.id != one.id) {
+                self.kept.push(one);
+            }
+        }
+    }
+}
+
+/// The pages of the repositories of a user or an organisation.
+pub(super) async fn of_owner(
+    ctx: &Context,
+    owner: &str,
+) -> Result<(api::Owner, Pages<Vec<Listed>, impl api::Follow<Vec<Listed>> + use<>>), Error> {
     let http = &ctx.http;
     let owner = api::owner(http, owner).await.map_err(|error| match error.kind() {
         FailureKind::NotFound => Error::not_found(format!("GitHub has no user or organisation \"{owner}\"")),
         _ => error,
     })?;
-    let mut list = OwnersList::default();
-    let mut take = |page: Vec<Listed>| {
-        let (forks, kept): (Vec<Listed>, Vec<Listed>) = page.into_iter().partition(|one| one.fork);
-        list.forks += forks.len();
-        list.kept.extend(kept);
+    let list = match owner.kind.as_str() {
+        "Organization" => Owned::ByOrganisation(&owner.login),
+        _ if is_own(ctx, &owner).await? => Owned::ByTokensUser,
+        _ => Owned::ByUser(&owner.login),
     };
-    if owner.kind == "Organization" {
-        let mut pages = api::organisation_repositories(http, &owner.login);
-        while let Some(page) = pages.next().await? {
-            take(page.body);
-        }
-    } else if is_own(ctx, &owner).await? {
-        let mut pages = api::own_repositories(http);
-        while let Some(page) = pages.next().await? {
-            take(page.body);
-        }
-    } else {
-        let mut pages = api::user_repositories(http, &owner.login);
-        while let Some(page) = pages.next().await? {
-            take(page.body);
-        }
-    }
-    list.kept.sort_by_key(|one| one.id);
-    list.kept.dedup_by_key(|one| one.id);
-    Ok((owner, list))
+    let pages = api::owned(http, list);
+    Ok((owner, pages))
 }
 
 /// Whether the token is the owner's own. GitHub shows a user's private repositories in no other list.

@@ -1,41 +1,55 @@
 //! Days of a metric, of one repository or of all: what is known of them and, for the others, why not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::metrics::{self, Reading, Row};
 use crate::{
     integrations::{Batch, Error, Why},
-    metric::{Answer, Day, Kind, Period, Sample, Scope, Value, Zone, combine},
+    metric::{Answer, Day, Kind, Period, Sample, Scope, Value, Zone},
 };
 
-/// What a day holds.
-#[derive(Debug, Clone, PartialEq)]
-enum Cell {
-    /// A value that parts add to, as far as the metric's kind allows.
-    Value(Value),
-    /// Lengths in milliseconds; the value is the median of all of them, so parts are pooled.
+/// What a day holds. Parts are kept as they are, so that several repositories' days join without loss.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) enum Cell {
+    /// So many. Distinct counts of which no more is known do not join.
+    Count(i64),
+    /// A quotient.
+    Ratio { numerator: i64, denominator: i64 },
+    /// Lengths in milliseconds; the value is the median of all of them.
     Lengths(Vec<i64>),
+    /// Different ones; the value is how many, each once.
+    Members(BTreeSet<u64>),
 }
 
 impl Cell {
     fn join(&mut self, other: &Self, kind: Kind) -> Result<(), Error> {
+        let sum = |a: i64, b: i64| {
+            a.checked_add(b).ok_or_else(|| Error::invalid_response("a sum of what was answered does not fit 64 bits"))
+        };
         match (self, other) {
-            (Self::Lengths(mine), Self::Lengths(more)) => mine.extend(more),
-            (Self::Value(mine), Self::Value(more)) => {
-                let sum = combine::total(kind, &[*mine, *more]).map_err(|e| Error::invalid_response(e.to_string()))?;
-                *mine = sum.unwrap_or(*mine);
+            (Self::Count(_), Self::Count(_)) if kind == Kind::Distinct => {
+                return Err(Error::invalid_response("two counts of different visitors on one day cannot be added"));
             }
-            _ => return Err(Error::internal("a value and a length of time were joined")),
+            (Self::Count(mine), Self::Count(more)) => *mine = sum(*mine, *more)?,
+            (Self::Ratio { numerator: a, denominator: b }, Self::Ratio { numerator: c, denominator: d }) => {
+                (*a, *b) = (sum(*a, *c)?, sum(*b, *d)?);
+            }
+            (Self::Lengths(mine), Self::Lengths(more)) => mine.extend(more),
+            (Self::Members(mine), Self::Members(more)) => mine.extend(more),
+            _ => return Err(Error::internal("what cannot be joined was joined")),
         }
         Ok(())
     }
 
     fn value(&self) -> Option<Value> {
         match self {
-            Self::Value(value) => Some(*value),
+            Self::Count(count) => Some(Value::Count(*count)),
+            Self::Ratio { numerator, denominator } => Value::ratio(*numerator, *denominator),
             Self::Lengths(lengths) => median(lengths).map(Value::Millis),
+            Self::Members(members) => i64::try_from(members.len()).ok().map(Value::Count),
         }
     }
 }
@@ -70,15 +84,24 @@ impl Days {
         }
     }
 
-    /// Adds a repository's days to those of all. What is unknown of one is unknown of all.
-    pub(super) fn absorb(&mut self, part: &Self, kind: Kind) -> Result<(), Error> {
-        for (day, cell) in &part.cells {
-            self.join(*day, cell, kind)?;
-        }
-        for (day, why) in &part.gaps {
-            self.lose(Period::single(*day), why);
-        }
-        Ok(())
+    /// Adds a repository's days to those of all.
+    pub(super) fn add(&mut self, part: &Self, kind: Kind) -> Result<(), Error> {
+        part.cells.iter().try_for_each(|(day, cell)| self.join(*day, cell, kind))
+    }
+
+    /// Takes over what is not known of a repository: it is not known of all either.
+    pub(super) fn lose_with(&mut self, part: &Self) {
+        part.gaps.iter().for_each(|(day, why)| self.lose(Period::single(*day), why));
+    }
+
+    /// What the days hold.
+    pub(super) fn cells(&self) -> &BTreeMap<Day, Cell> {
+        &self.cells
+    }
+
+    /// The days with a reason.
+    pub(super) fn gaps(&self) -> &BTreeMap<Day, Why> {
+        &self.gaps
     }
 
     fn join(&mut self, day: Day, cell: &Cell, kind: Kind) -> Result<(), Error> {
@@ -145,7 +168,7 @@ fn weight(why: &Why) -> u8 {
 pub(super) struct Part {
     period: Period,
     metrics: BTreeMap<&'static str, Days>,
-    absent: Option<String>,
+    absent: Option<(Period, String)>,
 }
 
 impl Part {
@@ -154,27 +177,35 @@ impl Part {
         Self { period, metrics: BTreeMap::new(), absent: None }
     }
 
-    /// None of it could be had.
-    pub(super) fn without(period: Period, reading: Reading, why: &Why) -> Self {
-        let mut part = Self::new(period);
-        reading.rows().for_each(|row| part.lose(row.id, period, why));
-        part
+    /// Puts a reason on days of all metrics of a reading.
+    pub(super) fn lose_all(&mut self, period: Period, reading: Reading, why: &Why) {
+        reading.rows().for_each(|row| self.lose(row.id, period, why));
     }
 
-    /// The repository has no such thing.
-    pub(super) fn absent(period: Period, reading: Reading, reason: String) -> Self {
-        let part = Self::without(period, reading, &Why::Unsupported(reason.clone()));
-        Self { absent: Some(reason), ..part }
+    /// Takes over what is not known of these days.
+    pub(super) fn lose_as(&mut self, other: &Self, days: Period, reading: Reading) {
+        for row in reading.rows() {
+            let gaps = other.days(row.id).gaps;
+            gaps.iter().filter(|(day, _)| days.contains(**day)).for_each(|(day, why)| {
+                self.lose(row.id, Period::single(*day), why);
+            });
+        }
     }
 
-    /// Why the repository has no such thing, if so.
-    pub(super) fn is_absent(&self) -> Option<&str> {
-        self.absent.as_deref()
+    /// The repository has no such thing on these days; what it had on others stands.
+    pub(super) fn be_absent(&mut self, period: Period, reading: Reading, reason: String) {
+        self.lose_all(period, reading, &Why::Unsupported(reason.clone()));
+        self.absent = Some((period, reason));
     }
 
-    /// The days that are read.
-    pub(super) fn period(&self) -> Period {
-        self.period
+    /// On which days the repository has no such thing, and why.
+    pub(super) fn absent(&self) -> Option<(Period, &str)> {
+        self.absent.as_ref().map(|(period, reason)| (*period, reason.as_str()))
+    }
+
+    /// From now on only what lies in this period is counted.
+    pub(super) fn count_only(&mut self, period: Period) {
+        self.period = period;
     }
 
     /// The days of a metric.
@@ -184,32 +215,53 @@ impl Part {
 
     /// One more on the day of an instant.
     pub(super) fn count(&mut self, metric: &'static str, at: Timestamp) -> Result<(), Error> {
-        self.add(metric, Day::of(at, &Zone::utc()), Value::Count(1))
+        self.add(metric, utc_day(at), &Cell::Count(1))
     }
 
-    /// Adds a value to a day.
-    pub(super) fn add(&mut self, metric: &'static str, day: Day, value: Value) -> Result<(), Error> {
-        self.join(metric, day, Cell::Value(value))
+    /// So many more on a day.
+    pub(super) fn amount(&mut self, metric: &'static str, day: Day, amount: i64) -> Result<(), Error> {
+        self.add(metric, day, &Cell::Count(amount))
+    }
+
+    /// More of what is divided, and of what it is divided by, on the day of an instant.
+    pub(super) fn ratio(
+        &mut self,
+        metric: &'static str,
+        at: Timestamp,
+        (numerator, denominator): (i64, i64),
+    ) -> Result<(), Error> {
+        self.add(metric, utc_day(at), &Cell::Ratio { numerator, denominator })
+    }
+
+    /// Somebody who is counted once a day.
+    pub(super) fn member(&mut self, metric: &'static str, at: Timestamp, member: u64) -> Result<(), Error> {
+        self.add(metric, utc_day(at), &Cell::Members(BTreeSet::from([member])))
     }
 
     /// Adds a length of time that ended at an instant.
     pub(super) fn length(&mut self, metric: &'static str, from: Timestamp, to: Timestamp) -> Result<(), Error> {
         let ms = to.as_millisecond().saturating_sub(from.as_millisecond());
-        self.join(metric, Day::of(to, &Zone::utc()), Cell::Lengths(vec![ms]))
+        self.add(metric, utc_day(to), &Cell::Lengths(vec![ms]))
+    }
+
+    /// Adds what a day holds to what it held.
+    pub(super) fn add(&mut self, metric: &'static str, day: Day, cell: &Cell) -> Result<(), Error> {
+        if !self.period.contains(day) {
+            return Ok(());
+        }
+        let kind = metrics::find(metric).map_or(Kind::Flow, |row| row.kind);
+        self.metrics.entry(metric).or_default().join(day, cell, kind)
     }
 
     /// Puts a reason on days of a metric.
     pub(super) fn lose(&mut self, metric: &'static str, period: Period, why: &Why) {
         self.metrics.entry(metric).or_default().lose(period, why);
     }
+}
 
-    fn join(&mut self, metric: &'static str, day: Day, cell: Cell) -> Result<(), Error> {
-        if !self.period.contains(day) {
-            return Ok(());
-        }
-        let kind = metrics::find(metric).map_or(Kind::Flow, |row| row.kind);
-        self.metrics.entry(metric).or_default().join(day, &cell, kind)
-    }
+/// The UTC day of an instant, by which everything is counted here.
+pub(super) fn utc_day(at: Timestamp) -> Day {
+    Day::of(at, &Zone::utc())
 }
 
 /// The days of a period before those that a metric's provider still shows.
@@ -257,15 +309,29 @@ mod tests {
             part.days(metrics::PR_MERGE_TIME)
         };
         let mut total = part(&[1, 2, 3]);
-        total.absorb(&part(&[10]), Kind::Statistic).unwrap();
+        total.add(&part(&[10]), Kind::Statistic).unwrap();
         // Of 1, 2, 3 and 10 hours; the mean of both medians would be 6.
         assert_eq!(total.value(day("2026-03-02")), Some(Value::Millis(2 * 3_600_000 + 1_800_000)));
     }
 
     #[test]
+    fn somebody_in_two_repositories_counts_once_in_their_total() {
+        let at: Timestamp = "2026-03-02T10:00:00Z".parse().unwrap();
+        let part = |people: &[u64]| {
+            let mut part = Part::new(march("01", "03"));
+            people.iter().for_each(|person| part.member(metrics::CONTRIBUTORS, at, *person).unwrap());
+            part.days(metrics::CONTRIBUTORS)
+        };
+        let mut total = part(&[1, 2, 2]);
+        assert_eq!(total.value(day("2026-03-02")), Some(Value::Count(2)));
+        total.add(&part(&[2, 3]), Kind::Distinct).unwrap();
+        assert_eq!(total.value(day("2026-03-02")), Some(Value::Count(3)));
+    }
+
+    #[test]
     fn every_day_is_written_once_as_answer_or_gap() {
         let mut part = Part::new(march("01", "06"));
-        part.add(metrics::COMMITS, day("2026-03-05"), Value::Count(3)).unwrap();
+        part.amount(metrics::COMMITS, day("2026-03-05"), 3).unwrap();
         let mut days = part.days(metrics::COMMITS);
         days.lose(march("01", "02"), &Why::BeyondRetention);
         days.lose(march("04", "04"), &Why::Unsupported("no".to_owned()));

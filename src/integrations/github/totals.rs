@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    metrics::Row,
+    metrics::{CONTRIBUTORS, Row},
     series::{Days, Part},
 };
 use crate::{
@@ -17,27 +17,33 @@ pub(super) struct Totals {
     days: BTreeMap<&'static str, Days>,
     outcomes: BTreeMap<&'static str, Outcome>,
     repositories: usize,
-    absent: Vec<String>,
+    /// How many repositories have no such thing, and on which days none of them has.
+    absent: usize,
+    nowhere: Option<(Period, String)>,
 }
 
 impl Totals {
     /// Totals of these metrics over so many repositories.
     pub(super) fn new(rows: &[&'static Row], repositories: usize) -> Self {
         let outcomes = rows.iter().map(|row| (row.id, Outcome::Ok)).collect();
-        Self { rows: rows.to_vec(), days: BTreeMap::new(), outcomes, repositories, absent: Vec::new() }
+        Self { rows: rows.to_vec(), days: BTreeMap::new(), outcomes, repositories, absent: 0, nowhere: None }
     }
 
     /// Takes a repository in. One that has no such thing leaves the totals whole.
     pub(super) fn add(&mut self, part: &Part) -> Result<(), Error> {
-        if let Some(reason) = part.is_absent() {
-            self.absent.push(reason.to_owned());
-            return Ok(());
+        if let Some((period, reason)) = part.absent() {
+            self.absent += 1;
+            let known = self.nowhere.take().unwrap_or_else(|| (period, reason.to_owned()));
+            self.nowhere = Some((known.0.intersect(period), known.1));
         }
         for row in &self.rows {
             let days = part.days(row.id);
-            note(&mut self.outcomes, row.id, &days);
+            if part.absent().is_none() {
+                note(&mut self.outcomes, row.id, &days);
+                self.days.entry(row.id).or_default().lose_with(&days);
+            }
             if !self.overlaps(row) {
-                self.days.entry(row.id).or_default().absorb(&days, row.kind)?;
+                self.days.entry(row.id).or_default().add(&days, row.kind)?;
             }
         }
         Ok(())
@@ -46,11 +52,11 @@ impl Totals {
     /// The totals in the order of the metrics, and their outcomes.
     pub(super) fn finish(mut self, period: Period) -> (Vec<Days>, BTreeMap<&'static str, Outcome>) {
         let mut totals = Vec::with_capacity(self.rows.len());
-        let nowhere = self.absent.first().filter(|_| self.absent.len() == self.repositories);
+        let nowhere = self.nowhere.as_ref().filter(|_| self.absent == self.repositories);
         for row in &self.rows {
             let mut days = self.days.remove(row.id).unwrap_or_default();
-            if let Some(reason) = nowhere {
-                days.lose(period, &Why::Unsupported(reason.clone()));
+            if let Some((absent, reason)) = nowhere {
+                days.lose(*absent, &Why::Unsupported(reason.clone()));
                 note(&mut self.outcomes, row.id, &days);
             }
             if self.overlaps(row) {
@@ -65,9 +71,9 @@ impl Totals {
         (totals, self.outcomes)
     }
 
-    /// Whether the repositories' values may hold the same visitor twice.
+    /// Whether the repositories' values may hold the same visitor twice. Who contributed is known by name.
     fn overlaps(&self, row: &Row) -> bool {
-        row.kind == Kind::Distinct && self.repositories > 1
+        row.kind == Kind::Distinct && row.id != CONTRIBUTORS && self.repositories > 1
     }
 }
 

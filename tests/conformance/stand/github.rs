@@ -37,7 +37,7 @@ pub(crate) fn stand() -> Stand {
         fake: field("token", WRONG),
         without: PERMISSIONS.iter().map(|(name, _)| (*name, lacking(name))).collect(),
         start,
-        endpoint: Endpoint { is: |path| path.ends_with("/commits"), feeds: &["github_commits"] },
+        endpoint: Endpoint { is: |path| path.ends_with("/commits"), feeds: &["github_commits", "github_contributors"] },
         lists: vec![
             list("commits", |path| path.ends_with("/commits"), None),
             list("issues", |path| path.ends_with("/issues"), None),

@@ -175,6 +175,7 @@ impl Builder {
             old_names: plan.old_names.iter().map(|name| (*name).to_owned()).collect(),
             private: plan.private,
             has_issues: plan.has_issues,
+            archived: false,
             description: plan.description.to_owned(),
             language: plan.language.map(str::to_owned),
             created: self.created,
@@ -295,11 +296,15 @@ impl Builder {
                 dice.weighted(&[(82, "success"), (11, "failure"), (4, "cancelled"), (1, "timed_out"), (2, "skipped")]);
             let done = ends <= self.now;
             let attempt = 1 + i64::from(dice.chance(5));
+            let id = ids.next() + 10_000_000_000;
+            // It waits for a machine, and a repeated one for somebody to repeat it; but not past its end.
+            let waits = if attempt > 1 { 31 + id % 9 } else { id % 30 };
             runs.push(Run {
-                id: ids.next() + 10_000_000_000,
+                id,
                 number,
                 name,
                 created: at,
+                started: at + SignedDuration::from_secs(i64::try_from(waits).unwrap_or(0)),
                 updated: if done { ends } else { at },
                 conclusion: done.then_some(conclusion),
                 attempt,
@@ -347,9 +352,13 @@ fn commit(dice: &mut Dice, committed: Timestamp) -> Commit {
         ["the importer", "invoices", "login", "the cache", "charts", "export", "retries", "settings"];
     // Rebased work was written before it was committed, some of it days before.
     let earlier = if dice.chance(30) { dice.between(60, 3 * DAY) } else { 0 };
+    let sha = dice.hex(40);
+    let author = usize::try_from(dice.between(0, 8)).unwrap_or(0);
     Commit {
-        sha: dice.hex(40),
-        author: usize::try_from(dice.between(0, 8)).unwrap_or(0),
+        sha,
+        author,
+        // The last of the people never told GitHub that address.
+        has_account: author < 8,
         authored: committed - SignedDuration::from_secs(earlier),
         committed,
         message: format!("{} {}", dice.pick(&VERBS), dice.pick(&THINGS)),

@@ -37,6 +37,8 @@ pub struct Repository {
     pub private: bool,
     /// Whether issues are switched on.
     pub has_issues: bool,
+    /// Read-only for everybody.
+    pub archived: bool,
     /// One line about it.
     pub description: String,
     /// The language of most of it.
@@ -77,6 +79,8 @@ pub struct Commit {
     pub sha: String,
     /// Place of the author among the people.
     pub author: usize,
+    /// Whether the author's address belongs to an account; else the name and the address are all that is known.
+    pub has_account: bool,
     /// When it was written.
     pub authored: Timestamp,
     /// When it came to the branch.
@@ -158,6 +162,8 @@ pub struct Run {
     pub name: &'static str,
     /// When it was asked for.
     pub created: Timestamp,
+    /// When its last attempt began.
+    pub started: Timestamp,
     /// When it last changed; the end of a completed one.
     pub updated: Timestamp,
     /// Its end, such as `success`; none while it is running.

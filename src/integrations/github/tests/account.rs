@@ -29,6 +29,7 @@ async fn an_owner_is_measured_without_forks_and_known_by_its_number() {
             vec![("github-authentication-token-expiration", "2026-12-01 10:00:00 UTC".to_owned())],
         ),
         "/user/repos" => json!([{ "id": 1, "full_name": "Octo/a", "fork": false }]).into(),
+        "/repos/Octo/a" => repository(1, "Octo/a").into(),
         _ => usual(call),
     })
     .await;

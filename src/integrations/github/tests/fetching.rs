@@ -132,6 +132,32 @@ async fn a_limit_said_with_403_ends_the_fetch_until_the_reset() {
     assert_eq!(values(&recorded, "github_commits", None), []);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_secondary_limit_of_unsaid_length_is_waited_for_once_and_then_handed_back() {
+    for status in [403, 429] {
+        let (address, calls) = provider(move |call| match call.path {
+            "/repos/octo/a/commits" => Reply(
+                status,
+                json!({ "message": "You have exceeded a secondary rate limit." }),
+                // The primary limit is far away, and so is its reset.
+                vec![("x-ratelimit-remaining", "4000".to_owned()), ("x-ratelimit-reset", "1773147600".to_owned())],
+            ),
+            _ => usual(call),
+        })
+        .await;
+        let begun = tokio::time::Instant::now();
+        let days = period("2026-03-09", "2026-03-10");
+        let (report, _) = try_fetch(address, &["octo/a"], &["github_commits"], days).await;
+        let error = report.unwrap_err();
+        assert_eq!(error.kind(), FailureKind::RateLimited);
+        let (waited, until) = (begun.elapsed(), error.retry_at().unwrap());
+        assert!((60..65).contains(&waited.as_secs()), "{waited:?}");
+        let now: jiff::Timestamp = NOW.parse().unwrap();
+        assert!((175..190).contains(&until.duration_since(now).as_secs()), "a minute, and two more: {until}");
+        assert_eq!(calls.lock().unwrap().iter().filter(|call| call.contains("/commits")).count(), 2);
+    }
+}
+
 #[tokio::test]
 async fn two_runs_of_a_day_ask_the_very_same_urls() {
     let (address, calls) = provider(usual).await;
@@ -144,29 +170,7 @@ async fn two_runs_of_a_day_ask_the_very_same_urls() {
         asked.push(calls.lock().unwrap().clone());
     }
     assert_eq!(asked[0], asked[1]);
-    assert_eq!(asked[0].len(), 11, "ten as the guide says, and one to find the repository: {asked:#?}");
-}
-
-#[tokio::test]
-async fn a_repository_is_looked_up_once_and_a_later_new_name_is_noticed() {
-    let (address, calls) = provider(|call| match call.path {
-        "/repos/octo/a" => repository(5, "octo/renamed").into(),
-        _ => usual(call),
-    })
-    .await;
-    let (ctx, recorder) = connect(address, json!({ "repositories": ["octo/a"] }));
-    let known = Found { id: 5, full_name: "octo/a".to_owned() };
-    ctx.commit(Batch::new().upsert(STREAM, known.record("octo/a").unwrap())).await.unwrap();
-    let days = period("2026-03-09", "2026-03-10");
-    let lookups = || calls.lock().unwrap().iter().filter(|call| *call == "/repos/octo/a").count();
-    Github.fetch_metrics(&ctx, &["github_commits".to_owned()], days).await.unwrap();
-    assert_eq!(lookups(), 0);
-    Github.fetch_metrics(&ctx, &["github_stars".to_owned()], days).await.unwrap();
-    Github.fetch_metrics(&ctx, &["github_commits".to_owned()], days).await.unwrap();
-    assert_eq!(lookups(), 1);
-    let commits: Vec<String> = calls.lock().unwrap().iter().filter(|call| call.contains("commits")).cloned().collect();
-    assert!(commits[0].starts_with("/repos/octo/a/") && commits[1].starts_with("/repos/octo/renamed/"), "{commits:?}");
-    assert_eq!(values(&recorder.recorded(), "github_commits", Some("octo/a")).len(), 4);
+    assert_eq!(asked[0].len(), 10, "as the guide says: {asked:#?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,6 +3,7 @@
 mod account;
 mod fetching;
 mod lists;
+mod names;
 
 use std::{
     collections::BTreeMap,
@@ -17,14 +18,10 @@ use axum::{
 };
 use serde_json::{Value as Json, json};
 
-use super::{
-    Github,
-    metrics::METRICS,
-    repositories::{Found, STREAM},
-};
+use super::{Github, metrics::METRICS};
 use crate::{
     integrations::{
-        AccountInfo, Batch, Context, Error, FetchReport, Integration, Outcome, Why, check_credentials,
+        AccountInfo, Context, Error, FetchReport, Integration, Outcome, Why, check_credentials,
         testing::{Recorded, Recorder, context},
     },
     metric::{FailureKind, Period, Scope},
