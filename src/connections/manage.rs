@@ -4,6 +4,7 @@ use serde_json::{Map, Value as Json};
 
 use super::{ConnectionView, Connections, Error, memory, options, session::tried, settings_of};
 use crate::{
+    fail_point,
     integrations::{FieldError, Settings},
     metric::FailureKind,
     store::{Connection, ConnectionKey, ConnectionSettings, Project},
@@ -11,6 +12,10 @@ use crate::{
 
 /// Sealed credentials that are re-wrapped in one go of a key rotation.
 const ROTATION_PAGE: u32 = 100;
+
+/// The fail points of a rotation.
+const REWRAP: &str = "new wrapping of credentials";
+const END: &str = "end of a key rotation";
 
 /// What a key rotation did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
@@ -123,14 +128,18 @@ impl Connections {
                 match self.vault.rewrap(&label, &memory::from_row(sealed.clone())) {
                     Ok(None) => {}
                     Ok(Some(newer)) => {
+                        fail_point::before(REWRAP).await;
                         let swapped = self.store.swap_credentials(key, &sealed, &memory::to_row(newer)).await?;
+                        fail_point::after(REWRAP).await;
                         rotation.rotated += u64::from(swapped);
                     }
                     Err(_) => rotation.unreadable.push(self.store.connection(key).await?.name),
                 }
             }
         }
+        fail_point::before(END).await;
         self.store.drop_all_kept().await?;
+        fail_point::after(END).await;
         Ok(rotation)
     }
 
@@ -140,16 +149,30 @@ impl Connections {
 
     fn view(&self, connection: &Connection) -> ConnectionView {
         let syncing = connection.lease_until.is_some_and(|until| until > self.clock.now());
+        let state = &connection.state;
+        // Of this process alone: others may have the key, and for them nothing is wrong.
+        let (name, reason) = match self.vault.key_ids().contains(&connection.key_id.as_str()) {
+            true => (state.state.clone(), state.reason.clone()),
+            false => ("credentials_unreadable".to_owned(), Some(unreadable(&connection.key_id))),
+        };
         ConnectionView {
             connection_id: connection.public_id,
             integration_id: connection.integration_id.clone(),
             name: connection.name.clone(),
-            state: if connection.paused { "paused".to_owned() } else { connection.state.state.clone() },
-            reason: connection.state.reason.clone(),
+            state: if connection.paused { "paused".to_owned() } else { name },
+            reason,
             until: connection.state.until,
             syncing,
             last_synced_at: connection.state.last_synced_at,
             next_sync_at: (!connection.paused).then_some(connection.state.due_at),
         }
     }
+}
+
+/// What is wrong, and the two ways out.
+fn unreadable(key_id: &str) -> String {
+    format!(
+        "its credentials are sealed with the master key {key_id}, which is not here; start dashtray with that key \
+         (DASHTRAY_MASTER_KEY takes several, separated by commas), or give new credentials with dashtray reconnect"
+    )
 }

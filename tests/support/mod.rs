@@ -3,4 +3,6 @@
 pub(crate) mod app;
 pub(crate) mod database;
 pub(crate) mod fake;
+pub(crate) mod points;
 pub(crate) mod postgres;
+pub(crate) mod summary;

@@ -1,6 +1,8 @@
 //! Runs from claim to release, over a real store, on both databases.
 
+mod bad;
 mod crash;
+mod keys;
 mod runs;
 
 use std::sync::Arc;
