@@ -10,6 +10,7 @@ pub mod config;
 pub mod connections;
 #[cfg(feature = "demo")]
 pub mod demo;
+pub mod fail_point;
 pub mod http;
 pub mod integrations;
 pub mod metric;

@@ -168,8 +168,13 @@ pub fn main() -> ExitCode {
     };
     let out = Output::new(cli.global.json);
     let result = std::panic::catch_unwind(AssertUnwindSafe(|| {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        runtime.block_on(cli.run(out))
+        // Two at least, so that an integration that never waits holds up one and not all.
+        let threads = std::thread::available_parallelism().map_or(2, |threads| threads.get().max(2));
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
+        let done = runtime.block_on(cli.run(out));
+        // And is not waited for.
+        runtime.shutdown_timeout(CLOSING);
+        done
     }));
     match result.unwrap_or_else(|_| Err(Failure::internal())) {
         Ok(done) => done.into(),
@@ -194,6 +199,10 @@ impl Cli {
             out.note(&format!("warning: {warning}"));
         }
         log::start(&loaded.config, self.command.is_long_running())?;
+        #[cfg(debug_assertions)]
+        if let Some(number) = crate::config::fail_at()? {
+            crate::fail_point::abort_at(number);
+        }
         let invocation = Invocation { loaded, out, opened: OnceLock::new() };
         let done = self.command.run(&invocation).await;
         if let Some(store) = invocation.opened.get() {

@@ -177,6 +177,12 @@ impl Config {
     }
 }
 
+/// The fail point at which the program is to end, for tests; see [`crate::fail_point`].
+#[cfg(debug_assertions)]
+pub(crate) fn fail_at() -> Result<Option<u64>, Error> {
+    sandbox::fail_at(&environment()?)
+}
+
 /// What the program was called with, its own name first.
 pub fn arguments() -> Vec<std::ffi::OsString> {
     std::env::args_os().collect()

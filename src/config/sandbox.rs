@@ -7,6 +7,10 @@ use url::{Host, Url};
 
 use super::{Error, PREFIX, PROVIDER_URL, cut};
 
+/// In release builds it is a variable that is not known.
+#[cfg(debug_assertions)]
+pub(super) const FAIL_AT: &str = "DASHTRAY_FAIL_AT";
+
 pub(super) fn provider_urls(environment: &BTreeMap<String, String>) -> Result<BTreeMap<String, Url>, Error> {
     let mut urls = BTreeMap::new();
     for (name, value) in environment {
@@ -34,6 +38,14 @@ fn is_loopback_origin(url: &Url) -> bool {
     let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
     let anonymous = url.username().is_empty() && url.password().is_none();
     loopback && bare && anonymous && matches!(url.scheme(), "http" | "https")
+}
+
+#[cfg(debug_assertions)]
+pub(super) fn fail_at(environment: &BTreeMap<String, String>) -> Result<Option<u64>, Error> {
+    let given = environment.get(FAIL_AT).filter(|text| !text.is_empty());
+    let number =
+        |text: &String| text.parse().map_err(|_| Error(format!("{FAIL_AT} must be the number of a fail point")));
+    given.map(number).transpose()
 }
 
 pub(super) fn now(

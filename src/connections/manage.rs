@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json};
 
 use super::{ConnectionView, Connections, CorrectedView, Error, memory, options, session::tried, settings_of};
 use crate::{
+    fail_point,
     integrations::{Correction, FieldError, Settings},
     metric::FailureKind,
     store::{self, Connection, ConnectionKey, ConnectionSettings, CorrectedRow, Project},
@@ -16,6 +17,10 @@ use crate::{
 const ROTATION_PAGE: u32 = 100;
 /// How long a connection says that something was corrected.
 const CORRECTIONS_SHOWN: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// The fail points of a rotation.
+const REWRAP: &str = "new wrapping of credentials";
+const END: &str = "end of a key rotation";
 
 /// What a key rotation did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
@@ -129,14 +134,18 @@ impl Connections {
                 match self.vault.rewrap(&label, &memory::from_row(sealed.clone())) {
                     Ok(None) => {}
                     Ok(Some(newer)) => {
+                        fail_point::before(REWRAP).await;
                         let swapped = self.store.swap_credentials(key, &sealed, &memory::to_row(newer)).await?;
+                        fail_point::after(REWRAP).await;
                         rotation.rotated += u64::from(swapped);
                     }
                     Err(_) => rotation.unreadable.push(self.store.connection(key).await?.name),
                 }
             }
         }
+        fail_point::before(END).await;
         self.store.drop_all_kept().await?;
+        fail_point::after(END).await;
         Ok(rotation)
     }
 
@@ -152,12 +161,18 @@ impl Connections {
 
     fn view(&self, connection: &Connection, corrected: &BTreeMap<i64, CorrectedRow>) -> ConnectionView {
         let syncing = connection.lease_until.is_some_and(|until| until > self.clock.now());
+        let state = &connection.state;
+        // Of this process alone: others may have the key, and for them nothing is wrong.
+        let (name, reason) = match self.vault.key_ids().contains(&connection.key_id.as_str()) {
+            true => (state.state.clone(), state.reason.clone()),
+            false => ("credentials_unreadable".to_owned(), Some(unreadable(&connection.key_id))),
+        };
         ConnectionView {
             connection_id: connection.public_id,
             integration_id: connection.integration_id.clone(),
             name: connection.name.clone(),
-            state: if connection.paused { "paused".to_owned() } else { connection.state.state.clone() },
-            reason: connection.state.reason.clone(),
+            state: if connection.paused { "paused".to_owned() } else { name },
+            reason,
             until: connection.state.until,
             syncing,
             last_synced_at: connection.state.last_synced_at,
@@ -172,4 +187,12 @@ fn corrected_view(row: &CorrectedRow) -> Option<CorrectedView> {
     let corrections: Vec<Correction> = serde_json::from_value(row.corrections.clone()).ok()?;
     let messages: Vec<String> = corrections.into_iter().map(|correction| correction.message).collect();
     Some(CorrectedView { at: row.ended_at, message: messages.join("; ") })
+}
+
+/// What is wrong, and the two ways out.
+fn unreadable(key_id: &str) -> String {
+    format!(
+        "its credentials are sealed with the master key {key_id}, which is not here; start dashtray with that key \
+         (DASHTRAY_MASTER_KEY takes several, separated by commas), or give new credentials with dashtray reconnect"
+    )
 }

@@ -1,6 +1,6 @@
 //! Opening a connection for use: its secrets go to the HTTP layer, everything else to the integration.
 
-use std::{future::Future, panic::AssertUnwindSafe, sync::Arc};
+use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
@@ -106,6 +106,9 @@ impl Host for Nowhere {
     }
 }
 
+/// A test that takes longer than its budget of requests and waits hangs.
+const LONGEST_TEST: Duration = Duration::from_secs(60);
+
 /// What came of a call into an integration.
 pub type Guarded<T> = Result<T, http::Error>;
 
@@ -121,7 +124,10 @@ pub async fn guarded<T>(call: impl Future<Output = Guarded<T>>) -> Guarded<T> {
 
 /// Tests a connection. A check that passed costs nothing, whatever the integration says that it would cost.
 pub(super) async fn tried(integration: &dyn Integration, context: &Context) -> Guarded<AccountInfo> {
-    let mut account = guarded(integration.test_connection(context)).await?;
+    let testing = tokio::time::timeout(LONGEST_TEST, guarded(integration.test_connection(context)));
+    let mut account = testing.await.unwrap_or_else(|_| {
+        Err(http::Error::internal("the integration did not come to an end with its test; it was given up"))
+    })?;
     account.checks.iter_mut().filter(|check| check.ok).for_each(|check| check.costs.clear());
     Ok(account)
 }

@@ -17,6 +17,7 @@ use super::{
     AddressRules, Credentials, Error, Kept, Memory, Service,
     address::Resolver,
     budget::{Budget, Budgets},
+    pulse::Pulse,
     redact::Redactor,
     request::Request,
     target::Target,
@@ -130,6 +131,7 @@ impl Client {
             requests: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             waited_ms: AtomicU64::new(0),
+            pulse: Pulse::default(),
             kept: Mutex::default(),
         };
         Http { inner: Arc::new(inner) }
@@ -196,6 +198,7 @@ pub(super) struct HttpInner {
     pub(super) requests: AtomicU64,
     pub(super) bytes: AtomicU64,
     pub(super) waited_ms: AtomicU64,
+    pub(super) pulse: Pulse,
     pub(super) kept: Mutex<Vec<Kept>>,
 }
 
@@ -235,6 +238,11 @@ impl Http {
             bytes: self.inner.bytes.load(Ordering::Relaxed),
             waited_ms: self.inner.waited_ms.load(Ordering::Relaxed),
         }
+    }
+
+    /// Whether requests are made, waits between them included.
+    pub fn pulse(&self) -> &Pulse {
+        &self.inner.pulse
     }
 
     /// The answers to keep that have come since the last call. They are committed with the data made of them.

@@ -1,7 +1,7 @@
 //! What an answer's headers say about waiting and about what is left. Nonsense counts as not said.
 
 use jiff::{SignedDuration, Timestamp};
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 
 use super::limits::{LimitHeaders, ResetForm};
 
@@ -17,7 +17,7 @@ pub(super) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Timesta
     let at = if said.bytes().all(|byte| byte.is_ascii_digit()) {
         in_seconds(said.parse().ok()?, now)?
     } else {
-        Timestamp::try_from(httpdate::parse_http_date(said).ok()?).ok()?
+        by_our_clock(http_date(said)?, headers, now)
     };
     (at > now && at.duration_since(now) <= LONGEST_WAIT).then_some(at)
 }
@@ -40,8 +40,8 @@ pub(super) fn said(headers: &HeaderMap, names: &LimitHeaders, now: Timestamp) ->
     let is_nonsense = limit == Some(0) || limit.zip(remaining).is_some_and(|(limit, left)| left > limit);
     let (limit, remaining) = if is_nonsense { (None, None) } else { (limit, remaining) };
     let resets_at = number(&names.reset).and_then(|n| match names.reset_form {
-        ResetForm::EpochSeconds => Timestamp::from_second(n).ok(),
-        ResetForm::EpochMillis => Timestamp::from_millisecond(n).ok(),
+        ResetForm::EpochSeconds => Timestamp::from_second(n).ok().map(|at| by_our_clock(at, headers, now)),
+        ResetForm::EpochMillis => Timestamp::from_millisecond(n).ok().map(|at| by_our_clock(at, headers, now)),
         ResetForm::DeltaSeconds => in_seconds(n, now),
     });
     Said {
@@ -50,6 +50,17 @@ pub(super) fn said(headers: &HeaderMap, names: &LimitHeaders, now: Timestamp) ->
         resets_at: resets_at.filter(|at| *at > now && at.duration_since(now) <= LONGEST_WINDOW),
         resource: names.resource.as_deref().and_then(|name| text(headers, name)).map(str::to_owned),
     }
+}
+
+/// An instant that a provider named, as we see it: as long from now as it was from the provider's own `Date`, however wrong
+/// its clock is, or ours.
+fn by_our_clock(at: Timestamp, headers: &HeaderMap, now: Timestamp) -> Timestamp {
+    let theirs = text(headers, DATE.as_str()).and_then(http_date);
+    theirs.and_then(|theirs| now.checked_add(at.duration_since(theirs)).ok()).unwrap_or(at)
+}
+
+fn http_date(text: &str) -> Option<Timestamp> {
+    Timestamp::try_from(httpdate::parse_http_date(text).ok()?).ok()
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -98,6 +109,25 @@ mod tests {
             assert_eq!(at.map(|at| at.duration_since(now()).as_secs()), expected, "{value:?}");
         }
         assert_eq!(retry_after(&HeaderMap::new(), now()), None);
+    }
+
+    #[test]
+    fn a_date_counts_from_the_providers_own() {
+        for (date, retry_after_date, expected) in [
+            // Hours before us, and after us.
+            ("Sat, 28 Feb 2026 21:00:00 GMT", "Sat, 28 Feb 2026 21:00:30 GMT", Some(30)),
+            ("Sun, 01 Mar 2026 05:00:00 GMT", "Sun, 01 Mar 2026 05:00:30 GMT", Some(30)),
+            // By its own clock it is over.
+            ("Sun, 01 Mar 2026 00:01:00 GMT", "Sun, 01 Mar 2026 00:00:30 GMT", None),
+            ("the day before yesterday", "Sun, 01 Mar 2026 00:00:30 GMT", Some(30)),
+        ] {
+            let at = retry_after(&headers(&[("date", date), ("retry-after", retry_after_date)]), now());
+            assert_eq!(at.map(|at| at.duration_since(now()).as_secs()), expected, "{date}: {retry_after_date}");
+        }
+        let reset = (now().as_second() - 7200 + 60).to_string();
+        let answer = headers(&[("date", "Sat, 28 Feb 2026 22:00:00 GMT"), ("x-reset", &reset)]);
+        let resets_at = said(&answer, &limit_headers(ResetForm::EpochSeconds), now()).resets_at;
+        assert_eq!(resets_at.map(|at| at.duration_since(now()).as_secs()), Some(60));
     }
 
     fn limit_headers(reset_form: ResetForm) -> LimitHeaders {

@@ -20,9 +20,11 @@ use super::{
     target::{Target, is_same_origin},
     trouble::Trouble,
 };
-use crate::metric::FailureKind;
+use crate::{fail_point, metric::FailureKind};
 
 const MOST_REDIRECTS: u32 = 5;
+/// The fail point of a wait.
+const WAIT: &str = "end of a wait";
 
 /// An answer that was judged and taken.
 pub(super) struct Fetched {
@@ -61,6 +63,7 @@ struct Arrived {
 impl Request {
     /// Sends it until there is an answer or an error.
     pub(super) async fn fetch(&self) -> Result<Fetched, Error> {
+        let _under_way = self.http.inner.pulse.beat();
         self.fetch_plainly().await.map_err(|error| error.context("endpoint", self.template))
     }
 
@@ -225,6 +228,7 @@ impl Http {
     async fn wait(&self, wait: std::time::Duration) {
         let waited = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
         self.inner.waited_ms.fetch_add(waited, Ordering::Relaxed);
+        fail_point::before(WAIT).await;
         sleep(wait).await;
     }
 

@@ -32,7 +32,7 @@ impl Store {
         let mut row = load(&mut tx, budget, window, *now).await?;
         let grant = row.reserve(reservation);
         save(&mut tx, budget, window, &row).await?;
-        tx.commit().await?;
+        tx.commit("reservation").await?;
         Ok(grant)
     }
 
@@ -43,7 +43,7 @@ impl Store {
         let mut row = load(&mut tx, budget, window, *now).await?;
         row.learn(learned);
         save(&mut tx, budget, window, &row).await?;
-        tx.commit().await
+        tx.commit("note of what is left").await
     }
 }
 

@@ -44,6 +44,8 @@ pub struct Connection {
     pub paused: bool,
     /// Until when a worker holds it; in the future means that a run is under way.
     pub lease_until: Option<Timestamp>,
+    /// The master key that its credentials are sealed with.
+    pub key_id: String,
 }
 
 /// What a user may set of a connection.
@@ -134,7 +136,7 @@ impl Store {
         let sql = "INSERT INTO connections (project_id, connection_id, public_id, integration_id, name, created_at,
              account_id, account, settings, zone, currency, history_start, sync_interval_minutes,
              max_quota_share_permille, state, due_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 'ok', $15) RETURNING *";
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 'ok', $15)";
         let values = args![
             key.project_id,
             key.connection_id,
@@ -152,12 +154,12 @@ impl Store {
             settings.max_quota_share_permille,
             new.due_at
         ];
-        let row = tx.first(sql, values).await?.ok_or_else(|| missing(key))?;
+        tx.execute(sql, values).await?;
         let sql = "INSERT INTO credentials (project_id, connection_id, key_id, wrapped_key, body)
              VALUES ($1, $2, $3, $4, $5)";
         tx.execute(sql, with_sealed(key, &new.credentials)).await?;
-        tx.commit().await?;
-        connection(&row)
+        tx.commit("new connection").await?;
+        self.connection(key).await
     }
 
     /// Says in the user's words what stood in the way of a new connection.
@@ -172,13 +174,15 @@ impl Store {
 
     /// A project's connections, oldest first.
     pub async fn connections(&self, project_id: i64) -> Result<Vec<Connection>, Error> {
-        let sql = "SELECT * FROM connections WHERE project_id = $1 ORDER BY connection_id";
+        let sql = "SELECT c.*, s.key_id FROM connections c JOIN credentials s USING (project_id, connection_id)
+             WHERE c.project_id = $1 ORDER BY c.connection_id";
         self.db.all(sql, args![project_id]).await?.iter().map(connection).collect()
     }
 
     /// The connection of that key; [`Error::NotFound`] when it was deleted.
     pub async fn connection(&self, key: ConnectionKey) -> Result<Connection, Error> {
-        let sql = "SELECT * FROM connections WHERE project_id = $1 AND connection_id = $2";
+        let sql = "SELECT c.*, s.key_id FROM connections c JOIN credentials s USING (project_id, connection_id)
+             WHERE c.project_id = $1 AND c.connection_id = $2";
         let row = self.db.first(sql, args![key.project_id, key.connection_id]).await?;
         connection(&row.ok_or_else(|| missing(key))?)
     }
@@ -232,7 +236,7 @@ impl Store {
     pub async fn set_state(&self, key: ConnectionKey, state: &ConnectionState) -> Result<(), Error> {
         let mut tx = self.db.begin().await?;
         let changed = set_state(&mut tx, key, state).await?;
-        tx.commit().await?;
+        tx.commit("state of a connection").await?;
         if changed == 0 { Err(missing(key)) } else { Ok(()) }
     }
 
@@ -257,7 +261,7 @@ impl Store {
         ] {
             tx.execute(sql, of_connection()).await?;
         }
-        tx.commit().await
+        tx.commit("removal of a connection").await
     }
 
     /// Its sealed credentials.
@@ -282,6 +286,13 @@ impl Store {
         let mut values = with_sealed(key, new);
         values.extend(args![&old.wrapped_key, &old.body]);
         Ok(self.db.execute(sql, values).await? > 0)
+    }
+
+    /// How many credential sets are sealed with which master key, of all projects.
+    pub async fn sealed_by_key(&self) -> Result<Vec<(String, i64)>, Error> {
+        let sql = "SELECT key_id, count(*) AS sets FROM credentials GROUP BY key_id ORDER BY key_id";
+        let rows = self.db.all(sql, args![]).await?;
+        rows.iter().map(|row| Ok((row.get("key_id")?, row.get("sets")?))).collect()
     }
 
     /// Up to `limit` sealed credentials of all projects, after a key, in the order of keys.
@@ -386,5 +397,6 @@ fn connection(row: &Row) -> Result<Connection, Error> {
         },
         paused: row.get("paused")?,
         lease_until: row.get("lease_until")?,
+        key_id: row.get("key_id")?,
     })
 }

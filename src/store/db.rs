@@ -13,6 +13,7 @@ use sqlx::{
 use uuid::Uuid;
 
 use super::Error;
+use crate::fail_point;
 
 /// The pools. SQLite has one writing connection, so that writers queue here and not in SQLite's busy handler.
 #[derive(Debug, Clone)]
@@ -120,12 +121,14 @@ impl Tx {
         })
     }
 
-    /// Makes all of it durable.
-    pub(super) async fn commit(self) -> Result<(), Error> {
+    /// Makes all of it durable. `step` is what the fail points around it are called.
+    pub(super) async fn commit(self, step: &'static str) -> Result<(), Error> {
+        fail_point::before(step).await;
         match self {
             Self::Sqlite(tx) => tx.commit().await?,
             Self::Postgres(tx) => tx.commit().await?,
         }
+        fail_point::after(step).await;
         Ok(())
     }
 

@@ -22,6 +22,7 @@ use super::{
     Error,
     db::{Db, Tx},
 };
+use crate::fail_point;
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
@@ -31,6 +32,10 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const READERS: u32 = 4;
 const POSTGRES_CONNECTIONS: u32 = 10;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The fail points of opening an older database.
+const COPY: &str = "copy of an older database";
+const MIGRATION: &str = "migration";
 
 impl Db {
     /// Opens `sqlite:PATH` or `postgres://…` and brings its schema up to date.
@@ -111,7 +116,9 @@ async fn copy_before_migrating(pool: &SqlitePool, path: &Path) -> Result<(), Err
         return Err(Error::Unavailable(format!("the old copy {} cannot be replaced: {error}", copy.display())));
     }
     create_private(&copy)?;
+    fail_point::before(COPY).await;
     query("VACUUM INTO $1").bind(copy.to_string_lossy().into_owned()).execute(pool).await?;
+    fail_point::after(COPY).await;
     Ok(())
 }
 
@@ -127,7 +134,10 @@ async fn migrate_sqlite(pool: &SqlitePool) -> Result<(), Error> {
         drop(tx);
         return Err(explain(error, sqlite_version(pool).await?, newest(&SQLITE)));
     }
-    Ok(tx.commit().await?)
+    fail_point::before(MIGRATION).await;
+    tx.commit().await?;
+    fail_point::after(MIGRATION).await;
+    Ok(())
 }
 
 async fn sqlite_version(pool: &SqlitePool) -> Result<i64, Error> {

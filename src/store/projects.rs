@@ -53,7 +53,7 @@ impl Store {
              ON CONFLICT (slug) DO NOTHING RETURNING *";
         let mut tx = self.db.begin().await?;
         let row = tx.first(sql, args![&new.slug, &new.zone, new.currency, now]).await?;
-        tx.commit().await?;
+        tx.commit("new project").await?;
         let row = row.ok_or_else(|| Error::Conflict(format!("there is a project \"{}\" already", new.slug)))?;
         project(&row)
     }

@@ -7,12 +7,14 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use super::{
     ConnectionKey, Error, Store,
     connections::{key, missing},
     db::{Arg, Row, Tx, args},
+    dialect::list,
 };
 
 /// The right to sync a connection, as long as the fence holds.
@@ -53,25 +55,33 @@ impl Claim {
 const OURS: &str = "project_id = $1 AND connection_id = $2 AND fence = $3 AND lease_owner = $4";
 
 impl Store {
-    /// Claims up to `limit` connections that are due, not paused, and held by nobody; oldest due first.
+    /// Claims up to `limit` connections that are due, not paused, held by nobody, and sealed with one of these master
+    /// keys; oldest due first. What a process cannot open it leaves to those that can.
     pub async fn claim_due(
         &self,
         owner: &str,
         now: Timestamp,
         lease: Duration,
         limit: u32,
+        keys: &[&str],
     ) -> Result<Vec<Claim>, Error> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut tx = self.db.begin().await?;
-        let due = tx.locking_free(
+        let due = tx.locking_free(&format!(
             "SELECT project_id, connection_id FROM connections
-             WHERE NOT paused AND due_at <= $1 AND (lease_until IS NULL OR lease_until <= $1)
+             WHERE NOT paused AND due_at <= $1 AND (lease_until IS NULL OR lease_until <= $1) AND {}
              ORDER BY due_at, project_id, connection_id LIMIT $2",
-        );
+            sealed_with(2, keys)
+        ));
+        let mut values = args![now, limit];
+        values.extend(keys.iter().map(|key| Arg::from(*key)));
         let mut claims = Vec::new();
-        for row in tx.all(due, args![now, limit]).await? {
+        for row in tx.all(due, values).await? {
             claims.extend(take(&mut tx, key(&row)?, owner, now, lease).await?);
         }
-        tx.commit().await?;
+        tx.commit("claim").await?;
         Ok(claims)
     }
 
@@ -85,7 +95,7 @@ impl Store {
     ) -> Result<ClaimOutcome, Error> {
         let mut tx = self.db.begin().await?;
         if let Some(claim) = take(&mut tx, key, owner, now, lease).await? {
-            tx.commit().await?;
+            tx.commit("claim").await?;
             return Ok(ClaimOutcome::Claimed(claim));
         }
         let sql = "SELECT c.lease_until, (SELECT r.run_id FROM runs r
@@ -116,16 +126,32 @@ impl Store {
         self.db.execute(sql, args![key.project_id, key.connection_id, now]).await.map(drop)
     }
 
-    /// When the next connection can be claimed: its due time, or the end of the lease that is on it. `None` when there
-    /// is nothing to sync.
-    pub async fn next_due(&self) -> Result<Option<Timestamp>, Error> {
-        let sql = "SELECT MIN(CASE WHEN lease_until > due_at THEN lease_until ELSE due_at END) AS next_at
-             FROM connections WHERE NOT paused";
-        match self.db.first(sql, args![]).await? {
+    /// When the next connection that is sealed with one of these keys can be claimed: its due time, or the end of the
+    /// lease that is on it. `None` when there is nothing to sync.
+    pub async fn next_due(&self, keys: &[&str]) -> Result<Option<Timestamp>, Error> {
+        if keys.is_empty() {
+            return Ok(None);
+        }
+        let sql = format!(
+            "SELECT MIN(CASE WHEN lease_until > due_at THEN lease_until ELSE due_at END) AS next_at
+             FROM connections WHERE NOT paused AND {}",
+            sealed_with(0, keys)
+        );
+        let values = keys.iter().map(|key| Arg::from(*key)).collect();
+        match self.db.first(AssertSqlSafe(sql), values).await? {
             Some(row) => row.get("next_at"),
             None => Ok(None),
         }
     }
+}
+
+/// Holds for a connection whose credentials are sealed with one of these keys, which follow the first `shared` values.
+fn sealed_with(shared: usize, keys: &[&str]) -> String {
+    format!(
+        "EXISTS (SELECT 1 FROM credentials s WHERE s.project_id = connections.project_id
+             AND s.connection_id = connections.connection_id AND s.key_id IN {})",
+        list(shared, keys.len())
+    )
 }
 
 /// Fails unless the connection is still the claim's; on PostgreSQL nobody can claim it until the transaction ends, on

@@ -28,7 +28,7 @@ impl Store {
             "ON CONFLICT (day, base, quote) DO UPDATE SET rate = excluded.rate WHERE rates.rate <> excluded.rate";
         let mut tx = self.db.begin().await?;
         let changed = tx.insert_many(head, tail, 4, rows).await?;
-        tx.commit().await?;
+        tx.commit("rates").await?;
         Ok(changed)
     }
 

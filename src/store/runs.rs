@@ -109,7 +109,7 @@ impl Store {
         tx.execute(sql, args![key.project_id, key.connection_id, now, &interrupted]).await?;
         let sql = "INSERT INTO runs (project_id, connection_id, run_id, started_at) VALUES ($1, $2, $3, $4)";
         tx.execute(sql, args![key.project_id, key.connection_id, run_id, now]).await?;
-        tx.commit().await
+        tx.commit("beginning of a run").await
     }
 
     /// Says how far the run under way is.
@@ -151,7 +151,7 @@ impl Store {
         let sql = "UPDATE connections SET lease_owner = NULL, lease_until = NULL
              WHERE project_id = $1 AND connection_id = $2";
         tx.execute(sql, args![key.project_id, key.connection_id]).await?;
-        tx.commit().await
+        tx.commit("release").await
     }
 
     /// The newest runs of a connection, newest first; `before` is the start and id of the last one already seen.

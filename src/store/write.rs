@@ -10,6 +10,7 @@ use super::{Claim, ConnectionKey, Error, Store, db::Tx, queue::hold};
 pub struct Write {
     pub(super) tx: Tx,
     key: ConnectionKey,
+    step: &'static str,
 }
 
 impl Store {
@@ -17,7 +18,7 @@ impl Store {
     pub async fn write(&self, claim: &Claim) -> Result<Write, Error> {
         let mut tx = self.db.begin().await?;
         hold(&mut tx, claim).await?;
-        Ok(Write { tx, key: claim.key })
+        Ok(Write { tx, key: claim.key, step: "write" })
     }
 }
 
@@ -27,8 +28,14 @@ impl Write {
         self.key
     }
 
+    /// The same under a name of its own, by which its fail points are called.
+    #[must_use]
+    pub fn named(self, step: &'static str) -> Self {
+        Self { step, ..self }
+    }
+
     /// Makes everything durable at once.
     pub async fn commit(self) -> Result<(), Error> {
-        self.tx.commit().await
+        self.tx.commit(self.step).await
     }
 }

@@ -13,7 +13,7 @@ use super::ledger::{self, Cell, Change, Frame, SeriesKey, Standing};
 use crate::{
     clock::Clock,
     connections::pack,
-    http::{Error, Kept},
+    http::{Error, Kept, Pulse},
     integrations::{Batch, Descriptor, Gap, Host, Order, Position, Record, RecordChange},
     metric::{Day, Definition, FailureKind, Mark, Period, Scope, State, WidgetType},
     store::{self, Claim, ConnectionKey, PointRow, RecordRow, RestatementRow, SeriesRow, Store, Write},
@@ -31,6 +31,16 @@ pub(super) struct RunHost {
     pub(super) frame: Frame,
     pub(super) clock: Clock,
     pub(super) tally: Arc<Mutex<Tally>>,
+    pub(super) signs: Arc<Signs>,
+}
+
+/// Signs of life of an integration.
+#[derive(Debug, Default)]
+pub(super) struct Signs {
+    /// Calls into it.
+    pub(super) called: Pulse,
+    /// What it asks of this host, or hands in.
+    pub(super) asking: Pulse,
 }
 
 /// What was committed so far.
@@ -68,8 +78,9 @@ impl RunHost {
             .ok_or_else(|| Error::internal(format!("the integration answered for the undeclared metric {metric_id}")))
     }
 
-    async fn begin(&self) -> Result<Write, Error> {
-        self.store.write(&self.claim).await.map_err(|error| self.note(error))
+    async fn begin(&self, step: &'static str) -> Result<Write, Error> {
+        let write = self.store.write(&self.claim).await.map_err(|error| self.note(error))?;
+        Ok(write.named(step))
     }
 
     fn note(&self, error: store::Error) -> Error {
@@ -81,7 +92,7 @@ impl RunHost {
 
     /// Writes the rows that make every asked day have a state, in one transaction.
     pub(super) async fn open_days(&self, asked: Period) -> Result<(), Error> {
-        let mut write = self.begin().await?;
+        let mut write = self.begin("opening of days").await?;
         for definition in &self.descriptor.metrics {
             let carrier = ledger::carrier(definition, self.frame);
             let mut book =
@@ -113,7 +124,7 @@ impl RunHost {
     /// Drops what was kept for a stream and marks its days to be read again, in one transaction. What stands of them is
     /// provisional until then: anything may replace it, and is a restatement.
     pub(super) async fn restart_stream(&self, stream: &str, fingerprint: &str, asked: Period) -> Result<(), Error> {
-        let mut write = self.begin().await?;
+        let mut write = self.begin("restart of a stream").await?;
         write.restart_stream(stream, fingerprint).await.map_err(internal)?;
         for definition in self.descriptor.metrics_of(stream) {
             let again = ledger::answerable(definition, self.frame).intersect(asked);
@@ -138,7 +149,7 @@ impl RunHost {
 
     async fn write_batch(&self, batch: Batch, kept: Vec<Kept>) -> Result<(), Error> {
         let mut written = Tally::default();
-        let mut write = self.begin().await?;
+        let mut write = self.begin("batch").await?;
         for answer in &batch.answers {
             let definition = self.definition(&answer.metric_id)?;
             let mut book = self.book(&mut write, definition, &answer.scope, answer.period).await?;
@@ -203,7 +214,7 @@ impl RunHost {
     /// Marks days of a metric that a call left unread.
     pub(super) async fn leave(&self, gap: &Gap) -> Result<(), Error> {
         let definition = self.definition(&gap.metric_id)?;
-        let mut write = self.begin().await?;
+        let mut write = self.begin("gap").await?;
         let mut book = Book::load(&mut write, definition, gap.period, |_| true).await.map_err(internal)?;
         let changes = ledger::left(definition, gap, &book.standing, self.frame);
         book.apply(&mut write, definition, changes, None).await.map_err(internal)?;
@@ -242,10 +253,12 @@ fn cover(tally: &mut Tally, metric_id: &str, scope: &Scope, period: Period) {
 #[async_trait]
 impl Host for RunHost {
     async fn checkpoint(&self, stream: &str) -> Result<Option<Vec<u8>>, Error> {
+        let _under_way = self.signs.asking.beat();
         self.store.checkpoint(self.key(), stream).await.map_err(internal)
     }
 
     async fn records(&self, stream: &str, keys: &[String]) -> Result<Vec<Record>, Error> {
+        let _under_way = self.signs.asking.beat();
         let rows = self.store.records(self.key(), stream, keys).await.map_err(internal)?;
         Ok(rows.into_iter().map(record_of).collect())
     }
@@ -257,6 +270,7 @@ impl Host for RunHost {
         after: Option<Position>,
         limit: u32,
     ) -> Result<Vec<Record>, Error> {
+        let _under_way = self.signs.asking.beat();
         let after = after.as_ref().map(|at| (at.group.as_str(), at.key.as_str()));
         let rows = match order {
             Order::Key => self.store.scan_by_key(self.key(), stream, after.map(|(_, key)| key), limit).await,
@@ -266,6 +280,7 @@ impl Host for RunHost {
     }
 
     async fn commit(&self, batch: Batch, kept: Vec<Kept>) -> Result<(), Error> {
+        let _under_way = self.signs.asking.beat();
         self.write_batch(batch, kept).await
     }
 }

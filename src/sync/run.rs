@@ -3,16 +3,18 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use jiff::SignedDuration;
 use sha2::{Digest, Sha256};
+use tokio::time::Instant;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use uuid::Uuid;
 
 use super::{
     Error, Progress, RENEWAL, Range, RunView, Syncer, Watcher,
-    host::{RunHost, Tally, error_json},
+    host::{RunHost, Signs, Tally, error_json},
     ledger::{self, Frame},
     plan::{self, Step},
     verdict::{Fared, Verdict},
@@ -20,14 +22,19 @@ use super::{
 };
 use crate::{
     connections::{self, guarded},
-    http::{self, Http},
+    http::{self, Http, Pulse},
     integrations::{Context, Correction, Descriptor, Gap, Integration, Outcome, Why},
     metric::{Day, FailureKind, Period, Scope},
     store::{self, Claim, Connection, ConnectionState, RunEnd},
+    vault,
 };
 
 /// No run takes longer; the next one goes on where it stopped.
 const RUN_BUDGET: SignedDuration = SignedDuration::from_hours(2);
+/// What is left to a run whose budget is used up, so that it says by itself what it could not read.
+const OVERTIME: Duration = Duration::from_secs(300);
+/// An integration that waits and has asked for nothing for so long waits for something that never comes.
+const LONGEST_SILENCE: Duration = Duration::from_secs(60);
 
 /// What a run has found out so far.
 #[derive(Default)]
@@ -38,8 +45,8 @@ pub(super) struct Findings {
     pub(super) corrections: Vec<Correction>,
     /// The run's way to the provider, once it is open; it counts.
     pub(super) http: Option<Http>,
-    /// The sealed credentials could not be opened.
-    pub(super) unreadable: bool,
+    /// Why the sealed credentials could not be opened.
+    pub(super) unreadable: Option<vault::Error>,
     /// The process stops, or lost the connection to another one.
     pub(super) interrupted: bool,
 }
@@ -47,6 +54,7 @@ pub(super) struct Findings {
 /// One run, and where it notes what it finds: both are looked at after it ended, or was ended.
 struct Job<'a> {
     claim: &'a Claim,
+    signs: &'a Arc<Signs>,
     connection: &'a Connection,
     run_id: Uuid,
     range: Range,
@@ -75,11 +83,13 @@ impl Syncer {
         let findings = Mutex::new(Findings::default());
         let tally = Arc::new(Mutex::new(Tally::default()));
         let done = {
-            let job = Job { claim: &claim, connection: &connection, run_id, range, findings: &findings, tally: &tally };
+            let (claim, connection, signs) = (&claim, &connection, &Arc::new(Signs::default()));
+            let job = Job { claim, connection, run_id, range, findings: &findings, tally: &tally, signs };
             let reading = self.read(&job, &watcher);
             tokio::select! {
                 done = reading => Some(done),
                 () = interrupted.cancelled() => None,
+                why = given_up(&findings, signs) => Some(Err(why.into())),
             }
         };
         drop(keeper);
@@ -87,7 +97,9 @@ impl Syncer {
         match done {
             Some(Ok(())) => {}
             Some(Err(failure)) => {
-                findings.unreadable = matches!(failure, connections::Error::Unreadable { .. });
+                if let connections::Error::Unreadable { source, .. } = &failure {
+                    findings.unreadable = Some(*source);
+                }
                 findings.fatal.get_or_insert(as_failure(&failure));
             }
             None => findings.interrupted = true,
@@ -135,7 +147,7 @@ impl Syncer {
     }
 
     async fn read(&self, job: &Job<'_>, watcher: &Watcher) -> Result<(), connections::Error> {
-        let Job { claim, connection, run_id, range, findings, tally } = *job;
+        let Job { claim, connection, run_id, range, findings, tally, signs } = *job;
         let integration = self.connections.registry.get(&connection.integration_id)?;
         let descriptor = integration.descriptor();
         let today = self.today(connection);
@@ -149,6 +161,7 @@ impl Syncer {
             frame: Frame { today, currency: connection.settings.currency },
             clock: self.connections.clock,
             tally: tally.clone(),
+            signs: signs.clone(),
         });
         let mut context = self.connections.context(connection, integration.as_ref(), RUN_BUDGET, host.clone()).await?;
         lock(findings).http = Some(context.http.clone());
@@ -186,6 +199,33 @@ async fn keep(syncer: Syncer, claim: Claim, interrupted: CancellationToken) {
             Err(store::Error::FenceLost) => return interrupted.cancel(),
             // A passing fault of the database: the next renewal may succeed before the lease is over.
             Err(error) => tracing::warn!(%error, "a claim could not be renewed"),
+        }
+    }
+}
+
+/// Ends when there is no use in waiting for an integration any longer, with the reason.
+async fn given_up(findings: &Mutex<Findings>, signs: &Signs) -> http::Error {
+    let begun = Instant::now();
+    let budget = Duration::try_from(RUN_BUDGET).unwrap_or_default() + OVERTIME;
+    let (mut heard, mut last) = (Instant::now(), 0);
+    loop {
+        tokio::time::sleep(LONGEST_SILENCE / 4).await;
+        let (count, is_busy) = {
+            let findings = lock(findings);
+            let http = findings.http.as_ref().map(Http::pulse);
+            let count = signs.asking.count() + http.map_or(0, Pulse::count);
+            (count, signs.asking.is_busy() || http.is_some_and(Pulse::is_busy))
+        };
+        if !signs.called.is_busy() || is_busy || count != last {
+            (heard, last) = (Instant::now(), count);
+        }
+        if heard.elapsed() >= LONGEST_SILENCE {
+            return http::Error::internal(
+                "the integration waits for something that is not ours to give; it was given up",
+            );
+        }
+        if begun.elapsed() >= budget {
+            return http::Error::internal("the integration does not come to an end; it was given up");
         }
     }
 }
@@ -284,7 +324,10 @@ impl Reader<'_> {
         if wanted.is_empty() {
             return Ok(None);
         }
-        let result = guarded(self.integration.fetch_metrics(self.context, &wanted, step.period)).await;
+        let result = {
+            let _called = self.host.signs.called.beat();
+            guarded(self.integration.fetch_metrics(self.context, &wanted, step.period)).await
+        };
         if self.host.tally().fence_lost {
             return Ok(Some(http::Error::internal("another process took this connection over")));
         }

@@ -22,6 +22,7 @@ impl Syncer {
             stop.cancelled().await;
             return Ok(());
         }
+        self.tell_of_other_keys().await;
         let mut runs = JoinSet::new();
         let mut swept = tokio::time::Instant::now();
         while !stop.is_cancelled() {
@@ -54,13 +55,28 @@ impl Syncer {
         Ok(())
     }
 
+    /// Connections that this process leaves to others, once for each key.
+    async fn tell_of_other_keys(&self) {
+        let ours = self.connections.vault.key_ids();
+        for (key_id, sets) in self.connections.store.sealed_by_key().await.unwrap_or_default() {
+            if !ours.contains(&key_id.as_str()) {
+                tracing::error!(
+                    key.id = key_id,
+                    connections = sets,
+                    "connections are sealed with a master key that is not here: this process does not sync them; start \
+                     it with that key too, or reconnect them"
+                );
+            }
+        }
+    }
+
     async fn start_due(&self, runs: &mut JoinSet<()>, room: usize, stop: &CancellationToken) -> Result<(), Error> {
         if room == 0 {
             return Ok(());
         }
         let limit = u32::try_from(room).unwrap_or(1);
         let store = &self.connections.store;
-        for claim in store.claim_due(&self.owner, self.now(), LEASE, limit).await? {
+        for claim in store.claim_due(&self.owner, self.now(), LEASE, limit, &self.connections.vault.key_ids()).await? {
             let connection = store.connection(claim.key).await?;
             let (syncer, stop) = (self.clone(), stop.clone());
             runs.spawn(async move {
@@ -83,7 +99,7 @@ impl Syncer {
         if room == 0 {
             return LONGEST_SLEEP;
         }
-        let due = self.connections.store.next_due().await.ok().flatten();
+        let due = self.connections.store.next_due(&self.connections.vault.key_ids()).await.ok().flatten();
         let wait = due.map(|due| Duration::try_from(due.duration_since(self.now())).unwrap_or(Duration::ZERO));
         // A due connection that could not be claimed is leased by another process: no spinning on it.
         wait.map_or(LONGEST_SLEEP, |wait| wait.clamp(Duration::from_millis(200), LONGEST_SLEEP))

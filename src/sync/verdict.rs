@@ -10,7 +10,7 @@ use super::{
     run::Findings,
     view::{MetricOutcomeView, OutcomeWord, RunStatus},
 };
-use crate::{connections::ErrorView, http::Error, integrations::Why, metric::FailureKind, store::Connection};
+use crate::{connections::ErrorView, http::Error, integrations::Why, metric::FailureKind, store::Connection, vault};
 
 /// A connection that keeps failing is tried at least this often.
 const LONGEST_BACKOFF: SignedDuration = SignedDuration::from_hours(6);
@@ -62,7 +62,7 @@ pub(super) struct Verdict {
     pub(super) read_something: bool,
     nothing_asked: bool,
     fared: BTreeMap<String, Fared>,
-    unreadable: bool,
+    unreadable: Option<vault::Error>,
     interrupted: bool,
 }
 
@@ -157,10 +157,14 @@ impl Verdict {
         if self.interrupted {
             return unchanged(now);
         }
+        // Another process may have the key; what this one lacks says nothing of the connection.
+        if self.unreadable == Some(vault::Error::WrongKey) {
+            return unchanged(connection.state.due_at);
+        }
         if self.nothing_asked && self.error.is_none() {
             return unchanged(connection.state.due_at);
         }
-        if self.unreadable {
+        if self.unreadable.is_some() {
             return Plan {
                 state: "credentials_unreadable",
                 reason,

@@ -43,7 +43,7 @@ pub struct Sealed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// It was sealed under a master key that is not among the known ones.
-    #[error("sealed with a master key that is not here; start dashtray with the key it was sealed with")]
+    #[error("sealed with a master key that is not here; start dashtray with the key it was sealed with, or reconnect")]
     WrongKey,
     /// The sealed bytes, or what they are bound to, are not as they were sealed.
     #[error("the sealed credentials are damaged; reconnect, or restore a backup")]
@@ -69,6 +69,11 @@ impl Vault {
     /// The id of the key that seals: what a backup may name.
     pub fn key_id(&self) -> Option<&str> {
         self.newest.as_ref().map(Key::id)
+    }
+
+    /// The ids of all keys that open: whose seals this process can use.
+    pub fn key_ids(&self) -> Vec<&str> {
+        self.newest.iter().chain(&self.older).map(Key::id).collect()
     }
 
     fn sealing_key(&self) -> Result<&Key, Error> {

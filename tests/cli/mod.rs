@@ -4,6 +4,7 @@
 mod crash;
 mod database;
 mod input;
+mod kills;
 mod numbers;
 mod permission;
 mod provider;

@@ -1,15 +1,19 @@
 //! A hostile proxy before an emulator: it forwards, and for chosen requests answers otherwise than a provider should.
 
 use std::{
+    collections::HashMap,
     io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    time::{Instant, sleep},
+    time::{Instant, advance, sleep},
 };
 use url::Url;
 
@@ -42,6 +46,12 @@ impl Asked {
         self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
+    /// The same with another query.
+    pub(crate) fn with_target(&self, target: &str) -> Self {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        Self { path: path.to_owned(), query: query.to_owned(), ..self.clone() }
+    }
+
     /// Whether the query has this parameter.
     pub(crate) fn has(&self, key: &str) -> bool {
         self.query.split('&').any(|pair| pair.split('=').next() == Some(key))
@@ -68,10 +78,14 @@ pub(crate) enum Form {
     Split(usize),
     /// One byte at a time.
     Drip(Duration),
+    /// Says its length, sends half of it and resets the connection.
+    Reset,
     /// Says this length, whatever comes.
     Announced(u64),
     /// Nothing ever comes.
     Silence,
+    /// The connection is closed without a word.
+    Closed,
 }
 
 impl Reply {
@@ -118,7 +132,10 @@ pub(crate) struct Front {
 struct Shared {
     /// `host:port` of the provider; empty where there is none and every request is noted only.
     upstream: String,
-    own: String,
+    /// What it calls itself in place of the provider.
+    own: Mutex<String>,
+    /// Where time stands still, it goes on as long as this front keeps somebody waiting.
+    steps: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -126,6 +143,8 @@ struct State {
     rule: Rule,
     asked: Vec<Asked>,
     overrun: bool,
+    /// Answers by what they depend on, where they are remembered.
+    known: Option<HashMap<String, Reply>>,
 }
 
 impl Drop for Front {
@@ -152,8 +171,13 @@ impl Front {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let own = format!("http://{}", listener.local_addr()?);
         let url = own.parse().map_err(io::Error::other)?;
-        let state = State { rule: Arc::new(|_| Act::Forward), asked: Vec::new(), overrun: false };
-        let shared = Arc::new(Shared { upstream, own, state: Mutex::new(state) });
+        let state = State { rule: Arc::new(|_| Act::Forward), asked: Vec::new(), overrun: false, known: None };
+        let shared = Arc::new(Shared {
+            upstream,
+            own: Mutex::new(own),
+            steps: AtomicBool::new(false),
+            state: Mutex::new(state),
+        });
         let serving = shared.clone();
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -163,6 +187,22 @@ impl Front {
             }
         });
         Ok(Self { url, shared, task })
+    }
+
+    /// From now on it moves the clock where it keeps somebody waiting: for [`Pace::Stepped`](super::Pace).
+    pub(crate) fn steps(&self) {
+        self.shared.steps.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on it calls itself by this origin in what it answers.
+    pub(crate) fn is_known_as(&self, origin: &str) {
+        origin.clone_into(&mut self.shared.own.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// From now on it asks the provider the same thing once only, which is as well where the provider never changes and an
+    /// answer takes it long.
+    pub(crate) fn remembers(&self) {
+        self.shared.state().known = Some(HashMap::new());
     }
 
     /// From now on this decides.
@@ -214,6 +254,19 @@ impl Shared {
     }
 
     async fn forward(&self, asked: &Asked, target: &str) -> io::Result<Reply> {
+        let about = ["authorization", "accept", "if-none-match", "if-modified-since"].map(|name| asked.header(name));
+        let key = format!("{} {target} {about:?}", asked.method);
+        if let Some(known) = self.state().known.as_ref().and_then(|known| known.get(&key)) {
+            return Ok(known.clone());
+        }
+        let reply = self.ask(asked, target).await?;
+        if let Some(known) = &mut self.state().known {
+            known.insert(key, reply.clone());
+        }
+        Ok(reply)
+    }
+
+    async fn ask(&self, asked: &Asked, target: &str) -> io::Result<Reply> {
         let mut stream = TcpStream::connect(&self.upstream).await?;
         let mut head =
             format!("{} {target} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n", asked.method, self.upstream);
@@ -233,11 +286,82 @@ impl Shared {
         let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(502);
         // What a provider says of itself must lead back to the front, as it would to the provider's own name.
         let origin = format!("http://{}", self.upstream);
+        let own = self.own.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let headers = headers_of(&head)
             .filter(|(name, _)| !["content-length", "connection", "transfer-encoding"].contains(&name.as_str()))
-            .map(|(name, value)| (name, value.replace(&origin, &self.own)))
+            .map(|(name, value)| (name, value.replace(&origin, &own)))
             .collect();
         Ok(Reply { status, headers, body: bytes.split_off(end + 4), form: Form::Whole })
+    }
+
+    /// Gives whether the connection may go on.
+    async fn write(&self, stream: &mut TcpStream, reply: &Reply) -> io::Result<bool> {
+        let length = if let Form::Announced(length) = reply.form { length } else { reply.body.len() as u64 };
+        let mut head = format!("HTTP/1.1 {} X\r\ncontent-length: {length}\r\n", reply.status);
+        for (name, value) in &reply.headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        let mut bytes = format!("{head}\r\n").into_bytes();
+        let body = &reply.body;
+        match reply.form {
+            Form::Whole => {
+                bytes.extend_from_slice(body);
+                stream.write_all(&bytes).await?;
+            }
+            Form::Cut | Form::Announced(_) => {
+                bytes.extend_from_slice(&body[..body.len() / 2]);
+                stream.write_all(&bytes).await?;
+                return Ok(false);
+            }
+            Form::Reset => {
+                bytes.extend_from_slice(&body[..body.len() / 2]);
+                stream.write_all(&bytes).await?;
+                stream.set_zero_linger()?;
+                return Ok(false);
+            }
+            Form::Split(before_end) => {
+                let (first, second) = body.split_at(body.len().saturating_sub(before_end));
+                bytes.extend_from_slice(first);
+                stream.write_all(&bytes).await?;
+                self.dawdle(stream, Duration::from_millis(20)).await?;
+                stream.write_all(second).await?;
+            }
+            Form::Drip(pause) => {
+                stream.write_all(&bytes).await?;
+                for byte in body {
+                    stream.write_all(&[*byte]).await?;
+                    self.dawdle(stream, pause).await?;
+                }
+            }
+            Form::Closed => return Ok(false),
+            Form::Silence => loop {
+                self.dawdle(stream, Duration::from_secs(5)).await?;
+            },
+        }
+        Ok(true)
+    }
+
+    /// Lets a length of time pass. An error when the caller hangs up meanwhile.
+    async fn dawdle(&self, stream: &TcpStream, pause: Duration) -> io::Result<()> {
+        let passing =
+            async { if self.steps.load(Ordering::Relaxed) { advance(pause).await } else { sleep(pause).await } };
+        let hung_up = async {
+            loop {
+                stream.readable().await?;
+                match stream.try_read(&mut [0]) {
+                    Ok(0) => return Err(io::Error::from(io::ErrorKind::ConnectionReset)),
+                    // Nobody asks for more before there was an answer.
+                    Ok(_) => {}
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            gone = hung_up => gone,
+            () = passing => Ok(()),
+        }
     }
 }
 
@@ -247,7 +371,7 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) -> io::Result<()> {
     let mut buffer = Vec::new();
     while let Some(asked) = read(&mut stream, &mut buffer).await? {
         let reply = shared.answer(asked).await?;
-        if !write(&mut stream, &reply).await? {
+        if !shared.write(&mut stream, &reply).await? {
             return Ok(());
         }
     }
@@ -285,46 +409,6 @@ async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<Option
     };
     buffer.drain(..whole);
     Ok(Some(asked))
-}
-
-/// Gives whether the connection may go on.
-async fn write(stream: &mut TcpStream, reply: &Reply) -> io::Result<bool> {
-    if let Form::Silence = reply.form {
-        std::future::pending::<()>().await;
-    }
-    let length = if let Form::Announced(length) = reply.form { length } else { reply.body.len() as u64 };
-    let mut head = format!("HTTP/1.1 {} X\r\ncontent-length: {length}\r\n", reply.status);
-    for (name, value) in &reply.headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
-    }
-    let mut bytes = format!("{head}\r\n").into_bytes();
-    let body = &reply.body;
-    match reply.form {
-        Form::Whole | Form::Silence => {
-            bytes.extend_from_slice(body);
-            stream.write_all(&bytes).await?;
-        }
-        Form::Cut | Form::Announced(_) => {
-            bytes.extend_from_slice(&body[..body.len() / 2]);
-            stream.write_all(&bytes).await?;
-            return Ok(false);
-        }
-        Form::Split(before_end) => {
-            let (first, second) = body.split_at(body.len().saturating_sub(before_end));
-            bytes.extend_from_slice(first);
-            stream.write_all(&bytes).await?;
-            sleep(Duration::from_millis(20)).await;
-            stream.write_all(second).await?;
-        }
-        Form::Drip(pause) => {
-            stream.write_all(&bytes).await?;
-            for byte in body {
-                stream.write_all(&[*byte]).await?;
-                sleep(pause).await;
-            }
-        }
-    }
-    Ok(true)
 }
 
 fn end_of_head(bytes: &[u8]) -> Option<usize> {

@@ -19,6 +19,8 @@ macro_rules! ensure {
 mod checks;
 mod direct;
 mod front;
+mod hostile;
+mod machine;
 mod stand;
 mod twins;
 mod whole;
@@ -28,7 +30,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use futures_util::future::LocalBoxFuture;
 use sha2::{Digest as _, Sha256};
 
-use checks::{bronze, canary, descriptor, lists, patience};
+use checks::{bronze, canary, descriptor, kills, lists, outage, patience, stop};
 use stand::Stand;
 
 /// How good an integration is, as far as the suite says so.
@@ -45,7 +47,32 @@ enum Tier {
 enum Pace {
     /// Paused: every wait is over at once. Not over a database, whose answers come from another thread.
     Virtual,
+    /// Stands still, also while a database works, and moves where a check moves it: see [`machine`].
+    Stepped,
     Real,
+}
+
+impl Pace {
+    /// Runs a future to its end on this thread.
+    fn run<T>(self, future: impl Future<Output = T>) -> Result<T, String> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(self != Self::Real)
+            .build()
+            .map_err(|error| error.to_string())?;
+        // A paused clock runs ahead when nothing is left to do, but not while something is at work in a thread.
+        let (_at_work, until_dropped) = std::sync::mpsc::channel::<()>();
+        if self == Self::Stepped {
+            runtime.spawn_blocking(move || until_dropped.recv());
+        }
+        let ended = catch_unwind(AssertUnwindSafe(|| runtime.block_on(future)));
+        // What a hostile answer left behind is not waited for.
+        runtime.shutdown_background();
+        ended.map_err(|panic| {
+            let text = panic.downcast_ref::<String>().cloned();
+            text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
+        })
+    }
 }
 
 type Check = for<'a> fn(&'a Stand) -> LocalBoxFuture<'a, Result<(), String>>;
@@ -96,13 +123,16 @@ const ITEMS: &[Item] = items! {
     "C22" Silver Virtual "throttling in disguise recognised" patience::sees_disguised_limits;
     "C23" Silver Virtual "quota and share kept, nonsense does not stall" patience::keeps_its_quota;
     "C24" Silver Virtual "lists finish, are flagged or fail" lists::are_never_silently_short;
+    "C25" Silver Virtual "duplicate delivery does not change sums" lists::count_nothing_twice;
+    "C26" Silver Stepped "no checkpoint passes what failed, killed or not" kills::resumes_where_it_stopped;
+    "C27" Silver Stepped "told to stop it hands back" stop::hands_back;
     "C28" Silver Virtual "slow, huge and bombed answers are bounded" patience::bounds_bad_answers;
+    "C29" Silver Stepped "an outage is said once, and ends by itself" outage::is_said_once;
 };
 
 /// Stands for all that an integration says of the lively account.
 fn fingerprint(stand: &Stand) -> Result<String, String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
-    let text = runtime.map_err(|error| error.to_string())?.block_on(bronze::points(stand))?;
+    let text = Pace::Virtual.run(bronze::points(stand))??;
     Ok(Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
@@ -122,18 +152,7 @@ fn is_the_same_elsewhere(stand: &Stand, name: &str) -> Result<(), String> {
 
 /// Runs a check with a clock of its own. A panic in it is a failure of the item.
 fn run(item: &Item, stand: &Stand) -> Result<(), String> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .start_paused(item.pace == Pace::Virtual)
-        .build()
-        .map_err(|error| error.to_string())?;
-    let checked = catch_unwind(AssertUnwindSafe(|| runtime.block_on((item.check)(stand))));
-    // What a hostile answer left behind is not waited for.
-    runtime.shutdown_background();
-    checked.unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().cloned();
-        Err(text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default())
-    })
+    item.pace.run((item.check)(stand)).and_then(|checked| checked)
 }
 
 /// Runs the items of a tier and fails with all that failed.

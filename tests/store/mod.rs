@@ -22,6 +22,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 const LEASE: Duration = Duration::from_secs(60);
+/// The master key that everything is sealed with.
+const KEY: &str = "0a1b2c3d";
 
 /// So many seconds into the test.
 fn at(seconds: i64) -> Timestamp {
@@ -42,7 +44,7 @@ fn march() -> Period {
 }
 
 fn sealed(byte: u8) -> SealedRow {
-    SealedRow { key_id: "0a1b2c3d".into(), wrapped_key: vec![byte; 60], body: vec![byte, 0, 255] }
+    SealedRow { key_id: KEY.into(), wrapped_key: vec![byte; 60], body: vec![byte, 0, 255] }
 }
 
 async fn project(store: &Store, slug: &str) -> Project {

@@ -6,7 +6,7 @@ use dashtray::store::{ClaimOutcome, Error, new_id};
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::{LEASE, at, claim, claimed, new_connection, point, project, run_end};
+use super::{KEY, LEASE, at, claim, claimed, new_connection, point, project, run_end};
 use crate::support::database::{Database, on_both};
 
 on_both! {
@@ -60,7 +60,7 @@ async fn many_workers_share_what_is_due_without_overlap(db: Database) {
         tasks.push(tokio::spawn(async move {
             let mut claims = Vec::new();
             loop {
-                let more = store.claim_due(&format!("worker {worker}"), at(1), LEASE, 2).await.unwrap();
+                let more = store.claim_due(&format!("worker {worker}"), at(1), LEASE, 2, &[KEY]).await.unwrap();
                 if more.is_empty() {
                     return claims;
                 }
@@ -73,7 +73,7 @@ async fn many_workers_share_what_is_due_without_overlap(db: Database) {
         claims.extend(task.await.unwrap());
     }
     // Rows that another worker was just looking at were passed over; nobody claims them twice.
-    claims.extend(one.claim_due("late", at(1), LEASE, 100).await.unwrap());
+    claims.extend(one.claim_due("late", at(1), LEASE, 100, &[KEY]).await.unwrap());
     let keys: BTreeSet<_> = claims.iter().map(|claim| claim.key).collect();
     assert_eq!((claims.len(), keys.len()), (30, 30));
 }
@@ -88,13 +88,13 @@ async fn the_oldest_due_is_claimed_first_and_paused_ones_not_at_all(db: Database
         keys.push(store.insert_connection(&new, at(0)).await.unwrap().key);
     }
     store.set_paused(keys[2], true, at(1)).await.unwrap();
-    let claims = store.claim_due("one", at(100), LEASE, 10).await.unwrap();
+    let claims = store.claim_due("one", at(100), LEASE, 10, &[KEY]).await.unwrap();
     assert_eq!(claims.iter().map(|claim| claim.key).collect::<Vec<_>>(), [keys[1], keys[0]]);
     // By hand it may run all the same.
     assert!(matches!(store.claim(keys[2], "one", at(100), LEASE).await.unwrap(), ClaimOutcome::Claimed(_)));
     // Resumed, it is due at once.
     store.set_paused(keys[2], false, at(400)).await.unwrap();
-    let claims = store.claim_due("two", at(400), LEASE, 1).await.unwrap();
+    let claims = store.claim_due("two", at(400), LEASE, 1, &[KEY]).await.unwrap();
     assert_eq!(store.connection(keys[2]).await.unwrap().state.due_at, at(400));
     assert_eq!(claims[0].key, keys[1], "still the longest overdue: its lease ran out");
 }
@@ -210,14 +210,14 @@ async fn runs_are_paged_newest_first(db: Database) {
 
 async fn the_next_due_time_counts_leases_and_skips_paused_connections(db: Database) {
     let store = db.open().await;
-    assert_eq!(store.next_due().await.unwrap(), None);
+    assert_eq!(store.next_due(&[KEY]).await.unwrap(), None);
     let (connection, claim) = claimed(&store).await;
-    assert_eq!(store.next_due().await.unwrap(), Some(at(60)), "when the lease runs out");
+    assert_eq!(store.next_due(&[KEY]).await.unwrap(), Some(at(60)), "when the lease runs out");
     store.start_run(&claim, new_id(at(0)), at(0)).await.unwrap();
     store.release(&claim, &run_end(new_id(at(0)), "ok", at(1800)), at(10)).await.unwrap();
-    assert_eq!(store.next_due().await.unwrap(), Some(at(1800)));
+    assert_eq!(store.next_due(&[KEY]).await.unwrap(), Some(at(1800)));
     store.set_due(connection.key, at(20)).await.unwrap();
-    assert_eq!(store.next_due().await.unwrap(), Some(at(20)));
+    assert_eq!(store.next_due(&[KEY]).await.unwrap(), Some(at(20)));
     store.set_paused(connection.key, true, at(20)).await.unwrap();
-    assert_eq!(store.next_due().await.unwrap(), None);
+    assert_eq!(store.next_due(&[KEY]).await.unwrap(), None);
 }

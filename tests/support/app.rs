@@ -23,6 +23,14 @@ use super::database::Database;
 /// Sixty-four hexadecimal digits that open nothing but tests.
 pub(crate) const MASTER_KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 
+/// How a process gets to providers.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Outside {
+    pub(crate) client: ClientConfig,
+    /// Other addresses, and an instant for runs that go there.
+    pub(crate) overrides: Overrides,
+}
+
 /// One process: its own pools, client and workers over a database that others may use too.
 #[derive(Clone)]
 pub(crate) struct Process {
@@ -44,14 +52,24 @@ impl Process {
         clock: Clock,
         master_key: &str,
     ) -> Self {
+        Self::start_over(db, integrations, clock, master_key, Outside::default()).await
+    }
+
+    /// The same with another way out.
+    pub(crate) async fn start_over(
+        db: &Database,
+        integrations: Vec<Arc<dyn Integration>>,
+        clock: Clock,
+        master_key: &str,
+        outside: Outside,
+    ) -> Self {
         let store = db.open().await;
         let new = NewProject { slug: "default".into(), zone: "UTC".into(), currency: Currency::USD };
         let _ = store.insert_project(&new, clock.now()).await;
         let vault = Vault::load(&VaultKeys::Text(Secret::new(master_key))).unwrap();
         let registry = Registry::new(integrations);
-        let client = ClientConfig::default();
-        let connections =
-            Connections::new(store.clone(), vault, registry.clone(), client, clock, Overrides::default()).unwrap();
+        let Outside { client, overrides } = outside;
+        let connections = Connections::new(store.clone(), vault, registry.clone(), client, clock, overrides).unwrap();
         let sync = Syncer::new(connections.clone(), 4);
         Self { store, connections, sync, registry }
     }

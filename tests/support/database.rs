@@ -77,6 +77,85 @@ impl Database {
         }
     }
 
+    /// A SQLite database as it would be found if this process ended now: the file and its log, whatever is open.
+    pub(crate) fn as_it_lies(&self) -> Self {
+        let directory = tempfile::tempdir().expect("a directory for the test");
+        let file = directory.path().join("dashtray.db");
+        std::fs::copy(&self.file, &file).expect("a copy of the database");
+        let log = |file: &Path| PathBuf::from(format!("{}-wal", file.display()));
+        if log(&self.file).exists() {
+            std::fs::copy(log(&self.file), log(&file)).expect("a copy of its log");
+        }
+        Self { url: format!("sqlite:{}", file.display()), file, _directory: directory }
+    }
+
+    /// The same content in a database of its own. Nobody may have a PostgreSQL database open meanwhile.
+    pub(crate) async fn copy(&self) -> Self {
+        if self.url.starts_with("sqlite:") {
+            return self.as_it_lies();
+        }
+        let directory = tempfile::tempdir().expect("a directory for the test");
+        let name = self.url.rsplit('/').find_map(|part| part.strip_prefix("test_").map(|_| part)).expect("one of ours");
+        let name = name.split('?').next().unwrap_or(name);
+        Self { url: postgres::new_database_like(name).await, file: PathBuf::new(), _directory: directory }
+    }
+
+    /// All that was made of the providers' answers, sorted: points, notes, restatements, receipts, and which records and
+    /// checkpoints there are. Without what differs between two runs that come to the same: instants and our own ids.
+    pub(crate) async fn figures(&self) -> Vec<String> {
+        let text = |column: &str| format!("COALESCE(CAST({column} AS TEXT), '-')");
+        let of_series = "JOIN series s USING (project_id, series_id)";
+        let mut figures = Vec::new();
+        for sql in [
+            format!(
+                "SELECT concat_ws(' ', 'point', connection_id, metric_id, dimension, currency, day, {}, {}, mark)
+                 FROM points {of_series}",
+                text("value"),
+                text("denominator")
+            ),
+            format!(
+                "SELECT concat_ws(' ', 'note', connection_id, metric_id, dimension, currency, day, body) FROM notes {of_series}"
+            ),
+            format!(
+                "SELECT concat_ws(' ', 'restated', connection_id, metric_id, dimension, currency, day, {}, {}, old_mark)
+                 FROM restatements {of_series}",
+                text("old_value"),
+                text("old_denominator")
+            ),
+            "SELECT concat_ws(' ', 'receipt', connection_id, metric_id, currency, day, body) FROM receipts".to_owned(),
+            "SELECT concat_ws(' ', 'record', connection_id, name, record_key, group_key)
+             FROM records JOIN streams USING (project_id, stream_id)"
+                .to_owned(),
+            "SELECT concat_ws(' ', 'stream', connection_id, name, fingerprint, checkpoint IS NULL) FROM streams"
+                .to_owned(),
+        ] {
+            figures.extend(self.texts(&sql).await);
+        }
+        figures.sort();
+        figures
+    }
+
+    /// What the integrations keep for themselves, byte for byte: records and checkpoints.
+    pub(crate) async fn kept_by_integrations(&self) -> Vec<String> {
+        let hex = |column: &str| match self.url.starts_with("sqlite:") {
+            true => format!("COALESCE(hex({column}), '-')"),
+            false => format!("COALESCE(encode({column}, 'hex'), '-')"),
+        };
+        let mut kept = self
+            .texts(&format!(
+                "SELECT concat_ws(' ', connection_id, name, record_key, group_key, {})
+                 FROM records JOIN streams USING (project_id, stream_id)",
+                hex("body")
+            ))
+            .await;
+        kept.extend(
+            self.texts(&format!("SELECT concat_ws(' ', connection_id, name, {}) FROM streams", hex("checkpoint")))
+                .await,
+        );
+        kept.sort();
+        kept
+    }
+
     /// Every column as `table.column`, except the migrations' own table.
     pub(crate) async fn columns(&self) -> Vec<String> {
         let sql = if self.url.starts_with("sqlite:") {

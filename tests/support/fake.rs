@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -32,16 +35,27 @@ pub(crate) enum Behaviour {
     Panic,
     /// Commits half and then never comes back.
     Hang,
+    /// Commits half and then asks for records for ever.
+    AskForEver,
+    /// Commits half and then keeps its thread until it is let go.
+    Spin,
     /// Says that all went well and answers nothing.
     Lie,
+    /// Panics when it is tested.
+    PanicTest,
+    /// Never comes back from a test.
+    HangTest,
 }
 
 /// Shared between the test and the integration.
 #[derive(Debug)]
 pub(crate) struct Script {
+    id: &'static str,
     state: Mutex<State>,
     /// Notified when a hanging call has committed its half.
     pub(crate) hanging: Notify,
+    /// Whether a spinning call keeps its thread.
+    pub(crate) spinning: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -56,6 +70,11 @@ struct State {
 
 impl Script {
     pub(crate) fn new() -> Arc<Self> {
+        Self::named("fake")
+    }
+
+    /// For an integration of another id.
+    pub(crate) fn named(id: &'static str) -> Arc<Self> {
         let state = State {
             behaviour: Behaviour::Answer,
             shift: 0,
@@ -64,7 +83,7 @@ impl Script {
             overlaps: 0,
             pace: Duration::ZERO,
         };
-        Arc::new(Self { state: Mutex::new(state), hanging: Notify::new() })
+        Arc::new(Self { id, state: Mutex::new(state), hanging: Notify::new(), spinning: AtomicBool::new(false) })
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -132,7 +151,7 @@ impl Integration for Fake {
     fn descriptor(&self) -> Arc<Descriptor> {
         let stream = |id: &str, shape| Stream { id: id.to_owned(), shape, version: 1, cost: "none".to_owned() };
         Arc::new(Descriptor {
-            id: "fake".to_owned(),
+            id: self.0.id.to_owned(),
             name: "Fake".to_owned(),
             category: Category::Analytics,
             icon: String::new(),
@@ -182,8 +201,14 @@ impl Integration for Fake {
 
     async fn test_connection(&self, ctx: &Context) -> Result<AccountInfo, Error> {
         let behaviour = self.0.state().behaviour.clone();
-        if let Behaviour::Fail(error) = behaviour {
-            return Err(error);
+        match behaviour {
+            Behaviour::Fail(error) => return Err(error),
+            Behaviour::PanicTest => panic!("the fake panics with a secret: canary-4711"),
+            Behaviour::HangTest => {
+                self.0.hanging.notify_one();
+                std::future::pending::<()>().await;
+            }
+            _ => {}
         }
         Ok(AccountInfo {
             id: ctx.settings.text("flavour").unwrap_or("plain").to_owned(),
@@ -249,6 +274,20 @@ impl Integration for Fake {
                     Behaviour::Hang => {
                         self.0.hanging.notify_one();
                         std::future::pending::<()>().await;
+                    }
+                    Behaviour::AskForEver => {
+                        self.0.hanging.notify_one();
+                        loop {
+                            ctx.scan("account", Order::Key, None, 1).await?;
+                        }
+                    }
+                    Behaviour::Spin => {
+                        self.0.spinning.store(true, Ordering::Relaxed);
+                        while self.0.spinning.load(Ordering::Relaxed) {
+                            std::hint::spin_loop();
+                        }
+                        self.0.behave(Behaviour::Answer);
+                        return Ok(report);
                     }
                     _ => {}
                 }

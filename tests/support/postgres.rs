@@ -49,13 +49,18 @@ struct Server {
 
 /// The address of a new, empty database.
 pub(crate) async fn new_database() -> String {
+    new_database_like("template1").await
+}
+
+/// The address of a new database with the content of another, which nobody may have open.
+pub(crate) async fn new_database_like(other: &str) -> String {
     static SERVER: OnceLock<Server> = OnceLock::new();
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let directory = &SERVER.get_or_init(start).directory;
     let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
     let url = |database: &str| format!("postgres://postgres@localhost/{database}?host={directory}");
     let mut connection = PgConnection::connect(&url("postgres")).await.expect("the private server answers");
-    sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}")))
+    sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name} TEMPLATE {other}")))
         .execute(&mut connection)
         .await
         .expect("a new database");

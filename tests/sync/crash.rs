@@ -102,13 +102,16 @@ async fn a_paused_connection_is_left_alone(db: Database) {
     let script = Script::new();
     let process = connected(&db, &script).await;
     process.connections.pause("default", "main").await.unwrap();
-    let claims = process.store.claim_due("someone", now(), Duration::from_secs(1), 10).await.unwrap();
+    let project = process.connections.project("default").await.unwrap();
+    let key = process.connections.find(&project, "main").await.unwrap().key_id;
+    let keys = [key.as_str()];
+    let claims = process.store.claim_due("someone", now(), Duration::from_secs(1), 10, &keys).await.unwrap();
     assert!(claims.is_empty());
     assert_eq!(process.run("main").await.status, RunStatus::Ok, "by hand it runs all the same");
     assert_eq!(process.connections.list("default").await.unwrap()[0].state, "paused");
     process.connections.resume("default", "main").await.unwrap();
     let soon = now() + jiff::SignedDuration::from_mins(1);
-    assert_eq!(process.store.claim_due("someone", soon, Duration::from_secs(1), 10).await.unwrap().len(), 1);
+    assert_eq!(process.store.claim_due("someone", soon, Duration::from_secs(1), 10, &keys).await.unwrap().len(), 1);
 }
 
 /// Two workers of their own on one PostgreSQL, 50 connections: no two runs of one connection overlap.

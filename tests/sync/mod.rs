@@ -1,7 +1,9 @@
 //! Runs from claim to release, over a real store, on both databases.
 
+mod bad;
 mod crash;
 mod history;
+mod keys;
 mod runs;
 
 use std::sync::Arc;

@@ -1,8 +1,11 @@
-//! Lists that do not behave: C24.
+//! Lists that do not behave: C24, and what comes more than once: C25.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use serde_json::{Value as Json, json};
@@ -13,6 +16,9 @@ use crate::conformance::{
     front::{Act, Asked, Form, Front, Reply},
     stand::{Account, List, Stand},
 };
+
+/// Entries of a page, so that every list has many.
+const PER_PAGE: u32 = 3;
 
 /// What is done to the second page of a list, and later ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +94,7 @@ fn harmful(front: &Front, list: &List, harm: Harm) -> Arc<AtomicUsize> {
     // Per endpoint: what the second page was asked for with. Lists of several repositories are several lists.
     let second: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
     front.rule(move |asked| {
-        let target = small(&asked.target(), size);
+        let target = small(&asked.target(), size, PER_PAGE);
         if !is(&asked.path) || !asked.has(size) {
             return Act::Forward;
         }
@@ -158,23 +164,83 @@ fn harmful(front: &Front, list: &List, harm: Harm) -> Arc<AtomicUsize> {
     done
 }
 
+/// C25
+pub(crate) async fn count_nothing_twice(stand: &Stand) -> Result<(), String> {
+    let (_provider, front) = fronted(stand, Account::Busy).await?;
+    let undisturbed = clean(stand, &front).await?;
+    for list in &stand.lists {
+        for (what, entries) in [("the last entry", 1), ("all entries", usize::MAX)] {
+            let done = repeats(&front, list, entries, PER_PAGE);
+            let fetched = Direct::open(stand, &front.url, &stand.valid)?.fetch().await;
+            let what = format!("{what} of a page of {} once more on the next", list.name);
+            ensure!(done.load(Ordering::Relaxed) > 0, "{what}: it was never met");
+            ensure!(!front.overrun(), "{what}: it does not end");
+            fetched.is_whole(&undisturbed).map_err(|why| format!("{what}: {why}"))?;
+            front.take();
+        }
+    }
+    // The whole account once more, by who has it already.
+    front.behave();
+    let direct = Direct::open(stand, &front.url, &stand.valid)?;
+    for time in ["once", "twice"] {
+        direct.fetch().await.is_whole(&undisturbed).map_err(|why| format!("read {time}: {why}"))?;
+    }
+    Ok(())
+}
+
+/// Lets each page of a list, which are small, begin with the last entries of the page before, as in a list that grows while
+/// it is read. Gives how often it did.
+pub(crate) fn repeats(front: &Front, list: &List, entries: usize, per_page: u32) -> Arc<AtomicUsize> {
+    let done = Arc::new(AtomicUsize::new(0));
+    let (is, size, cursor, pointer) = (list.is, list.size, list.cursor, list.entries);
+    // By list: lists of several repositories, or of several periods, are several lists.
+    let before: Arc<Mutex<HashMap<String, Vec<Json>>>> = Arc::default();
+    let counted = done.clone();
+    front.rule(move |asked| {
+        if !is(&asked.path) || !asked.has(size) {
+            return Act::Forward;
+        }
+        let target = small(&asked.target(), size, per_page);
+        let (list, is_first) = (without(&target, cursor), !asked.has(cursor) || is_first(asked, cursor));
+        let (before, counted) = (before.clone(), counted.clone());
+        let repeat = move |reply: &mut Reply| {
+            let mut body: Json = serde_json::from_slice(&reply.body).unwrap_or_default();
+            let Some(Json::Array(shown)) = body.pointer_mut(pointer) else { return };
+            let mut before = before.lock().unwrap_or_else(PoisonError::into_inner);
+            let of_this = shown.clone();
+            let known =
+                before.insert(list, of_this).filter(|known| !is_first && !known.is_empty() && !shown.is_empty());
+            if let Some(known) = known {
+                let again = &known[known.len().saturating_sub(entries)..];
+                shown.splice(0..0, again.iter().cloned());
+                counted.fetch_add(1, Ordering::Relaxed);
+                reply.body = body.to_string().into_bytes();
+            }
+        };
+        Act::Edit(target, Box::new(repeat))
+    });
+    done
+}
+
 /// Whether the request asks by number for the first page.
-fn is_first(asked: &Asked, cursor: &str) -> bool {
+pub(crate) fn is_first(asked: &Asked, cursor: &str) -> bool {
     asked.query.split('&').any(|pair| pair == format!("{cursor}=1"))
 }
 
-/// The request with pages of three.
-fn small(target: &str, size: &str) -> String {
+/// The request with pages of so many entries at most.
+pub(crate) fn small(target: &str, size: &str, entries: u32) -> String {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let pairs = query.split('&').map(|pair| match pair.split_once('=') {
-        Some((key, given)) if key == size && given.parse().is_ok_and(|given: u32| given > 3) => format!("{size}=3"),
+        Some((key, given)) if key == size && given.parse().is_ok_and(|given: u32| given > entries) => {
+            format!("{size}={entries}")
+        }
         _ => pair.to_owned(),
     });
     format!("{path}?{}", pairs.collect::<Vec<_>>().join("&"))
 }
 
 /// The request without the parameter.
-fn without(target: &str, parameter: &str) -> String {
+pub(crate) fn without(target: &str, parameter: &str) -> String {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let pairs = query.split('&').filter(|pair| pair.split('=').next() != Some(parameter));
     format!("{path}?{}", pairs.collect::<Vec<_>>().join("&"))

@@ -3,5 +3,8 @@
 pub(super) mod bronze;
 pub(super) mod canary;
 pub(super) mod descriptor;
+pub(super) mod kills;
 pub(super) mod lists;
+pub(super) mod outage;
 pub(super) mod patience;
+pub(super) mod stop;

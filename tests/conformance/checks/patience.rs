@@ -51,7 +51,7 @@ fn tries(stand: &Stand, asked: &[Asked]) -> Vec<Instant> {
     of_endpoint.iter().filter(|asked| Some(asked.line()) == first).map(|asked| asked.at).collect()
 }
 
-fn http_date(at: Timestamp) -> String {
+pub(crate) fn http_date(at: Timestamp) -> String {
     at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 

@@ -39,9 +39,13 @@ pub(crate) fn stand() -> Stand {
         start,
         endpoint: Endpoint { is: |path| path.ends_with("/commits"), feeds: &["github_commits", "github_contributors"] },
         lists: vec![
-            list("commits", |path| path.ends_with("/commits"), None),
-            list("issues", |path| path.ends_with("/issues"), None),
-            list("workflow runs", |path| path.ends_with("/actions/runs"), Some("/total_count")),
+            list("commits", |path| path.ends_with("/commits")),
+            list("issues", |path| path.ends_with("/issues")),
+            List {
+                entries: "/workflow_runs",
+                total: Some("/total_count"),
+                ..list("workflow runs", |path| path.ends_with("/actions/runs"))
+            },
         ],
         throttles: vec![
             Reply::json(403, r#"{"message":"API rate limit exceeded for user ID 1."}"#)
@@ -98,8 +102,8 @@ fn emptied(mut company: Company) -> Company {
     company
 }
 
-fn list(name: &'static str, is: fn(&str) -> bool, total: Option<&'static str>) -> List {
-    List { name, is, size: "per_page", cursor: "page", empty, total }
+fn list(name: &'static str, is: fn(&str) -> bool) -> List {
+    List { name, is, size: "per_page", cursor: "page", entries: "", empty, total: None, gone: None }
 }
 
 /// An empty page whose link leads to the page that should have come.

@@ -44,6 +44,7 @@ pub(crate) struct Endpoint {
 }
 
 /// A list that comes in pages.
+#[derive(Debug, Clone)]
 pub(crate) struct List {
     pub(crate) name: &'static str,
     /// Whether a path is its.
@@ -52,11 +53,16 @@ pub(crate) struct List {
     pub(crate) size: &'static str,
     /// The parameter that a page after the first is asked for with.
     pub(crate) cursor: &'static str,
+    /// JSON pointer of the page's entries, an array.
+    pub(crate) entries: &'static str,
     /// Makes a page, asked for with the given path and query, one without entries that says that there are more. What
     /// the following request asks for in addition or in place, `inserted`, is taken out of it again by the suite.
     pub(crate) empty: fn(&mut Reply, &str),
     /// JSON pointer of the number of entries that the provider announces, where it does.
     pub(crate) total: Option<&'static str>,
+    /// What it answers when the entry that a page goes on after is not there any more. `None` where pages are numbered, and
+    /// each begins with another entry then.
+    pub(crate) gone: Option<Reply>,
 }
 
 /// One integration and all that is needed to judge it.
@@ -119,7 +125,9 @@ macro_rules! stands {
         const STANDS: &[&str] = &[$(stringify!($id)),*];
 
         $(mod $id {
-            use super::super::super::{Tier, fingerprint, is_the_same_elsewhere, judge};
+            use super::super::super::{
+                Pace, Tier, checks::kills, fingerprint, hostile, is_the_same_elsewhere, judge,
+            };
 
             #[test]
             fn is_honest() {
@@ -129,6 +137,36 @@ macro_rules! stands {
             #[test]
             fn is_reliable() {
                 judge(Tier::Silver, &super::super::$id::stand());
+            }
+
+            #[test]
+            fn is_killed_on_postgres_too() {
+                Pace::Stepped.run(kills::resumes_on_postgres(&super::super::$id::stand())).unwrap().unwrap();
+            }
+
+            #[test]
+            fn survives_each_fault() {
+                Pace::Stepped.run(hostile::each_fault(&super::super::$id::stand())).unwrap().unwrap();
+            }
+
+            #[test]
+            fn survives_a_tenth_of_faulty_answers() {
+                Pace::Stepped.run(hostile::a_tenth(&super::super::$id::stand())).unwrap().unwrap();
+            }
+
+            #[test]
+            fn survives_lists_that_move() {
+                Pace::Stepped.run(hostile::lists_move(&super::super::$id::stand())).unwrap().unwrap();
+            }
+
+            #[test]
+            fn survives_clocks_that_differ() {
+                Pace::Stepped.run(hostile::differ(&super::super::$id::stand())).unwrap().unwrap();
+            }
+
+            #[test]
+            fn survives_a_certificate_that_expires() {
+                Pace::Stepped.run(hostile::certificate_expires(&super::super::$id::stand())).unwrap().unwrap();
             }
 
             #[test]

@@ -64,7 +64,13 @@ fn start(account: Account) -> BoxFuture<'static, Provider> {
 
 /// Stripe goes on from the last id of a page, so that an empty page that says there are more leads nowhere.
 fn list(name: &'static str, is: fn(&str) -> bool) -> List {
-    List { name, is, size: "limit", cursor: "starting_after", empty, total: None }
+    List { name, is, size: "limit", cursor: "starting_after", entries: "/data", empty, total: None, gone: Some(gone()) }
+}
+
+fn gone() -> Reply {
+    let error = json!({ "code": "resource_missing", "message": "No such object: 'x'", "param": "starting_after",
+        "type": "invalid_request_error" });
+    Reply::json(400, &json!({ "error": error }).to_string())
 }
 
 fn empty(page: &mut Reply, _asked: &str) {

@@ -1,8 +1,10 @@
 //! The suite, judged: a twin that is right passes all of it, and each that is broken is caught by the item that is
 //! there for it.
 
+mod flaw;
 mod provider;
 mod twin;
+mod ways;
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -12,7 +14,8 @@ use super::{
     run,
     stand::{Endpoint, Fields, List, Stand, field, now},
 };
-use twin::{EVENTS, Flaw, Twin};
+use flaw::Flaw;
+use twin::{EVENTS, Twin};
 
 fn stand(flaw: Flaw) -> Stand {
     let token = |token: &str| -> Fields { field("token", token) };
@@ -30,8 +33,10 @@ fn stand(flaw: Flaw) -> Stand {
             is: |path| path == "/things",
             size: "size",
             cursor: "cursor",
+            entries: "/things",
             empty,
             total: Some("/total"),
+            gone: None,
         }],
         throttles: vec![Reply::json(400, r#"{"message":"please slow down"}"#)],
     }
@@ -52,7 +57,7 @@ fn item(id: &str) -> &'static Item {
 
 /// Which item must catch which flaw.
 #[rustfmt::skip]
-const FLAWS: [(Flaw, &str); 43] = [
+const FLAWS: [(Flaw, &str); 49] = [
     (Flaw::NoSummary, "C01"), (Flaw::UnknownStream, "C01"),
     (Flaw::NoPrefix, "C02"), (Flaw::SameIdTwice, "C02"),
     (Flaw::SecretAsText, "C03"), (Flaw::NoHelp, "C03"),
@@ -78,6 +83,10 @@ const FLAWS: [(Flaw, &str); 43] = [
     (Flaw::IgnoresLimits, "C23"),
     (Flaw::FirstPageOnly, "C24"), (Flaw::FollowsForEver, "C24"),
     (Flaw::EmptyPageIsTheEnd, "C24"),
+    (Flaw::CountsTwice, "C25"),
+    (Flaw::CheckpointBeforeData, "C26"), (Flaw::CheckpointPastFailure, "C26"),
+    (Flaw::ReadsOn, "C27"),
+    (Flaw::LogsByItself, "C29"), (Flaw::StaysDown, "C29"),
     (Flaw::ZerosForFailures, "C28"), (Flaw::IgnoresRetryAfter, "C06"),
 ];
 

@@ -4,14 +4,14 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::Duration,
 };
 
 use async_trait::async_trait;
 use dashtray::{
-    http::{Answer as HttpAnswer, Auth, Exception, Limits, Meaning, Next, When, Window, WindowScope},
+    http::{Auth, Exception, Limits, Meaning, When, Window, WindowScope},
     integrations::{
         AccountInfo, BaseUrl, Batch, Category, Check, Context, CredentialField, Descriptor, Error, FetchReport,
         FieldKind, Integration, Outcome, Shape, Stream, ZonePolicy,
@@ -23,60 +23,11 @@ use dashtray::{
 use serde::{Deserialize, de::IgnoredAny};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
+use super::flaw::Flaw;
+
 pub(super) const EVENTS: &str = "toy_events";
 pub(super) const SHARE: &str = "toy_share";
 pub(super) const USERS: &str = "toy_users";
-
-/// The single way in which a twin is wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Flaw {
-    None,
-    // What it says of itself.
-    NoSummary,
-    UnknownStream,
-    NoPrefix,
-    SameIdTwice,
-    SecretAsText,
-    NoHelp,
-    WildcardHost,
-    PlainHttp,
-    RatioOfCounts,
-    RetriesRefusals,
-    EmptyGuide,
-    NoLimits,
-    NoCost,
-    // How it tests.
-    TakesAnyKey,
-    HidesMissingScope,
-    TestWantsMore,
-    AnotherAccountEachTime,
-    // What it hands in.
-    LeavesADayOut,
-    AnswersTwice,
-    OutsideThePeriod,
-    SaysNothing,
-    AllFailTogether,
-    ZerosForFailures,
-    GapForNothing,
-    CallsMissingScopeUnknown,
-    Swallows401,
-    AnotherTimeOtherwise,
-    // Where secrets go.
-    SecretInError,
-    SecretInLog,
-    SecretInMetadata,
-    SecretInPanic,
-    SecretInCheckEncoded,
-    // How it asks.
-    OwnSocket,
-    RetriesByItself,
-    TakesLimitForAnswer,
-    FirstPageOnly,
-    FollowsForEver,
-    EmptyPageIsTheEnd,
-    IgnoresLimits,
-    IgnoresRetryAfter,
-}
 
 /// The integration.
 #[derive(Debug)]
@@ -89,21 +40,6 @@ struct Account {
     #[serde(default)]
     token: String,
     mirror: Option<url::Url>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Things {
-    things: Vec<Thing>,
-    next: Option<String>,
-    total: usize,
-    #[serde(default)]
-    token: String,
-}
-
-#[derive(Debug, Deserialize)]
-struct Thing {
-    id: i64,
-    days_ago: i32,
 }
 
 #[derive(Debug, Deserialize)]
@@ -287,6 +223,7 @@ impl Integration for Twin {
                 USERS => self.users(ctx, period).await,
                 _ => continue,
             };
+            let read = self.after_failure(read);
             match (self.0, read) {
                 (Flaw::AllFailTogether, Err(error)) => return Err(error),
                 (Flaw::ZerosForFailures, Err(_)) => {
@@ -311,14 +248,24 @@ async fn visit(mirror: &url::Url) {
 }
 
 impl Twin {
+    /// What some make of it that something went wrong.
+    fn after_failure(&self, read: Result<(), Error>) -> Result<(), Error> {
+        static WENT_WRONG: AtomicBool = AtomicBool::new(false);
+        match (self.0, &read) {
+            (Flaw::LogsByItself, Err(error)) => tracing::warn!(%error, "no luck today"),
+            (Flaw::StaysDown, Err(_)) => WENT_WRONG.store(true, Ordering::Relaxed),
+            (Flaw::StaysDown, Ok(())) if WENT_WRONG.load(Ordering::Relaxed) => {
+                return Err(Error::new(FailureKind::Unavailable, "it went wrong once"));
+            }
+            _ => {}
+        }
+        read
+    }
+
     /// Reads the list and counts by day.
     async fn events(&self, ctx: &Context, period: Period) -> Result<(), Error> {
         static FETCHES: AtomicI64 = AtomicI64::new(0);
-        let (things, token) = match self.0 {
-            Flaw::FollowsForEver => self.follow(ctx).await?,
-            Flaw::RetriesByItself => self.insist(ctx).await?,
-            _ => self.pages(ctx).await?,
-        };
+        let (things, token) = self.things(ctx).await?;
         let mut by_day: BTreeMap<Day, i64> = BTreeMap::new();
         for thing in &things {
             *by_day.entry(ctx.today().plus(-thing.days_ago)).or_default() += 1;
@@ -365,58 +312,6 @@ impl Twin {
         }
     }
 
-    async fn pages(&self, ctx: &Context) -> Result<(Vec<Thing>, String), Error> {
-        let flaw = self.0;
-        let request = ctx.http.get("/things").query("size", 7);
-        let mut pages = request.pages(move |page: &HttpAnswer<Things>| {
-            let is_end =
-                flaw == Flaw::FirstPageOnly || (flaw == Flaw::EmptyPageIsTheEnd && page.body.things.is_empty());
-            Ok(match &page.body.next {
-                Some(next) if !is_end => Next::Query("cursor", next.clone()),
-                _ => Next::Done,
-            })
-        });
-        let (mut things, mut token, mut total) = (Vec::new(), String::new(), 0);
-        while let Some(page) = pages.next().await? {
-            token = page.body.token;
-            total = page.body.total;
-            things.extend(page.body.things);
-        }
-        if things.len() != total && !matches!(flaw, Flaw::FirstPageOnly | Flaw::EmptyPageIsTheEnd) {
-            return Err(Error::invalid_response(format!("{} things of {total} came", things.len())));
-        }
-        Ok((unique(things), token))
-    }
-
-    /// Reads pages without the host's guards.
-    async fn follow(&self, ctx: &Context) -> Result<(Vec<Thing>, String), Error> {
-        let (mut things, mut cursor) = (Vec::new(), None);
-        loop {
-            let mut request = ctx.http.get("/things").query("size", 7);
-            if let Some(cursor) = &cursor {
-                request = request.query("cursor", cursor);
-            }
-            let page: Things = request.json().await?.body;
-            things.extend(page.things);
-            cursor = page.next;
-            if cursor.is_none() {
-                return Ok((unique(things), page.token));
-            }
-        }
-    }
-
-    /// Tries again where the host has given up.
-    async fn insist(&self, ctx: &Context) -> Result<(Vec<Thing>, String), Error> {
-        let mut read = self.pages(ctx).await;
-        for _ in 0..2 {
-            if read.is_ok() {
-                break;
-            }
-            read = self.pages(ctx).await;
-        }
-        read
-    }
-
     async fn share(&self, ctx: &Context, period: Period) -> Result<(), Error> {
         let checks: Checks = ctx.http.get("/checks").json().await?.body;
         let samples =
@@ -430,15 +325,16 @@ impl Twin {
     }
 
     async fn users(&self, ctx: &Context, period: Period) -> Result<(), Error> {
+        if self.is(Flaw::CheckpointBeforeData) {
+            let day = ctx.today().to_string().into_bytes();
+            if ctx.checkpoint("users").await?.as_ref() == Some(&day) {
+                return Ok(());
+            }
+            ctx.commit(Batch::new().checkpoint("users", day)).await?;
+        }
         let users: Users = ctx.http.get("/users").json().await?.body;
         let today = Period::single(ctx.today()).intersect(period);
         let samples = today.days().map(|day| Sample::new(day, Value::Count(users.users))).collect();
         ctx.commit(Batch::new().answer(Answer::total(USERS, today, samples))).await
     }
-}
-
-/// Each thing once: a list may move on while it is read.
-fn unique(things: Vec<Thing>) -> Vec<Thing> {
-    let by_id: BTreeMap<i64, Thing> = things.into_iter().map(|thing| (thing.id, thing)).collect();
-    by_id.into_values().collect()
 }

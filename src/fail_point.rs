@@ -1,0 +1,91 @@
+//! Points at which a test ends the program, or looks at what a program that ended there would leave behind.
+//!
+//! There is one [`before`] and one [`after`] everything that is made durable: each transaction of the store has them
+//! by itself. A release build has none. In a debug build, which is what the tests run, a point does nothing unless
+//!
+//! - the program was started with `DASHTRAY_FAIL_AT=N`: at the Nth point that it reaches it ends as if it were killed,
+//!   with nothing flushed and nothing handed back;
+//! - a test runs a future under [`watched`]: then the test is told of each point, and may never let it go on.
+
+use std::fmt;
+
+/// Where the code stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Point {
+    /// What is made durable.
+    pub step: &'static str,
+    /// Whether it is.
+    pub is_done: bool,
+}
+
+impl fmt::Display for Point {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} the {}", if self.is_done { "after" } else { "before" }, self.step)
+    }
+}
+
+/// Everything is prepared, nothing of it is durable.
+#[inline]
+pub(crate) async fn before(step: &'static str) {
+    reach(Point { step, is_done: false }).await;
+}
+
+/// It is durable.
+#[inline]
+pub(crate) async fn after(step: &'static str) {
+    reach(Point { step, is_done: true }).await;
+}
+
+#[cfg(not(debug_assertions))]
+#[inline(always)]
+async fn reach(_: Point) {}
+
+#[cfg(debug_assertions)]
+use armed::reach;
+#[cfg(debug_assertions)]
+pub use armed::{Watch, abort_at, watched};
+
+#[cfg(debug_assertions)]
+mod armed {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    };
+
+    use futures_util::future::BoxFuture;
+
+    use super::Point;
+
+    /// Is told of each point. The code goes on when the future is ready.
+    pub type Watch = Arc<dyn Fn(Point) -> BoxFuture<'static, ()> + Send + Sync>;
+
+    tokio::task_local! {
+        static WATCH: Watch;
+    }
+
+    /// Where the program ends; 0 for nowhere.
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    static REACHED: AtomicU64 = AtomicU64::new(0);
+
+    pub(super) async fn reach(point: Point) {
+        tracing::trace!(%point, "a fail point is reached");
+        let last = LAST.load(Ordering::Relaxed);
+        if last != 0 && REACHED.fetch_add(1, Ordering::Relaxed) + 1 == last {
+            tracing::error!(%point, "the program ends at a fail point");
+            std::process::abort();
+        }
+        if let Ok(watch) = WATCH.try_with(Clone::clone) {
+            watch(point).await;
+        }
+    }
+
+    /// From now on the program ends at the point of that number, counted from 1.
+    pub fn abort_at(number: u64) {
+        LAST.store(number, Ordering::Relaxed);
+    }
+
+    /// Runs a future, of whose points the watch is told. Tasks of their own that it starts are not watched.
+    pub async fn watched<F: Future>(watch: Watch, future: F) -> F::Output {
+        WATCH.scope(watch, future).await
+    }
+}

@@ -1,0 +1,214 @@
+//! One machine, on which processes of Dashtray come and go: a database, and an emulator behind a front. For checks that run
+//! with [`Pace::Stepped`](super::Pace): time stands still while anything works, and goes on where the HTTP layer would
+//! wait for a provider, where the front keeps it waiting, and where a check says so.
+
+use std::{sync::Arc, time::Duration};
+
+use dashtray::{
+    clock::Clock,
+    connections::{ConnectRequest, Overrides},
+    fail_point::Point,
+    http::ClientConfig,
+    integrations::Integration,
+    metric::{Day, Zone},
+    store::ConnectionSettings,
+    sync::{Range, RunStatus, RunView},
+};
+use jiff::Timestamp;
+use serde_json::{Map, Value as Json};
+use tokio::time::advance;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::{
+    front::Front,
+    stand::{Account, Fields, Provider, Stand},
+};
+use crate::support::{
+    app::{MASTER_KEY, Outside, Process},
+    database::Database,
+    points,
+};
+
+/// Small bounds, so that a test need not send what would break large ones.
+const MOST_ANSWER_BYTES: u64 = 4 << 20;
+pub(crate) const MOST_DECODED_BYTES: u64 = 8 << 20;
+/// Longer than any wait that the HTTP layer sits out.
+const A_WAIT: Duration = Duration::from_secs(61);
+/// After this long a dead process's connection can be claimed.
+const A_LEASE: Duration = Duration::from_secs(26);
+/// Two windows of a month: whatever goes from window to window does so, and no more often than needed.
+const HISTORY_DAYS: i32 = 45;
+/// A provider that behaves again is read within so many runs.
+const MOST_RUNS: usize = 3;
+const A_DAY: Duration = Duration::from_secs(24 * 3600);
+/// The name of the one connection.
+pub(crate) const NAME: &str = "main";
+
+pub(crate) struct Machine {
+    pub(crate) front: Arc<Front>,
+    pub(crate) clock: Clock,
+    /// What its processes decide about outbound calls.
+    pub(crate) client: ClientConfig,
+    /// Where they find the provider, if not at its own address.
+    pub(crate) address: Option<Url>,
+    integration: Arc<dyn Integration>,
+    settings: Map<String, Json>,
+    valid: Fields,
+    now: Timestamp,
+    _provider: Provider,
+}
+
+fn shown(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
+
+impl Machine {
+    /// A provider with this account and nothing else yet.
+    pub(crate) async fn new(stand: &Stand, account: Account) -> Result<Self, String> {
+        let provider = (stand.start)(account).await;
+        let front = Arc::new(Front::before(&provider.url).await.map_err(shown)?);
+        front.steps();
+        front.remembers();
+        let client = ClientConfig {
+            max_answer_bytes: MOST_ANSWER_BYTES,
+            max_decoded_bytes: MOST_DECODED_BYTES,
+            ..ClientConfig::default()
+        };
+        Ok(Self {
+            address: Some(front.url.clone()),
+            front,
+            client,
+            clock: Clock::ticking_from(stand.now),
+            integration: stand.integration.clone(),
+            settings: stand.settings.clone(),
+            valid: stand.valid.clone(),
+            now: stand.now,
+            _provider: provider,
+        })
+    }
+
+    /// It is the next day, for the provider as for us.
+    pub(crate) async fn let_a_day_pass(&mut self) {
+        advance(A_DAY).await;
+        self.now += A_DAY;
+    }
+
+    /// A new process over a database.
+    pub(crate) async fn process(&self, database: &Database) -> Process {
+        let id = self.integration.descriptor().id.clone();
+        let provider_urls = self.address.iter().map(|url| (id.clone(), url.clone())).collect();
+        let outside =
+            Outside { overrides: Overrides { provider_urls, now: Some(self.now) }, client: self.client.clone() };
+        Process::start_over(database, vec![self.integration.clone()], self.clock, MASTER_KEY, outside).await
+    }
+
+    /// The database with a connection in it of which nothing is read yet, and nobody at work.
+    pub(crate) async fn connected(&self, database: Database) -> Result<Database, String> {
+        let process = self.process(&database).await;
+        self.connect(&process).await?;
+        process.store.close().await;
+        self.front.take();
+        Ok(database)
+    }
+
+    async fn connect(&self, process: &Process) -> Result<(), String> {
+        let request = ConnectRequest {
+            project: "default".to_owned(),
+            integration_id: self.integration.descriptor().id.clone(),
+            name: Some(NAME.to_owned()),
+            credentials: self.valid.clone(),
+            settings: self.settings.clone(),
+        };
+        hurried(process.connections.connect(request)).await.map_err(shown)?;
+        let project = process.connections.project("default").await.map_err(shown)?;
+        let connection = process.connections.find(&project, NAME).await.map_err(shown)?;
+        let history_start = Day::of(self.now, &Zone::utc()).plus(1 - HISTORY_DAYS);
+        let settings = ConnectionSettings { history_start, ..connection.settings };
+        process.store.set_settings(connection.key, &settings).await.map_err(shown)
+    }
+
+    /// A run of what is due.
+    pub(crate) async fn sync(&self, process: &Process) -> Result<RunView, String> {
+        self.sync_range(process, Range::default()).await
+    }
+
+    pub(crate) async fn sync_range(&self, process: &Process, range: Range) -> Result<RunView, String> {
+        let stop = CancellationToken::new();
+        let names = [NAME.to_owned()];
+        let run = process.sync.sync_now("default", &names, range, &stop, Arc::new(|_| {}));
+        run.await.map_err(shown)?.pop().ok_or_else(|| "there was no run".to_owned())
+    }
+
+    /// Lets time pass until the scheduler would run it again.
+    pub(crate) async fn wait_until_due(&self, process: &Process) -> Result<(), String> {
+        let due = process.connections.list("default").await.map_err(shown)?.pop().and_then(|view| view.next_sync_at);
+        let wait = due.map(|due| due.duration_since(self.clock.now())).and_then(|wait| Duration::try_from(wait).ok());
+        advance(wait.unwrap_or_default()).await;
+        Ok(())
+    }
+
+    /// How often the provider was asked since the last time this was.
+    pub(crate) fn asked(&self) -> usize {
+        self.front.take().len()
+    }
+
+    /// Another process goes on after one that died or had to stop. Gives how many runs it took to read everything.
+    pub(crate) async fn catches_up(&self, database: &Database) -> Result<usize, String> {
+        self.read_within(database, MOST_RUNS).await
+    }
+
+    /// Runs until one has read everything, each as soon as the provider allows. Gives how many that took.
+    pub(crate) async fn read_within(&self, database: &Database, most_runs: usize) -> Result<usize, String> {
+        advance(A_LEASE).await;
+        self.front.take();
+        let process = self.process(database).await;
+        let mut last = None;
+        for runs in 1..=most_runs {
+            let run = hurried(self.sync(&process)).await?;
+            match run.status {
+                RunStatus::Ok => {
+                    process.store.close().await;
+                    return Ok(runs);
+                }
+                RunStatus::RateLimited => self.wait_until_due(&process).await?,
+                _ => {}
+            }
+            last = Some((run.status.name(), run.error, run.metrics.into_iter().find_map(|metric| metric.error)));
+        }
+        Err(format!("after {most_runs} runs the last one ends {last:?}"))
+    }
+}
+
+/// Whether the HTTP layer is about to wait.
+pub(crate) fn is_wait(point: Point) -> bool {
+    point.step == points::WAIT
+}
+
+/// Lets a wait that is about to begin be over soon. Says whether there is one.
+fn hurries(point: Point) -> bool {
+    if is_wait(point) {
+        tokio::spawn(advance(A_WAIT));
+    }
+    is_wait(point)
+}
+
+/// Runs a future whose waits for a provider are over at once.
+pub(crate) async fn hurried<F: Future>(future: F) -> F::Output {
+    told(|_| {}, future).await
+}
+
+/// The same, and each of its fail points is told, except those of waiting.
+pub(crate) async fn told<F: Future>(tell: impl Fn(Point) + Send + Sync + 'static, future: F) -> F::Output {
+    let tell = move |point| {
+        if !hurries(point) {
+            tell(point);
+        }
+    };
+    points::told(tell, future).await
+}
+
+/// Runs a future up to its `number`th fail point, from 0, and drops it there.
+pub(crate) async fn killed_at<F: Future>(number: usize, future: F) -> Option<Point> {
+    points::killed_at(number, |point| !hurries(point), future).await
+}
