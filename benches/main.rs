@@ -5,16 +5,26 @@
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads clocks")]
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on stops")]
 
+mod connections;
 mod floor;
 mod points;
 mod process;
+mod series;
 mod serve;
 mod sync;
+mod table;
 
-use process::{Figures, measured};
+use std::path::Path;
+
+use process::{Figures, Provider, measured};
+use table::{Bar, line, median, ratio, repeated};
 
 /// Runs of each figure; medians are printed.
 const RUNS: usize = 5;
+/// What can be named to run alone.
+const BENCHES: [&str; 5] = ["first-sync", "points", "series", "connections", "serve"];
+/// Connections that are due at once.
+const CONNECTIONS: usize = 100;
 
 #[tokio::main]
 async fn main() {
@@ -22,68 +32,124 @@ async fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args.as_slice() {
-        ["provider", count] => sync::provide(count.parse().unwrap()).await,
-        ["floor", url, count] => process::report(floor::read(url, count.parse().unwrap()).await),
-        ["sync", url] => process::report(sync::first_sync(url).await),
-        ["points", count] => process::report(points::upsert(count.parse().unwrap()).await),
-        ["serve"] => process::report(serve::start().await),
-        [] => table().await,
-        other => panic!("unknown benchmark {other:?}; run without arguments"),
+        ["figure", "provider", subscriptions, ..] => sync::provide(subscriptions.parse().unwrap()).await,
+        ["figure", name, args @ ..] => process::report(figure(name, args).await),
+        [] => table(&BENCHES).await,
+        chosen => table(chosen).await,
     }
 }
 
-async fn table() {
-    println!("medians of {RUNS} runs, alternating; CPU in seconds of user and system time\n");
+async fn figure(name: &str, args: &[&str]) -> Figures {
+    let number = |text: &str| text.parse().unwrap();
+    match (name, args) {
+        ("floor", [url, count]) => floor::read(url, count.parse().unwrap()).await,
+        ("sync", [directory, url]) => sync::sync(Path::new(directory), url).await,
+        ("points", [count]) => points::upsert(number(count)).await,
+        ("fill", [directory, count]) => series::fill(Path::new(directory), number(count)).await,
+        ("read", [directory]) => series::read(Path::new(directory)).await,
+        ("connect", [directory, url, count]) => {
+            connections::connect_all(Path::new(directory), url, number(count)).await
+        }
+        ("one-by-one", [directory, url, count]) => {
+            connections::one_by_one(Path::new(directory), url, number(count)).await
+        }
+        ("at-once", [directory, url, count]) => connections::at_once(Path::new(directory), url, number(count)).await,
+        ("idle", [directory, url]) => connections::idle(Path::new(directory), url).await,
+        ("serve", []) => serve::start().await,
+        other => panic!("unknown figure {other:?}"),
+    }
+}
+
+async fn table(chosen: &[&str]) {
+    if let Some(unknown) = chosen.iter().find(|name| !BENCHES.contains(name)) {
+        panic!("there is no benchmark {unknown:?}; there are {}", BENCHES.join(", "));
+    }
+    table::head();
+    for name in chosen {
+        match *name {
+            "first-sync" => first_sync().await,
+            "points" => bulk_points().await,
+            "series" => read_series().await,
+            "connections" => many_connections().await,
+            _ => running().await,
+        }
+    }
+}
+
+async fn first_sync() {
+    let mut peaks = Vec::new();
     for subscriptions in [20_000_u64, 100_000] {
-        first_sync(subscriptions).await;
+        let provider = Provider::start(subscriptions, 0, 0).await;
+        let (mut floor, mut ours) = (Vec::new(), Vec::new());
+        for _ in 0..RUNS {
+            let directory = tempfile::tempdir().unwrap();
+            floor.push(measured(&["floor", &provider.url, &subscriptions.to_string()]).await);
+            ours.push(measured(&["sync", text(directory.path()), &provider.url]).await);
+        }
+        let of = format!("first sync of {subscriptions} subscriptions:");
+        line(&format!("{of} CPU against the minimal reader's"), ratio(&ours, &floor, "cpu_ms"), "", Bar::AtMost(1.5));
+        line(&format!("{of} CPU"), median(&ours, "cpu_ms") / 1000.0, "s", Bar::None);
+        line(&format!("{of} peak memory"), median(&ours, "peak_kib") / 1024.0, "MiB", Bar::AtMost(40.0));
+        peaks.push(median(&ours, "peak_kib"));
     }
+    line("first sync: peak memory of the large account against the small", peaks[1] / peaks[0], "", Bar::AtMost(1.1));
+}
+
+async fn bulk_points() {
     let points = repeated(&["points", "1000000"]).await;
-    println!(
-        "points: {} upserted a second, {} bytes a point",
-        median(&points, "per_second"),
-        median(&points, "bytes_each")
-    );
+    line("points in bulk: written", median(&points, "per_second"), "a second", Bar::AtLeast(400_000.0));
+    line("points in bulk: size", median(&points, "bytes_each"), "bytes", Bar::AtMost(30.0));
+}
+
+async fn read_series() {
+    let counts = [1_000_000, 10_000_000];
+    let directories = counts.map(|_| tempfile::tempdir().unwrap());
+    for (directory, count) in directories.iter().zip(counts) {
+        measured(&["fill", text(directory.path()), &count.to_string()]).await;
+    }
+    let mut reads = counts.map(|_| Vec::new());
+    for _ in 0..RUNS {
+        for (directory, reads) in directories.iter().zip(&mut reads) {
+            reads.push(measured(&["read", text(directory.path())]).await);
+        }
+    }
+    for (count, reads) in counts.iter().zip(&reads) {
+        let what = format!("series: 90 days of 10 metrics out of {count} points, CPU");
+        line(&what, median(reads, "read_ms"), "ms", Bar::AtMost(1.0));
+    }
+}
+
+async fn many_connections() {
+    let provider = Provider::start(connections::EACH, 0, 0).await;
+    let count = CONNECTIONS.to_string();
+    let (mut singly, mut at_once, mut idle) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..RUNS {
+        let directories = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        let [first, second] = directories.each_ref().map(|directory| text(directory.path()));
+        for directory in [first, second] {
+            measured(&["connect", directory, &provider.url, &count]).await;
+        }
+        singly.push(measured(&["one-by-one", first, &provider.url, &count]).await);
+        at_once.push(measured(&["at-once", second, &provider.url, &count]).await);
+        idle.push(measured(&["idle", second, &provider.url]).await);
+    }
+    let of = format!("{CONNECTIONS} connections");
+    let against = ratio(&at_once, &singly, "cpu_ms");
+    line(&format!("{of} due at once: CPU against the sum of single syncs"), against, "", Bar::AtMost(1.2));
+    line(&format!("{of} due at once: CPU"), median(&at_once, "cpu_ms") / 1000.0, "s", Bar::None);
+    line(&format!("{of} due at once: peak memory"), median(&at_once, "peak_kib") / 1024.0, "MiB", Bar::AtMost(80.0));
+    line(&format!("{of}, none due: share of a core"), median(&idle, "core_percent"), "%", Bar::AtMost(0.1));
+    line(&format!("{of}, none due: memory of serve"), median(&idle, "idle_kib") / 1024.0, "MiB", Bar::None);
+}
+
+async fn running() {
     let serve = repeated(&["serve"]).await;
-    println!(
-        "serve: {} KiB when idle, first answer {} ms after start, binary {} KiB",
-        median(&serve, "idle_kib"),
-        median(&serve, "first_answer_ms"),
-        median(&serve, "binary_kib")
-    );
+    line("serve: memory when idle", median(&serve, "idle_kib") / 1024.0, "MiB", Bar::AtMost(20.0));
+    line("serve: first answer after the first start ever", median(&serve, "first_answer_ms"), "ms", Bar::AtMost(50.0));
+    line("serve: first answer after a later start", median(&serve, "next_answer_ms"), "ms", Bar::AtMost(50.0));
+    line("size of the release binary", median(&serve, "binary_kib") / 1024.0, "MiB", Bar::AtMost(20.0));
 }
 
-async fn first_sync(subscriptions: u64) {
-    let provider = process::Provider::start(subscriptions).await;
-    let count = subscriptions.to_string();
-    let (mut floor, mut sync) = (Vec::new(), Vec::new());
-    for _ in 0..RUNS {
-        floor.push(measured(&["floor", &provider.url, &count]).await);
-        sync.push(measured(&["sync", &provider.url]).await);
-    }
-    let ratios: Vec<f64> = sync.iter().zip(&floor).map(|(ours, floor)| ours["cpu_ms"] / floor["cpu_ms"]).collect();
-    println!("first sync of {subscriptions} subscriptions of 6 KB:");
-    println!(
-        "  CPU {:.2} s against {:.2} s of the minimal reader: ratio {:.2}",
-        median(&sync, "cpu_ms") / 1000.0,
-        median(&floor, "cpu_ms") / 1000.0,
-        middle(ratios)
-    );
-    println!("  peak memory {} KiB against {} KiB", median(&sync, "peak_kib"), median(&floor, "peak_kib"));
-}
-
-async fn repeated(args: &[&str]) -> Vec<Figures> {
-    let mut all = Vec::new();
-    for _ in 0..RUNS {
-        all.push(measured(args).await);
-    }
-    all
-}
-
-fn median(figures: &[Figures], name: &str) -> f64 {
-    middle(figures.iter().map(|figures| figures[name]).collect())
-}
-
-fn middle(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
 }

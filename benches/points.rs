@@ -4,9 +4,11 @@ use std::time::{Duration, Instant};
 
 use dashtray::{
     metric::{Currency, Day, Mark, State},
-    store::{ClaimOutcome, ConnectionSettings, NewConnection, NewProject, PointRow, SealedRow, Store},
+    store::{Claim, ClaimOutcome, ConnectionSettings, NewConnection, NewProject, PointRow, Project, SealedRow, Store},
 };
 use jiff::Timestamp;
+use serde_json::json;
+use uuid::Uuid;
 
 use crate::process::Figures;
 
@@ -18,33 +20,8 @@ pub(crate) async fn upsert(count: usize) -> Figures {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("points.db");
     let store = Store::open(&format!("sqlite:{}", file.display())).await.unwrap();
-    let now = Timestamp::now();
-    let project = NewProject { slug: "bench".into(), zone: "UTC".into(), currency: Currency::USD };
-    let project = store.insert_project(&project, now).await.unwrap();
-    let new = NewConnection {
-        project_id: project.id,
-        public_id: uuid::Uuid::now_v7(),
-        integration_id: "bench".into(),
-        name: "bench".into(),
-        account_id: "bench".into(),
-        account: serde_json::json!({}),
-        settings: ConnectionSettings {
-            values: serde_json::json!({}),
-            zone: "UTC".into(),
-            currency: Currency::USD,
-            history_start: Day::from_number(0).unwrap(),
-            sync_interval_minutes: None,
-            max_quota_share_permille: 1000,
-        },
-        due_at: now,
-        credentials: SealedRow { key_id: String::new(), wrapped_key: Vec::new(), body: Vec::new() },
-    };
-    let connection = store.insert_connection(&new, now).await.unwrap();
-    let ClaimOutcome::Claimed(claim) =
-        store.claim(connection.key, "bench", now, Duration::from_secs(600)).await.unwrap()
-    else {
-        panic!("nobody else is here");
-    };
+    let project = project(&store, "bench").await;
+    let claim = connection(&store, &project, "bench").await;
     let mut write = store.write(&claim).await.unwrap();
     let mut series = Vec::with_capacity(SERIES);
     for number in 0..SERIES {
@@ -54,12 +31,10 @@ pub(crate) async fn upsert(count: usize) -> Figures {
     let empty = std::fs::metadata(&file).unwrap().len();
 
     let days = count / SERIES;
+    let first = Day::from_number(19_000).unwrap();
     let started = Instant::now();
     for some in series.chunks(BATCH) {
-        let rows: Vec<PointRow> = some.iter().flat_map(|id| (0..days).map(move |day| point(*id, day))).collect();
-        let mut write = store.write(&claim).await.unwrap();
-        write.upsert_points(&rows).await.unwrap();
-        write.commit().await.unwrap();
+        put(&store, &claim, some, first, days).await;
     }
     let seconds = started.elapsed().as_secs_f64();
     store.close().await;
@@ -71,12 +46,53 @@ pub(crate) async fn upsert(count: usize) -> Figures {
     ])
 }
 
-fn point(series_id: i64, day: usize) -> PointRow {
-    let value = i64::try_from(day * 7919 % 1_000_000).unwrap();
+pub(crate) async fn project(store: &Store, slug: &str) -> Project {
+    let project = NewProject { slug: slug.to_owned(), zone: "UTC".to_owned(), currency: Currency::USD };
+    store.insert_project(&project, Timestamp::now()).await.unwrap()
+}
+
+/// A connection of an integration, claimed.
+pub(crate) async fn connection(store: &Store, project: &Project, integration_id: &str) -> Claim {
+    let (now, public_id) = (Timestamp::now(), Uuid::now_v7());
+    let new = NewConnection {
+        project_id: project.id,
+        public_id,
+        integration_id: integration_id.to_owned(),
+        name: public_id.to_string(),
+        account_id: public_id.to_string(),
+        account: json!({}),
+        settings: ConnectionSettings {
+            values: json!({}),
+            zone: "UTC".to_owned(),
+            currency: Currency::USD,
+            history_start: Day::from_number(0).unwrap(),
+            sync_interval_minutes: None,
+            max_quota_share_permille: 1000,
+        },
+        due_at: now,
+        credentials: SealedRow { key_id: String::new(), wrapped_key: Vec::new(), body: Vec::new() },
+    };
+    let key = store.insert_connection(&new, now).await.unwrap().key;
+    match store.claim(key, "bench", now, Duration::from_secs(600)).await.unwrap() {
+        ClaimOutcome::Claimed(claim) => claim,
+        ClaimOutcome::Busy { .. } => panic!("nobody else is here"),
+    }
+}
+
+/// Writes so many days of some series, in one transaction.
+pub(crate) async fn put(store: &Store, claim: &Claim, series: &[i64], first: Day, days: usize) {
+    let days = i32::try_from(days).unwrap();
+    let rows: Vec<PointRow> = series.iter().flat_map(|id| (0..days).map(move |day| point(*id, first, day))).collect();
+    let mut write = store.write(claim).await.unwrap();
+    write.upsert_points(&rows).await.unwrap();
+    write.commit().await.unwrap();
+}
+
+fn point(series_id: i64, first: Day, day: i32) -> PointRow {
     PointRow {
         series_id,
-        day: Day::from_number(i32::try_from(19_000 + day).unwrap()).unwrap(),
-        value: Some(value),
+        day: first.plus(day),
+        value: Some(i64::from(day * 7919 % 1_000_000)),
         denominator: None,
         mark: Mark::new(State::Value).to_code(),
     }

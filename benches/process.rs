@@ -1,10 +1,10 @@
-//! Running a figure in a process of its own.
+//! Running a figure in a process of its own, and what the kernel says of processes.
 
 use std::{collections::BTreeMap, process::Stdio};
 
 use tokio::{
-    io::{AsyncBufReadExt, BufReader},
-    process::{Child, Command},
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
+    process::{Child, ChildStdin, ChildStdout, Command},
 };
 
 /// Named numbers.
@@ -15,21 +15,31 @@ const MS_PER_TICK: f64 = 10.0;
 
 /// Runs this program again with these arguments and gives what it reports.
 pub(crate) async fn measured(args: &[&str]) -> Figures {
-    let program = std::env::current_exe().unwrap();
-    let output = Command::new(program).args(args).stderr(Stdio::inherit()).output().await.unwrap();
+    let output = itself(args).stderr(Stdio::inherit()).output().await.unwrap();
     assert!(output.status.success(), "{args:?} failed");
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
+fn itself(args: &[&str]) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.arg("figure").args(args);
+    command
+}
+
 /// Prints figures for [`measured`], with the CPU time and peak memory of this process.
 pub(crate) fn report(mut figures: Figures) {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    figures.entry("cpu_ms".to_owned()).or_insert_with(|| cpu_ms("self"));
+    figures.entry("peak_kib".to_owned()).or_insert_with(|| memory("self", "VmHWM:"));
+    println!("{}", serde_json::to_string(&figures).unwrap());
+}
+
+/// User and system time that a process has used, in milliseconds.
+pub(crate) fn cpu_ms(process: &str) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
     let after_name = stat.rsplit_once(')').unwrap().1;
     let fields: Vec<&str> = after_name.split_whitespace().collect();
     let ticks: f64 = [fields[11], fields[12]].iter().map(|ticks| ticks.parse::<f64>().unwrap()).sum();
-    figures.entry("cpu_ms".to_owned()).or_insert(ticks * MS_PER_TICK);
-    figures.entry("peak_kib".to_owned()).or_insert_with(|| memory("self", "VmHWM:"));
-    println!("{}", serde_json::to_string(&figures).unwrap());
+    ticks * MS_PER_TICK
 }
 
 /// A line of a process's status, in KiB.
@@ -39,23 +49,34 @@ pub(crate) fn memory(process: &str, line: &str) -> f64 {
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
-/// The provider in a process of its own, so that its work is not counted as ours.
+/// The provider in a process of its own, so that its work is not counted as ours. It ends with its standard input.
 pub(crate) struct Provider {
     pub(crate) url: String,
+    says: Lines<BufReader<ChildStdout>>,
+    hears: ChildStdin,
     _child: Child,
 }
 
 impl Provider {
-    pub(crate) async fn start(subscriptions: u64) -> Self {
-        let program = std::env::current_exe().unwrap();
-        let mut child = Command::new(program)
-            .args(["provider", &subscriptions.to_string()])
+    /// An account of so many subscriptions; each answer takes `latency_ms`, and so many calls a second are allowed of
+    /// each endpoint (0: any number).
+    pub(crate) async fn start(subscriptions: u64, latency_ms: u64, calls_a_second: u64) -> Self {
+        let args = [subscriptions, latency_ms, calls_a_second].map(|number| number.to_string());
+        let mut child = itself(&["provider", &args[0], &args[1], &args[2]])
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let url = lines.next_line().await.unwrap().unwrap();
-        Self { url, _child: child }
+        let mut says = BufReader::new(child.stdout.take().unwrap()).lines();
+        let hears = child.stdin.take().unwrap();
+        let url = says.next_line().await.unwrap().unwrap();
+        Self { url, says, hears, _child: child }
+    }
+
+    /// Gives the provider an order and what it answers.
+    pub(crate) async fn order(&mut self, order: &str) -> Figures {
+        self.hears.write_all(format!("{order}\n").as_bytes()).await.unwrap();
+        serde_json::from_str(&self.says.next_line().await.unwrap().unwrap()).unwrap()
     }
 }

@@ -1,6 +1,11 @@
-//! A first sync of a large account through the whole program.
+//! Syncs of a large account through the whole program.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+    time::Instant,
+};
 
 use dashtray::{
     app::App,
@@ -8,36 +13,120 @@ use dashtray::{
     connections::ConnectRequest,
     demo::bulk::Bulk,
     integrations::Registry,
+    metric::{Day, Interval, Zone},
     secret::Secret,
-    sync::{Range, RunStatus},
+    series::{self, GetRequest},
+    sync::{Range, RunStatus, RunView},
 };
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio_util::sync::CancellationToken;
 
-use crate::process::Figures;
+use crate::process::{Figures, cpu_ms, memory};
 
-/// Serves a large account until it is killed.
+const PROJECT: &str = "default";
+/// What a data directory showed after its last sync.
+const SHOWN: &str = "shown.json";
+
+/// Serves a large account until its standard input ends.
 pub(crate) async fn provide(subscriptions: u64) {
     let bulk = Bulk::start(subscriptions, jiff::Timestamp::now()).await.unwrap();
     println!("{}", bulk.url());
-    std::future::pending::<()>().await;
+    let mut orders = BufReader::new(tokio::io::stdin()).lines();
+    while let Some(order) = orders.next_line().await.unwrap() {
+        let done = match order.as_str() {
+            "count" => Figures::from([("requests".to_owned(), bulk.requests() as f64)]),
+            other => panic!("unknown order {other:?}"),
+        };
+        println!("{}", serde_json::to_string(&done).unwrap());
+    }
 }
 
-pub(crate) async fn first_sync(url: &str) -> Figures {
-    let directory = tempfile::tempdir().unwrap();
-    let flags = Flags { data_dir: Some(directory.path().to_owned()), ..Flags::default() };
+/// Opens a data directory; all of Stripe is at `url`.
+pub(crate) async fn open(directory: &Path, url: &str) -> App {
+    let flags = Flags { data_dir: Some(directory.to_owned()), ..Flags::default() };
     let mut config = Config::load(&flags).unwrap().config;
     config.provider_urls.insert("stripe".to_owned(), url.parse().unwrap());
-    let app = App::open(config, Registry::builtin()).await.unwrap();
+    App::open(config, Registry::builtin()).await.unwrap()
+}
+
+pub(crate) async fn connect(app: &App, project: &str, key: &str) {
     let request = ConnectRequest {
-        project: "default".to_owned(),
+        project: project.to_owned(),
         integration_id: "stripe".to_owned(),
         name: None,
-        credentials: BTreeMap::from([("api_key".to_owned(), Secret::new("rk_test_Benchmark000000000000"))]),
+        credentials: BTreeMap::from([("api_key".to_owned(), Secret::new(key))]),
         settings: serde_json::Map::new(),
     };
     app.connections.connect(request).await.unwrap();
+}
+
+pub(crate) async fn sync_project(app: &App, project: &str) -> RunView {
     let stop = CancellationToken::new();
-    let runs = app.sync.sync_now("default", &[], Range::default(), &stop, Arc::new(|_| {})).await.unwrap();
-    assert_eq!(runs[0].status, RunStatus::Ok, "{:?}", runs[0].error);
-    Figures::from([("requests".to_owned(), runs[0].requests as f64)])
+    let mut runs = app.sync.sync_now(project, &[], Range::default(), &stop, Arc::new(|_| {})).await.unwrap();
+    let run = runs.pop().unwrap();
+    assert_eq!(run.status, RunStatus::Ok, "{:?} {:?}", run.error, run.metrics);
+    run
+}
+
+/// Syncs the account, which is connected first where it is not, and writes down what it shows then.
+pub(crate) async fn sync(directory: &Path, url: &str) -> Figures {
+    let app = open(directory, url).await;
+    let project = app.store.project(PROJECT).await.unwrap().unwrap();
+    if app.store.connections(project.id).await.unwrap().is_empty() {
+        connect(&app, PROJECT, "rk_test_Benchmark000000000000").await;
+    }
+    let started = Instant::now();
+    let run = sync_project(&app, PROJECT).await;
+    let figures = Figures::from([
+        ("cpu_ms".to_owned(), cpu_ms("self")),
+        ("peak_kib".to_owned(), memory("self", "VmHWM:")),
+        ("wall_s".to_owned(), started.elapsed().as_secs_f64()),
+        ("requests".to_owned(), run.requests as f64),
+        ("samples".to_owned(), run.samples_written as f64),
+    ]);
+    let shown = serde_json::to_vec(&values(&app).await).unwrap();
+    std::fs::write(directory.join(SHOWN), shown).unwrap();
+    app.store.close().await;
+    figures
+}
+
+/// How many values two data directories show differently, of all that either shows.
+pub(crate) fn differing(one: &Path, other: &Path) -> usize {
+    let [one, other]: [BTreeMap<String, String>; 2] =
+        [one, other].map(|directory| serde_json::from_slice(&std::fs::read(directory.join(SHOWN)).unwrap()).unwrap());
+    let keys: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+    keys.into_iter().filter(|key| one.get(*key) != other.get(*key)).count()
+}
+
+/// The values of all metrics on all days.
+async fn values(app: &App) -> BTreeMap<String, String> {
+    let (now, descriptor) = (jiff::Timestamp::now(), app.registry.get("stripe").unwrap().descriptor());
+    let from = Day::of(now, &Zone::utc()).plus(1 - i32::try_from(descriptor.history_days).unwrap());
+    let mut values = BTreeMap::new();
+    for metric in &descriptor.metrics {
+        for by_dimension in [false, true] {
+            if by_dimension && metric.dimension.is_none() {
+                continue;
+            }
+            let request = GetRequest {
+                project: PROJECT.to_owned(),
+                metric_id: metric.id.clone(),
+                connection: None,
+                from: Some(from),
+                to: None,
+                interval: Interval::Day,
+                by_dimension,
+                now,
+            };
+            for series in series::get(&app.store, &app.registry, &request).await.unwrap() {
+                for point in series.points {
+                    let (dimension, currency) = (&series.dimension, series.currency);
+                    let key = format!("{} {dimension:?} {currency:?} {}", metric.id, point.date);
+                    let value = point.value.map_or_else(|| point.state.name().to_owned(), |value| value.to_string());
+                    values.insert(key, value);
+                }
+            }
+        }
+    }
+    values
 }

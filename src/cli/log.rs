@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal};
 
-use tracing_subscriber::{EnvFilter, fmt};
+use tracing_subscriber::{Layer, filter::Targets, fmt, layer::SubscriberExt, registry, util::SubscriberInitExt};
 
 use super::failure::Failure;
 use crate::config::{Config, LogFormat};
@@ -11,13 +11,13 @@ use crate::config::{Config, LogFormat};
 pub(super) fn start(config: &Config, long_running: bool) -> Result<(), Failure> {
     let default = if long_running { "info" } else { "warn" };
     let filter = config.log_filter.as_deref().unwrap_or(default);
-    let filter = EnvFilter::try_new(filter).map_err(|error| {
+    let filter: Targets = filter.parse().map_err(|error| {
         Failure::usage("invalid_config", format!("log_filter \"{filter}\" cannot be used: {error}; try info or debug"))
     })?;
-    let lines = fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
+    let lines = fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
     let started = match config.log_format {
-        LogFormat::Text => lines.try_init(),
-        LogFormat::Json => lines.json().try_init(),
+        LogFormat::Text => registry().with(lines.with_filter(filter)).try_init(),
+        LogFormat::Json => registry().with(lines.json().with_filter(filter)).try_init(),
     };
     started.map_err(|error| Failure::failed("internal", error.to_string()))
 }

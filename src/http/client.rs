@@ -4,7 +4,7 @@ use std::{
     fmt,
     net::SocketAddr,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -72,9 +72,9 @@ pub struct Client {
 struct Inner {
     config: ClientConfig,
     /// Judges the addresses that names lead to. For URLs that users gave.
-    judging: reqwest::Client,
+    judging: OnceLock<reqwest::Client>,
     /// For the fixed URLs of descriptors.
-    plain: reqwest::Client,
+    plain: OnceLock<reqwest::Client>,
     memory: Arc<dyn Memory>,
     budgets: Budgets,
     clock: Clock,
@@ -102,7 +102,7 @@ pub struct Session {
 }
 
 impl Client {
-    /// Builds the client. Fails on a certificate authority that cannot be read.
+    /// Makes the client. Fails on a certificate authority that cannot be read.
     pub fn new(config: ClientConfig, memory: Arc<dyn Memory>, clock: Clock) -> Result<Self, Error> {
         // Fails when it was done before, which is as good.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -111,12 +111,14 @@ impl Client {
             Clock::Frozen(at) => Clock::ticking_from(at),
             moving => moving,
         };
-        let fixed = Arc::new(config.resolve.clone());
-        let rules = AddressRules { allow_private: config.allow_private_hosts };
-        let judging = build(&config, Resolver { rules: Some(rules), fixed: fixed.clone() })?;
-        let plain = build(&config, Resolver { rules: None, fixed })?;
         let budgets = Budgets::new(memory.clone(), clock);
-        Ok(Self { inner: Arc::new(Inner { config, judging, plain, memory, budgets, clock }) })
+        let (judging, plain) = (OnceLock::new(), OnceLock::new());
+        let client = Self { inner: Arc::new(Inner { config, judging, plain, memory, budgets, clock }) };
+        if !client.config().extra_ca.is_empty() {
+            // Whoever gave an authority is to hear at once what is wrong with it.
+            client.connections(false)?;
+        }
+        Ok(client)
     }
 
     /// The handle of one run.
@@ -149,9 +151,18 @@ impl Client {
         self.inner.clock.now()
     }
 
-    /// The connections to use, by whether addresses are judged.
-    pub(super) fn connections(&self, is_judged: bool) -> &reqwest::Client {
-        if is_judged { &self.inner.judging } else { &self.inner.plain }
+    /// The connections to use, by whether addresses are judged. Made for the first call: to read the system's
+    /// certificates takes longer than all else at a start, and most commands call nobody.
+    pub(super) fn connections(&self, is_judged: bool) -> Result<&reqwest::Client, Error> {
+        let Inner { config, judging, plain, .. } = &*self.inner;
+        let slot = if is_judged { judging } else { plain };
+        if let Some(made) = slot.get() {
+            return Ok(made);
+        }
+        let rules = is_judged.then_some(AddressRules { allow_private: config.allow_private_hosts });
+        let made = build(config, Resolver { rules, fixed: Arc::new(config.resolve.clone()) })?;
+        // Of two calls that make it at once, one is as good as the other.
+        Ok(slot.get_or_init(|| made))
     }
 }
 

@@ -152,6 +152,7 @@ impl Request {
         if limit.is_zero() {
             return Err(Error::new(FailureKind::Unavailable, "the time of this run is over"));
         }
+        let connections = inner.client.connections(target.is_judged())?;
         let mut request = reqwest::Request::new(call.method.clone(), target.actual(&call.url));
         *request.headers_mut() = call.headers.clone();
         if let Some((name, value)) = signature {
@@ -160,7 +161,7 @@ impl Request {
         *request.body_mut() = call.body.clone().map(reqwest::Body::from);
         inner.requests.fetch_add(1, Ordering::Relaxed);
         let started = Instant::now();
-        let answered = timeout(limit, self.exchange(request, target)).await.unwrap_or(Err(Trouble::Timeout));
+        let answered = timeout(limit, self.exchange(connections, request)).await.unwrap_or(Err(Trouble::Timeout));
         tracing::debug!(
             integration.id = inner.session.service.id,
             method = call.method.as_str(),
@@ -179,10 +180,9 @@ impl Request {
         Ok(answered)
     }
 
-    async fn exchange(&self, request: reqwest::Request, target: &Target) -> Result<Arrived, Trouble> {
+    async fn exchange(&self, connections: &reqwest::Client, request: reqwest::Request) -> Result<Arrived, Trouble> {
         let inner = &*self.http.inner;
         let config = inner.client.config();
-        let connections = inner.client.connections(target.is_judged());
         let mut response = connections.execute(request).await.map_err(|error| Trouble::of(&error))?;
         let status = response.status().as_u16();
         let read = body::read(&mut response, config.max_answer_bytes, config.max_decoded_bytes, &inner.bytes).await;

@@ -34,7 +34,7 @@ pub(super) async fn effect(
     let converter = Converter::load(reading.store, reporting, period).await?;
     let part = async |id: &str, is_against: bool| {
         let Some(definition) = reading.descriptor.metric(id) else { return Ok(None) };
-        let read = Reading { definition, period, ..*reading }.read(false).await?;
+        let read = Reading { definition, period, by_dimension: false, ..*reading }.read().await?;
         let is_foreign = read.iter().any(|(_, currency, _)| *currency != Some(reporting));
         let days = converter.total(definition, &read);
         Ok::<_, store::Error>(Some((Part { name: &definition.name, is_against, days }, is_foreign)))

@@ -4,17 +4,20 @@ mod convert;
 mod exchange;
 mod points;
 pub mod rates;
+mod stored;
 mod view;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 
 use crate::{
     integrations::{Descriptor, Registry},
     metric::{Currency, Day, Definition, Interval, Period, Zone},
-    store::{self, Connection, Store},
+    store::{self, Connection, ConnectionKey, Store},
 };
+use points::Reading;
+use stored::Stored;
 
 pub use view::{Number, PointView, ReceiptView, SeriesView};
 
@@ -95,36 +98,79 @@ impl Error {
 
 /// The series of a metric: one a connection, currency and value of the dimension.
 pub async fn get(store: &Store, registry: &Registry, request: &GetRequest) -> Result<Vec<SeriesView>, Error> {
-    let (descriptor, definition) = definition(registry, &request.metric_id)?;
-    if request.by_dimension && definition.dimension.is_none() {
-        return Err(Error::NoDimension(definition.id));
-    }
-    let connections = measuring(store, &descriptor, &request.project, request.connection.as_deref()).await?;
-    check_range(request)?;
-    let mut all = Vec::new();
-    for connection in connections {
-        let zone: Zone = connection.settings.zone.parse().unwrap_or_else(|_| Zone::utc());
-        let today = Day::of(request.now, &zone);
-        if let Some(from) = request.from.filter(|from| *from > today) {
-            return Err(Error::InvalidRange(format!("{from} is in the future; give a day up to {today}")));
+    get_all(store, registry, std::slice::from_ref(request)).await
+}
+
+/// What several requests ask for, in their order. Of one connection it is all loaded together, so that the charts of a
+/// page cost little more than one.
+///
+/// # Errors
+///
+/// That of the first request which cannot be answered.
+pub async fn get_all(store: &Store, registry: &Registry, requests: &[GetRequest]) -> Result<Vec<SeriesView>, Error> {
+    let defined = requests.iter().map(|request| definition(registry, &request.metric_id));
+    let defined: Vec<(Arc<Descriptor>, Definition)> = defined.collect::<Result<_, _>>()?;
+    let mut connections: BTreeMap<&str, Vec<Connection>> = BTreeMap::new();
+    for (request, (_, definition)) in requests.iter().zip(&defined) {
+        if request.by_dimension && definition.dimension.is_none() {
+            return Err(Error::NoDimension(definition.id.clone()));
         }
-        let last = request.to.unwrap_or(today).min(today);
-        // Whole weeks and months, unless somebody asks for another first day.
-        let default_first = || request.interval.bucket(last.plus(1 - DEFAULT_DAYS)).start();
-        let asked_from = request.from.unwrap_or_else(default_first);
-        let first = asked_from.max(connection.settings.history_start);
-        let reading = points::Reading {
-            store,
-            connection: &connection,
-            descriptor: &descriptor,
-            definition: &definition,
-            period: Period::inclusive(first, last),
-            asked_from,
-            interval: request.interval,
-        };
-        all.extend(reading.series(request.by_dimension).await?);
+        if !connections.contains_key(request.project.as_str()) {
+            connections.insert(&request.project, of_project(store, &request.project).await?);
+        }
+    }
+    let mut readings = Vec::new();
+    for (request, (descriptor, definition)) in requests.iter().zip(&defined) {
+        let of_project = connections.get(request.project.as_str()).map(Vec::as_slice).unwrap_or_default();
+        let measuring = measuring(of_project, descriptor, request.connection.as_deref())?;
+        check_range(request)?;
+        for connection in measuring {
+            readings.push(reading(store, request, descriptor, definition, connection)?);
+        }
+    }
+    let mut loaded: BTreeMap<ConnectionKey, Stored> = BTreeMap::new();
+    let mut all = Vec::new();
+    for reading in &readings {
+        let key = reading.connection.key;
+        if !loaded.contains_key(&key) {
+            let together: Vec<&Reading<'_>> = readings.iter().filter(|other| other.connection.key == key).collect();
+            loaded.insert(key, Stored::load(store, key, &together).await?);
+        }
+        if let Some(stored) = loaded.get(&key) {
+            all.extend(reading.series(stored).await?);
+        }
     }
     Ok(all)
+}
+
+/// What a request asks of one connection.
+fn reading<'a>(
+    store: &'a Store,
+    request: &GetRequest,
+    descriptor: &'a Descriptor,
+    definition: &'a Definition,
+    connection: &'a Connection,
+) -> Result<Reading<'a>, Error> {
+    let zone: Zone = connection.settings.zone.parse().unwrap_or_else(|_| Zone::utc());
+    let today = Day::of(request.now, &zone);
+    if let Some(from) = request.from.filter(|from| *from > today) {
+        return Err(Error::InvalidRange(format!("{from} is in the future; give a day up to {today}")));
+    }
+    let last = request.to.unwrap_or(today).min(today);
+    // Whole weeks and months, unless somebody asks for another first day.
+    let default_first = || request.interval.bucket(last.plus(1 - DEFAULT_DAYS)).start();
+    let asked_from = request.from.unwrap_or_else(default_first);
+    let first = asked_from.max(connection.settings.history_start);
+    Ok(Reading {
+        store,
+        connection,
+        descriptor,
+        definition,
+        period: Period::inclusive(first, last),
+        asked_from,
+        interval: request.interval,
+        by_dimension: request.by_dimension,
+    })
 }
 
 /// The newest receipt of a metric: in the named currency, else in the account's.
@@ -141,7 +187,8 @@ pub async fn explain(
         let message = format!("{metric_id} is counted by the provider and has no receipt; see `dashtray integrations`");
         return Err(Error::NoReceipt(message));
     }
-    for connection in measuring(store, &descriptor, project, connection).await? {
+    let connections = of_project(store, project).await?;
+    for connection in measuring(&connections, &descriptor, connection)? {
         let bodies = store.receipts(connection.key, metric_id).await?;
         let receipts: Vec<crate::metric::Receipt> =
             bodies.into_iter().filter_map(|body| serde_json::from_value(body).ok()).collect();
@@ -191,23 +238,22 @@ fn definition(registry: &Registry, metric_id: &str) -> Result<(Arc<Descriptor>, 
     }
 }
 
-/// The project's connections of an integration.
-async fn measuring(
-    store: &Store,
+async fn of_project(store: &Store, slug: &str) -> Result<Vec<Connection>, Error> {
+    let project = store.project(slug).await?.ok_or_else(|| Error::UnknownProject(slug.to_owned()))?;
+    Ok(store.connections(project.id).await?)
+}
+
+/// The connections of an integration, or the named one.
+fn measuring<'a>(
+    connections: &'a [Connection],
     integration: &Descriptor,
-    project: &str,
     named: Option<&str>,
-) -> Result<Vec<Connection>, Error> {
-    let project = store.project(project).await?.ok_or_else(|| Error::UnknownProject(project.to_owned()))?;
-    let mut connections = store.connections(project.id).await?;
-    connections.retain(|connection| connection.integration_id == integration.id);
-    let Some(named) = named else { return Ok(connections) };
+) -> Result<Vec<&'a Connection>, Error> {
+    let measuring = connections.iter().filter(|connection| connection.integration_id == integration.id);
+    let Some(named) = named else { return Ok(measuring.collect()) };
     let wanted = named.to_lowercase();
-    connections
-        .retain(|connection| connection.public_id.to_string() == wanted || connection.name.to_lowercase() == wanted);
-    if connections.is_empty() {
-        Err(Error::UnknownConnection(named.chars().take(60).collect()))
-    } else {
-        Ok(connections)
-    }
+    let found: Vec<&Connection> = measuring
+        .filter(|connection| connection.public_id.to_string() == wanted || connection.name.to_lowercase() == wanted)
+        .collect();
+    if found.is_empty() { Err(Error::UnknownConnection(named.chars().take(60).collect())) } else { Ok(found) }
 }

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value as Json, json};
 
-use super::{Number, PointView, SeriesView, convert::Converter, exchange};
+use super::{Number, PointView, SeriesView, convert::Converter, exchange, stored::Stored};
 use crate::{
     integrations::Descriptor,
     metric::{
         Currency, Day, Definition, Interval, Kind, Mark, Period, Quality, State, Unit, Value, WidgetType, combine,
     },
-    store::{self, Connection, SeriesRow, Store},
+    store::{self, Connection, PointRow, SeriesRow, Store},
 };
 
 /// What is read for one connection.
@@ -25,6 +25,8 @@ pub(super) struct Reading<'a> {
     /// The first day that was asked for, which may lie before the history.
     pub(super) asked_from: Day,
     pub(super) interval: Interval,
+    /// Each value of the dimension for itself.
+    pub(super) by_dimension: bool,
 }
 
 /// One day of one series.
@@ -43,9 +45,9 @@ pub(super) type Days = BTreeMap<Day, DayPoint>;
 pub(super) type Currencied = (String, Option<Currency>, Days);
 
 impl Reading<'_> {
-    /// The series that are asked for, the converted one last.
-    pub(super) async fn series(&self, by_dimension: bool) -> Result<Vec<SeriesView>, store::Error> {
-        let read = self.read(by_dimension).await?;
+    /// The series that are asked for, out of what was loaded for this reading; the converted one last.
+    pub(super) async fn series(&self, stored: &Stored) -> Result<Vec<SeriesView>, store::Error> {
+        let read = self.kept(stored);
         let mut views: Vec<SeriesView> =
             read.iter().map(|(dimension, currency, days)| self.view(dimension, *currency, days, false)).collect();
         let Some(reporting) = self.reporting_currency().filter(|_| self.definition.has_currency()) else {
@@ -66,24 +68,44 @@ impl Reading<'_> {
     }
 
     /// The series as they are kept, one a currency and value of the dimension.
-    pub(super) async fn read(&self, by_dimension: bool) -> Result<Vec<Currencied>, store::Error> {
-        let rows = self.store.series(self.connection.key, Some(&self.definition.id)).await?;
-        let is_table = self.definition.widget_type == WidgetType::Table;
-        let by_dimension = by_dimension || is_table;
-        let states = self.states(&rows).await?;
-        let chosen: Vec<&SeriesRow> = rows.iter().filter(|row| row.dimension.is_empty() != by_dimension).collect();
+    pub(super) async fn read(&self) -> Result<Vec<Currencied>, store::Error> {
+        let stored = Stored::load(self.store, self.connection.key, &[self]).await?;
+        Ok(self.kept(&stored))
+    }
+
+    fn kept(&self, stored: &Stored) -> Vec<Currencied> {
+        let states = self.states(stored);
         let mut read = Vec::new();
-        for row in chosen {
-            if let Some(days) = self.days(row, &states).await? {
+        for row in stored.series(&self.definition.id).filter(|row| self.shows(row)) {
+            if let Some(days) = self.days(stored, row, &states) {
                 read.push((row.dimension.clone(), row.currency, days));
             }
         }
-        if read.is_empty() && !by_dimension {
+        if read.is_empty() && !self.is_by_dimension() {
             let own = self.connection.settings.currency;
             read.push((String::new(), self.definition.has_currency().then_some(own), states));
         }
         self.drop_silent(&mut read);
-        Ok(read)
+        read
+    }
+
+    /// Whether the points of a series take part, by themselves or as the metric's states.
+    pub(super) fn needs(&self, row: &SeriesRow) -> bool {
+        row.metric_id == self.definition.id && (self.shows(row) || self.is_carrier(row))
+    }
+
+    fn shows(&self, row: &SeriesRow) -> bool {
+        row.dimension.is_empty() != self.is_by_dimension()
+    }
+
+    fn is_by_dimension(&self) -> bool {
+        self.by_dimension || self.definition.widget_type == WidgetType::Table
+    }
+
+    /// Whether the marks of a series are the states of the metric.
+    fn is_carrier(&self, row: &SeriesRow) -> bool {
+        let valued = self.definition.widget_type != WidgetType::Table && self.definition.has_currency();
+        row.dimension.is_empty() && row.currency == valued.then_some(self.connection.settings.currency)
     }
 
     fn reporting_currency(&self) -> Option<Currency> {
@@ -102,62 +124,44 @@ impl Reading<'_> {
     }
 
     /// The metric's state of each day: the marks of its carrier.
-    async fn states(&self, rows: &[SeriesRow]) -> Result<Days, store::Error> {
-        let valued = self.definition.widget_type != WidgetType::Table && self.definition.has_currency();
-        let currency = valued.then_some(self.connection.settings.currency);
-        let carrier = rows.iter().find(|row| row.dimension.is_empty() && row.currency == currency);
-        let mut days = match carrier {
-            Some(row) => self.stored(row).await?,
-            None => Days::new(),
-        };
+    fn states(&self, stored: &Stored) -> Days {
+        let carrier = stored.series(&self.definition.id).find(|row| self.is_carrier(row));
+        let mut days = carrier.map(|row| self.known(stored, row)).unwrap_or_default();
         let mark = Mark::new(State::Pending);
-        let pending = DayPoint { value: None, mark, reason: reason_of(mark), metadata: None };
         for day in self.period.days() {
-            days.entry(day).or_insert_with(|| pending.clone());
+            let pending = || DayPoint { value: None, mark, reason: reason_of(mark), metadata: None };
+            days.entry(day).or_insert_with(pending);
         }
-        Ok(days)
+        days
     }
 
-    async fn stored(&self, row: &SeriesRow) -> Result<Days, store::Error> {
-        let project = self.connection.key.project_id;
-        let points = self.store.points(project, &[row.id], self.period).await?;
-        let notes = self.store.notes(project, &[row.id], self.period).await?;
-        let mut notes: BTreeMap<Day, Map<String, Json>> = notes
-            .into_iter()
-            .filter_map(|note| match note.body {
-                Json::Object(map) => Some((note.day, map)),
-                _ => None,
-            })
-            .collect();
-        Ok(points
-            .into_iter()
-            .map(|point| {
-                let Definition { unit, kind, .. } = self.definition;
-                let value = point
-                    .value
-                    .and_then(|value| Value::from_parts(*unit, *kind, row.currency, value, point.denominator));
-                // A mark that was never written by us is damage: the day counts as not read.
-                let mark = Mark::from_code(point.mark).unwrap_or(Mark::new(State::Pending));
-                let mut metadata = notes.remove(&point.day);
-                let reason =
-                    metadata.as_mut().and_then(|map| map.shift_remove("reason")).and_then(|reason| match reason {
-                        Json::String(text) => Some(text),
-                        _ => None,
-                    });
-                let metadata = metadata.filter(|map| !map.is_empty());
-                (point.day, DayPoint { value, mark, reason: reason.or_else(|| reason_of(mark)), metadata })
-            })
-            .collect())
+    /// The days of which a series has a row.
+    fn known(&self, stored: &Stored, row: &SeriesRow) -> Days {
+        let Definition { unit, kind, .. } = self.definition;
+        let day = |(point, metadata): (&PointRow, Option<&Map<String, Json>>)| {
+            let value =
+                point.value.and_then(|value| Value::from_parts(*unit, *kind, row.currency, value, point.denominator));
+            // A mark that was never written by us is damage: the day counts as not read.
+            let mark = Mark::from_code(point.mark).unwrap_or(Mark::new(State::Pending));
+            let mut metadata = metadata.cloned();
+            let reason = match metadata.as_mut().and_then(|map| map.shift_remove("reason")) {
+                Some(Json::String(text)) => Some(text),
+                _ => reason_of(mark),
+            };
+            let metadata = metadata.filter(|map| !map.is_empty());
+            (point.day, DayPoint { value, mark, reason, metadata })
+        };
+        stored.points(row.id, self.period).map(day).collect()
     }
 
     /// The days of a series. Where it has no row, nothing was said of it: zero if the metric was read that day, else
     /// whatever kept the metric from being read. Parts that are read one by one (repositories) have a row for each day
     /// on which they were measured; where they have none they were not, and one without any is left out.
-    async fn days(&self, row: &SeriesRow, states: &Days) -> Result<Option<Days>, store::Error> {
-        let mut days = self.stored(row).await?;
+    fn days(&self, stored: &Stored, row: &SeriesRow, states: &Days) -> Option<Days> {
+        let mut days = self.known(stored, row);
         let one_by_one = !row.dimension.is_empty() && self.definition.widget_type != WidgetType::Table;
         if one_by_one && days.is_empty() {
-            return Ok(None);
+            return None;
         }
         let (state, zero) = match self.definition.kind {
             Kind::Flow | Kind::Level | Kind::Distinct => {
@@ -181,7 +185,7 @@ impl Reading<'_> {
             };
             days.entry(*day).or_insert_with(unsaid);
         }
-        Ok(Some(days))
+        Some(days)
     }
 
     fn view(&self, dimension: &str, currency: Option<Currency>, days: &Days, converted: bool) -> SeriesView {

@@ -117,7 +117,8 @@ impl Column for Option<Json> {
     }
 }
 
-fn strange(column: &str) -> Error {
+/// Of a column whose value cannot be ours.
+pub(super) fn strange(column: &str) -> Error {
     Error::Corrupt(format!(
         "the database holds a value that dashtray never writes, in column {column}; restore a backup: put one in its place"
     ))

@@ -182,7 +182,33 @@ fn explain(error: MigrateError, found: i64, known: i64) -> Error {
     }
 }
 
+fn packed_by_sqlite(columns: &str) -> String {
+    format!("json_group_array(json_array({columns}))")
+}
+
+fn packed_by_postgres(columns: &str) -> String {
+    format!("CAST(json_agg(json_build_array({columns})) AS TEXT)")
+}
+
+impl Db {
+    /// Some columns of all rows of a group as one JSON text: an array of arrays.
+    pub(super) fn packed(&self, columns: &str) -> String {
+        match self {
+            Self::Sqlite { .. } => packed_by_sqlite(columns),
+            Self::Postgres(_) => packed_by_postgres(columns),
+        }
+    }
+}
+
 impl Tx {
+    /// As [`Db::packed`].
+    pub(super) fn packed(&self, columns: &str) -> String {
+        match self {
+            Self::Sqlite(_) => packed_by_sqlite(columns),
+            Self::Postgres(_) => packed_by_postgres(columns),
+        }
+    }
+
     /// `head VALUES ($1, $2), ($3, $4) tail`. SQLite gets plain `?`: it would look every numbered marker up by name.
     pub(super) fn insert_statement(&self, head: &str, tail: &str, width: usize, rows: usize) -> AssertSqlSafe<String> {
         let mut sql = format!("{head} VALUES ");

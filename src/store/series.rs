@@ -1,9 +1,12 @@
 //! Series: a metric of a connection, by dimension value and currency. Points hang on their small ids.
 
+use sqlx::AssertSqlSafe;
+
 use super::{
     ConnectionKey, Error, Store, Write,
     connections::next_id,
-    db::{Row, args},
+    db::{Arg, Row, args},
+    dialect::list,
 };
 use crate::metric::Currency;
 
@@ -23,16 +26,16 @@ pub struct SeriesRow {
 }
 
 impl Store {
-    /// A connection's series, or those of one metric, in the order they were made.
-    pub async fn series(&self, key: ConnectionKey, metric_id: Option<&str>) -> Result<Vec<SeriesRow>, Error> {
-        let rows = match metric_id {
-            Some(metric_id) => self.db.all(OF_METRIC, args![key.project_id, key.connection_id, metric_id]).await?,
-            None => {
-                let sql = "SELECT * FROM series WHERE project_id = $1 AND connection_id = $2 ORDER BY series_id";
-                self.db.all(sql, args![key.project_id, key.connection_id]).await?
-            }
-        };
-        rows.iter().map(series).collect()
+    /// A connection's series, or those of some metrics, in the order they were made.
+    pub async fn series(&self, key: ConnectionKey, metrics: Option<&[&str]>) -> Result<Vec<SeriesRow>, Error> {
+        let mut values = args![key.project_id, key.connection_id];
+        let mut sql = "SELECT * FROM series WHERE project_id = $1 AND connection_id = $2".to_owned();
+        if let Some(metrics) = metrics {
+            sql.push_str(&format!(" AND metric_id IN {}", list(values.len(), metrics.len())));
+            values.extend(metrics.iter().map(|id| Arg::from(*id)));
+        }
+        sql.push_str(" ORDER BY series_id");
+        self.db.all(AssertSqlSafe(sql), values).await?.iter().map(series).collect()
     }
 }
 
@@ -70,7 +73,9 @@ impl Write {
     /// The series of one metric, in the order they were made.
     pub async fn series_of(&mut self, metric_id: &str) -> Result<Vec<SeriesRow>, Error> {
         let key = self.key();
-        let rows = self.tx.all(OF_METRIC, args![key.project_id, key.connection_id, metric_id]).await?;
+        let sql = "SELECT * FROM series WHERE project_id = $1 AND connection_id = $2 AND metric_id = $3
+             ORDER BY series_id";
+        let rows = self.tx.all(sql, args![key.project_id, key.connection_id, metric_id]).await?;
         rows.iter().map(series).collect()
     }
 
@@ -83,9 +88,6 @@ impl Write {
         rows.iter().map(series).collect()
     }
 }
-
-const OF_METRIC: &str = "SELECT * FROM series WHERE project_id = $1 AND connection_id = $2 AND metric_id = $3
-     ORDER BY series_id";
 
 fn series(row: &Row) -> Result<SeriesRow, Error> {
     Ok(SeriesRow {

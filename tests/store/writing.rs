@@ -53,7 +53,7 @@ async fn a_series_is_made_once_for_metric_dimension_and_currency(db: Database) {
     write.commit().await.unwrap();
     let series = store.series(connection.key, None).await.unwrap();
     assert_eq!(series.iter().map(|series| series.id).collect::<Vec<_>>(), ids);
-    let series = store.series(connection.key, Some("stripe_mrr")).await.unwrap();
+    let series = store.series(connection.key, Some(&["stripe_mrr"])).await.unwrap();
     let told: Vec<_> =
         series.iter().map(|series| (series.dimension.as_str(), series.currency, series.definition)).collect();
     let eur = Some(currency("EUR"));

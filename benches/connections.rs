@@ -1,0 +1,84 @@
+//! Many connections that are due at the same time, and then not.
+
+use std::{path::Path, time::Duration};
+
+use dashtray::{
+    app::App,
+    metric::Currency,
+    store::NewProject,
+    sync::{Range, RunStatus},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    process::{Figures, cpu_ms, memory},
+    serve::Serve,
+    sync::{connect, open, sync_project},
+};
+
+/// Subscriptions of each account.
+pub(crate) const EACH: u64 = 500;
+/// How long the program is watched that has nothing to do.
+const IDLE: Duration = Duration::from_secs(60);
+
+fn slug(number: usize) -> String {
+    format!("bench-{number}")
+}
+
+/// Connects so many accounts, each in a project of its own with a key of its own.
+pub(crate) async fn connect_all(directory: &Path, url: &str, count: usize) -> Figures {
+    let app = open(directory, url).await;
+    for number in 0..count {
+        let project = NewProject { slug: slug(number), zone: "UTC".to_owned(), currency: Currency::USD };
+        app.store.insert_project(&project, jiff::Timestamp::now()).await.unwrap();
+        connect(&app, &slug(number), &format!("rk_test_Benchmark{number:012}")).await;
+    }
+    app.store.close().await;
+    Figures::new()
+}
+
+/// Syncs all of them, one after another.
+pub(crate) async fn one_by_one(directory: &Path, url: &str, count: usize) -> Figures {
+    let app = open(directory, url).await;
+    for number in 0..count {
+        sync_project(&app, &slug(number)).await;
+    }
+    Figures::new()
+}
+
+/// Lets the scheduler sync them, who finds all of them due.
+pub(crate) async fn at_once(directory: &Path, url: &str, count: usize) -> Figures {
+    let app = open(directory, url).await;
+    let stop = CancellationToken::new();
+    let work = tokio::spawn({
+        let (sync, stop) = (app.sync.clone(), stop.clone());
+        async move { sync.work(stop).await }
+    });
+    while synced(&app, count).await < count {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    stop.cancel();
+    work.await.unwrap().unwrap();
+    Figures::new()
+}
+
+async fn synced(app: &App, count: usize) -> usize {
+    let mut synced = 0;
+    for number in 0..count {
+        let project = app.store.project(&slug(number)).await.unwrap().unwrap();
+        let connections = app.store.connections(project.id).await.unwrap();
+        synced += connections.iter().filter(|connection| connection.state.last_synced_at.is_some()).count();
+    }
+    synced
+}
+
+/// Share of a core that `serve` uses over connections none of which is due, and its memory.
+pub(crate) async fn idle(directory: &Path, url: &str) -> Figures {
+    let serve = Serve::start(directory, Some(url)).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let before = cpu_ms(&serve.process());
+    tokio::time::sleep(IDLE).await;
+    let used = cpu_ms(&serve.process()) - before;
+    let percent = used / IDLE.as_millis() as f64 * 100.0;
+    Figures::from([("core_percent".to_owned(), percent), ("idle_kib".to_owned(), memory(&serve.process(), "VmRSS:"))])
+}
