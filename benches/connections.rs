@@ -2,12 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use dashtray::{
-    app::App,
-    metric::Currency,
-    store::NewProject,
-    sync::{Range, RunStatus},
-};
+use dashtray::{app::App, metric::Currency, store::NewProject};
 use tokio_util::sync::CancellationToken;
 
 use crate::{

@@ -132,9 +132,9 @@ pub async fn get_all(store: &Store, registry: &Registry, requests: &[GetRequest]
     let mut all = Vec::new();
     for reading in &readings {
         let key = reading.connection.key;
-        if !loaded.contains_key(&key) {
+        if let std::collections::btree_map::Entry::Vacant(missing) = loaded.entry(key) {
             let together: Vec<&Reading<'_>> = readings.iter().filter(|other| other.connection.key == key).collect();
-            loaded.insert(key, Stored::load(store, key, &together).await?);
+            missing.insert(Stored::load(store, key, &together).await?);
         }
         if let Some(stored) = loaded.get(&key) {
             all.extend(reading.series(stored).await?);

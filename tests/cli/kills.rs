@@ -106,17 +106,17 @@ async fn a_key_rotation_that_is_killed_anywhere_goes_on() {
     copy(&sandbox.data(), &sandbox.path("undisturbed"));
     let points = points_of(&sandbox, "keys rotate --data-dir undisturbed").await;
     assert_eq!(points.len(), 2 * names.len() + 2, "{points:?}");
-    for number in 0..points.len() {
+    for (number, point) in points.iter().enumerate() {
         copy(&sandbox.data(), &sandbox.path("killed"));
         killed_at(&sandbox, "keys rotate --data-dir killed", number).await;
         for name in &names {
             let test = sandbox.json(&format!("test {name} --data-dir killed")).await;
-            assert_eq!(test["success"], true, "killed {}: {test}", points[number]);
+            assert_eq!(test["success"], true, "killed {point}: {test}");
         }
         sandbox.json("keys rotate --data-dir killed").await;
         let keys =
             Database::at(sandbox.path("killed/dashtray.db")).texts("SELECT DISTINCT key_id FROM credentials").await;
-        assert_eq!(keys.len(), 1, "killed {}: {keys:?}", points[number]);
+        assert_eq!(keys.len(), 1, "killed {point}: {keys:?}");
         fs::remove_dir_all(sandbox.path("killed")).unwrap();
     }
     sandbox.set("DASHTRAY_MASTER_KEY", NEW_KEY);

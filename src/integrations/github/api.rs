@@ -209,19 +209,19 @@ pub(super) async fn choices(http: &Http) -> Result<Vec<Listed>, Error> {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Owned<'a> {
     /// An organisation's, private ones included where the token may read them.
-    ByOrganisation(&'a str),
+    Organisation(&'a str),
     /// The public ones of a user.
-    ByUser(&'a str),
+    User(&'a str),
     /// Those that the token's own user owns, private ones included.
-    ByTokensUser,
+    TokensUser,
 }
 
 /// The repositories of an owner.
 pub(super) fn owned(http: &Http, by: Owned<'_>) -> Pages<Vec<Listed>, impl Follow<Vec<Listed>> + use<>> {
     let request = match by {
-        Owned::ByOrganisation(name) => http.get("/orgs/{owner}/repos").path("owner", name).query("type", "all"),
-        Owned::ByUser(name) => http.get("/users/{owner}/repos").path("owner", name).query("type", "owner"),
-        Owned::ByTokensUser => http.get("/user/repos").query("affiliation", "owner"),
+        Owned::Organisation(name) => http.get("/orgs/{owner}/repos").path("owner", name).query("type", "all"),
+        Owned::User(name) => http.get("/users/{owner}/repos").path("owner", name).query("type", "owner"),
+        Owned::TokensUser => http.get("/user/repos").query("affiliation", "owner"),
     };
     request.query("sort", "full_name").query("per_page", PER_PAGE).conditional().pages(follow)
 }

@@ -356,9 +356,9 @@ pub(super) async fn of_owner(
         _ => error,
     })?;
     let list = match owner.kind.as_str() {
-        "Organization" => Owned::ByOrganisation(&owner.login),
-        _ if is_own(ctx, &owner).await? => Owned::ByTokensUser,
-        _ => Owned::ByUser(&owner.login),
+        "Organization" => Owned::Organisation(&owner.login),
+        _ if is_own(ctx, &owner).await? => Owned::TokensUser,
+        _ => Owned::User(&owner.login),
     };
     let pages = api::owned(http, list);
     Ok((owner, pages))
