@@ -22,7 +22,7 @@ use table::{Bar, line, median, ratio, repeated};
 /// Runs of each figure; medians are printed.
 const RUNS: usize = 5;
 /// What can be named to run alone.
-const BENCHES: [&str; 5] = ["first-sync", "points", "series", "connections", "serve"];
+const BENCHES: [&str; 7] = ["first-sync", "changes", "limits", "points", "series", "connections", "serve"];
 /// Connections that are due at once.
 const CONNECTIONS: usize = 100;
 
@@ -32,7 +32,10 @@ async fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args.as_slice() {
-        ["figure", "provider", subscriptions, ..] => sync::provide(subscriptions.parse().unwrap()).await,
+        ["figure", "provider", subscriptions, latency, limit] => {
+            let [subscriptions, latency] = [subscriptions, latency].map(|number| number.parse().unwrap());
+            sync::provide(subscriptions, latency, limit.parse().unwrap()).await;
+        }
         ["figure", name, args @ ..] => process::report(figure(name, args).await),
         [] => table(&BENCHES).await,
         chosen => table(chosen).await,
@@ -68,6 +71,8 @@ async fn table(chosen: &[&str]) {
     for name in chosen {
         match *name {
             "first-sync" => first_sync().await,
+            "changes" => changes().await,
+            "limits" => limits().await,
             "points" => bulk_points().await,
             "series" => read_series().await,
             "connections" => many_connections().await,
@@ -93,6 +98,57 @@ async fn first_sync() {
         peaks.push(median(&ours, "peak_kib"));
     }
     line("first sync: peak memory of the large account against the small", peaks[1] / peaks[0], "", Bar::AtMost(1.1));
+}
+
+/// A sync with nothing new, and one after a hundredth has changed, each against the first.
+async fn changes() {
+    const SUBSCRIPTIONS: u64 = 20_000;
+    let (mut first, mut same, mut changed) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut singly, mut differing) = (Vec::new(), 0);
+    for _ in 0..RUNS {
+        let mut provider = Provider::start(SUBSCRIPTIONS, 0, 0).await;
+        let directories = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        let [followed, fresh] = directories.each_ref().map(|directory| text(directory.path()));
+        first.push(measured(&["sync", followed, &provider.url]).await);
+        same.push(measured(&["sync", followed, &provider.url]).await);
+        let before = provider.order("counts").await;
+        let news = provider.order(&format!("change {}", SUBSCRIPTIONS / 100)).await;
+        changed.push(measured(&["sync", followed, &provider.url]).await);
+        let after = provider.order("counts").await;
+        singly.push((after["of_one"] - before["of_one"]) / news["discounted"]);
+        measured(&["sync", fresh, &provider.url]).await;
+        differing += sync::differing(Path::new(followed), Path::new(fresh));
+    }
+    let of = format!("{SUBSCRIPTIONS} subscriptions, nothing changed:");
+    line(&format!("{of} requests of all four streams"), median(&same, "requests"), "", Bar::AtMost(8.0));
+    line(&format!("{of} samples written"), median(&same, "samples"), "", Bar::AtMost(0.0));
+    line(&format!("{of} CPU against the first sync"), ratio(&same, &first, "cpu_ms"), "", Bar::None);
+    let of = format!("{SUBSCRIPTIONS} subscriptions, 1 % changed:");
+    line(&format!("{of} requests against the first sync"), ratio(&changed, &first, "requests"), "", Bar::None);
+    line(&format!("{of} CPU against the first sync"), ratio(&changed, &first, "cpu_ms"), "", Bar::AtMost(0.05));
+    singly.sort_by(f64::total_cmp);
+    line(&format!("{of} requests for each with a discount"), singly[RUNS / 2], "", Bar::AtMost(1.0));
+    line(&format!("{of} values other than a fresh sync's, all runs"), differing as f64, "", Bar::AtMost(0.0));
+}
+
+/// A first sync where answers take long and calls are limited.
+async fn limits() {
+    const SUBSCRIPTIONS: u64 = 20_000;
+    const PER_SECOND: u64 = 25;
+    let mut runs = Vec::new();
+    for _ in 0..RUNS {
+        let mut provider = Provider::start(SUBSCRIPTIONS, 150, PER_SECOND).await;
+        let directory = tempfile::tempdir().unwrap();
+        let mut run = measured(&["sync", text(directory.path()), &provider.url]).await;
+        let counts = provider.order("counts").await;
+        run.insert("refused".to_owned(), counts["refused"] / counts["requests"] * 100.0);
+        runs.push(run);
+    }
+    let forced = (SUBSCRIPTIONS / 100 / PER_SECOND) as f64;
+    let of = format!("{SUBSCRIPTIONS} subscriptions, {PER_SECOND} calls a second, 150 ms an answer:");
+    line(&format!("{of} time"), median(&runs, "wall_s"), "s", Bar::None);
+    line(&format!("{of} against what the limit forces"), median(&runs, "wall_s") / forced, "", Bar::AtMost(1.25));
+    line(&format!("{of} answers 429"), median(&runs, "refused"), "%", Bar::AtMost(2.0));
 }
 
 async fn bulk_points() {

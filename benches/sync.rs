@@ -4,14 +4,14 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use dashtray::{
     app::App,
     config::{Config, Flags},
     connections::ConnectRequest,
-    demo::bulk::Bulk,
+    demo::bulk::{Bulk, Count, Options},
     integrations::Registry,
     metric::{Day, Interval, Zone},
     secret::Secret,
@@ -27,15 +27,34 @@ const PROJECT: &str = "default";
 /// What a data directory showed after its last sync.
 const SHOWN: &str = "shown.json";
 
-/// Serves a large account until its standard input ends.
-pub(crate) async fn provide(subscriptions: u64) {
-    let bulk = Bulk::start(subscriptions, jiff::Timestamp::now()).await.unwrap();
+/// Serves a large account until its standard input ends. Each answer takes some milliseconds, and each endpoint takes so
+/// many calls a second (0: any number).
+pub(crate) async fn provide(subscriptions: u64, latency_ms: u64, calls_a_second: usize) {
+    let options = Options {
+        latency: Duration::from_millis(latency_ms),
+        per_second: (calls_a_second > 0).then_some(calls_a_second),
+        ..Options::default()
+    };
+    let bulk = Bulk::start_with(subscriptions, jiff::Timestamp::now(), options).await.unwrap();
     println!("{}", bulk.url());
     let mut orders = BufReader::new(tokio::io::stdin()).lines();
     while let Some(order) = orders.next_line().await.unwrap() {
-        let done = match order.as_str() {
-            "count" => Figures::from([("requests".to_owned(), bulk.requests() as f64)]),
-            other => panic!("unknown order {other:?}"),
+        let done = match order.split_once(' ') {
+            None if order == "counts" => {
+                let counts = bulk.counts();
+                let sum = |of: fn(&Count) -> u64| counts.values().map(of).sum::<u64>() as f64;
+                let single = counts.iter().filter(|(path, _)| path.ends_with("subscriptions/{id}"));
+                Figures::from([
+                    ("requests".to_owned(), sum(|count| count.requests)),
+                    ("refused".to_owned(), sum(|count| count.refused)),
+                    ("of_one".to_owned(), single.map(|(_, count)| count.requests).sum::<u64>() as f64),
+                ])
+            }
+            Some(("change", count)) => {
+                let changed = bulk.change(count.parse().unwrap(), jiff::Timestamp::now());
+                Figures::from([("discounted".to_owned(), changed.discounted as f64)])
+            }
+            _ => panic!("unknown order {order:?}"),
         };
         println!("{}", serde_json::to_string(&done).unwrap());
     }
