@@ -138,10 +138,12 @@ async fn stripe_agrees_with_the_books() {
     one(&sandbox, "stripe_trialing_subscriptions", Level(json!(truth.trialing_subscriptions))).await;
     one(&sandbox, "stripe_customers", customers(&truth)).await;
     one(&sandbox, "stripe_new_customers", counts(&truth.new_customers)).await;
-    for (metric, books) in [
-        ("stripe_new_subscriptions", &truth.new_subscriptions),
-        ("stripe_churned_subscriptions", &truth.churned_subscriptions),
-    ] {
+    // What became unpaid is lost as well.
+    let mut churned = truth.churned_subscriptions.clone();
+    truth.unpaid_subscriptions.iter().for_each(|(day, count)| *churned.entry(*day).or_default() += count);
+    for (metric, books) in
+        [("stripe_new_subscriptions", &truth.new_subscriptions), ("stripe_churned_subscriptions", &churned)]
+    {
         // Of the last 29 days events tell everything.
         for (day, value) in by_currency(&sandbox, metric).await[""].iter().rev().take(29) {
             assert_eq!(*value, json!(books.get(day).copied().unwrap_or(0)), "{metric} on {day}");
