@@ -90,6 +90,7 @@ async fn list(ctx: &Context, path: &str, piece: Piece, extent: Extent, part: &mu
     let created = piece.query();
     let mut pages = api::runs(&ctx.http, path, &created, extent == Extent::Again);
     let mut before: Vec<u64> = Vec::new();
+    let (mut promised, mut read) = (None, 0_u64);
     while let Some(page) = pages.next().await? {
         let has_more = page.link("next").is_some();
         // At exactly so many it may be the limit that is told.
@@ -97,10 +98,17 @@ async fn list(ctx: &Context, path: &str, piece: Piece, extent: Extent, part: &mu
         if before.is_empty() && is_cut {
             return Ok(Some(page.body.total_count));
         }
-        let fresh = page.body.workflow_runs.iter().filter(|run| !before.contains(&run.id));
-        fresh.into_iter().try_for_each(|one| run(part, one))?;
+        promised = promised.or(Some(page.body.total_count));
+        for one in page.body.workflow_runs.iter().filter(|run| !before.contains(&run.id)) {
+            read += 1;
+            run(part, one)?;
+        }
         before = page.body.workflow_runs.iter().map(|run| run.id).collect();
         keep(ctx, has_more && !page.not_modified).await?;
+    }
+    if promised.is_some_and(|promised| read < promised) {
+        // What was taken away has moved others to a page that was read before.
+        return Err(Error::invalid_response("the list of workflow runs became shorter while it was read"));
     }
     Ok(None)
 }

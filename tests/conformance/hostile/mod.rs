@@ -103,7 +103,7 @@ pub(crate) async fn a_tenth(stand: &Stand) -> Result<(), String> {
         let runs = machine.read_within(&database, MOST_RUNS).await.map_err(|why| format!("seed {seed}: {why}"))?;
         let done = done.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let (faults, kinds) = (done.values().sum::<usize>(), done.len());
-        ensure!(faults > 3, "seed {seed}: {faults} answers were faulty");
+        ensure!(faults > 0, "seed {seed}: no answer was faulty");
         same(&undisturbed.figures, &database.figures().await).map_err(|why| format!("seed {seed}, {done:?}: {why}"))?;
         tell(format_args!(
             "{id}, seed {seed}: read in {runs} runs with {faults} faulty answers of {kinds} kinds; same figures"
