@@ -1,6 +1,6 @@
 //! Points at which a test ends the program, or looks at what a program that ended there would leave behind.
 //!
-//! There is one [`before`] and one [`after`] everything that is made durable: each transaction of the store has them
+//! There is one `before` and one `after` everything that is made durable: each transaction of the store has them
 //! by itself. A release build has none. In a debug build, which is what the tests run, a point does nothing unless
 //!
 //! - the program was started with `DASHTRAY_FAIL_AT=N`: at the Nth point that it reaches it ends as if it were killed,
