@@ -9,7 +9,10 @@ use reqwest::{
         LAST_MODIFIED, LINK, LOCATION,
     },
 };
-use tokio::time::{Instant, sleep, timeout};
+use tokio::{
+    task::yield_now,
+    time::{Instant, sleep, timeout},
+};
 use url::Url;
 
 use super::{
@@ -64,7 +67,10 @@ impl Request {
     /// Sends it until there is an answer or an error.
     pub(super) async fn fetch(&self) -> Result<Fetched, Error> {
         let _under_way = self.http.inner.pulse.beat();
-        self.fetch_plainly().await.map_err(|error| error.context("endpoint", self.template))
+        let fetched = self.fetch_plainly().await.map_err(|error| error.context("endpoint", self.template));
+        // Whoever this woke has his turn first: behind a caller that never waits again he would have none.
+        yield_now().await;
+        fetched
     }
 
     async fn fetch_plainly(&self) -> Result<Fetched, Error> {

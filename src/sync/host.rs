@@ -253,13 +253,11 @@ fn cover(tally: &mut Tally, metric_id: &str, scope: &Scope, period: Period) {
 #[async_trait]
 impl Host for RunHost {
     async fn checkpoint(&self, stream: &str) -> Result<Option<Vec<u8>>, Error> {
-        let _under_way = self.signs.asking.beat();
-        self.store.checkpoint(self.key(), stream).await.map_err(internal)
+        self.asked(self.store.checkpoint(self.key(), stream)).await.map_err(internal)
     }
 
     async fn records(&self, stream: &str, keys: &[String]) -> Result<Vec<Record>, Error> {
-        let _under_way = self.signs.asking.beat();
-        let rows = self.store.records(self.key(), stream, keys).await.map_err(internal)?;
+        let rows = self.asked(self.store.records(self.key(), stream, keys)).await.map_err(internal)?;
         Ok(rows.into_iter().map(record_of).collect())
     }
 
@@ -270,18 +268,28 @@ impl Host for RunHost {
         after: Option<Position>,
         limit: u32,
     ) -> Result<Vec<Record>, Error> {
-        let _under_way = self.signs.asking.beat();
         let after = after.as_ref().map(|at| (at.group.as_str(), at.key.as_str()));
+        let (key, by_key) = (self.key(), after.map(|(_, key)| key));
         let rows = match order {
-            Order::Key => self.store.scan_by_key(self.key(), stream, after.map(|(_, key)| key), limit).await,
-            Order::Group => self.store.scan_by_group(self.key(), stream, after, limit).await,
+            Order::Key => self.asked(self.store.scan_by_key(key, stream, by_key, limit)).await,
+            Order::Group => self.asked(self.store.scan_by_group(key, stream, after, limit)).await,
         };
         Ok(rows.map_err(internal)?.into_iter().map(record_of).collect())
     }
 
     async fn commit(&self, batch: Batch, kept: Vec<Kept>) -> Result<(), Error> {
+        self.asked(self.write_batch(batch, kept)).await
+    }
+}
+
+impl RunHost {
+    /// Does what the integration asked for.
+    async fn asked<T>(&self, work: impl Future<Output = T> + Send) -> T {
         let _under_way = self.signs.asking.beat();
-        self.write_batch(batch, kept).await
+        let done = work.await;
+        // Whoever this woke has his turn first: behind an integration that never waits he would have none.
+        tokio::task::yield_now().await;
+        done
     }
 }
 

@@ -6,6 +6,7 @@ use std::{
 };
 
 use dashtray::{
+    connections::ConnectionView,
     integrations::Integration,
     sync::{RunStatus, RunView},
 };
@@ -19,23 +20,25 @@ use crate::support::{
     fake::{Behaviour, Fake, Script},
 };
 
-/// Lets time pass, as much of it as the host waits for an integration, and not while the database works.
-async fn let_pass(time: Duration) {
-    let step = Duration::from_secs(5);
-    for _ in 0..time.as_secs() / 5 {
-        advance(step).await;
-        for _ in 0..20 {
-            tokio::task::yield_now().await;
-        }
-    }
-}
+/// The host looks after an integration as often.
+const LOOK: Duration = Duration::from_secs(15);
 
-/// Stops the clock of this test; it then moves with [`let_pass`] alone.
+/// Stops the clock of this test, which then moves with [`let_pass`] alone: not while the database works.
 fn stop_the_clock() -> std::sync::mpsc::Sender<()> {
     let (running, until_dropped) = std::sync::mpsc::channel();
     tokio::task::spawn_blocking(move || until_dropped.recv());
     tokio::time::pause();
     running
+}
+
+/// Lets time pass; the host has its turn after each step.
+async fn let_pass(steps: u32, step: Duration, process: &Process) {
+    for _ in 0..steps {
+        advance(step).await;
+        for _ in 0..10 {
+            process.store.ping().await.unwrap();
+        }
+    }
 }
 
 fn message(run: &RunView) -> &str {
@@ -51,9 +54,10 @@ async fn one_that_never_comes_back_is_given_up() {
     let run = tokio::spawn(async move { running.run("main").await });
     script.hanging.notified().await;
     let _running = stop_the_clock();
-    let_pass(Duration::from_secs(50)).await;
+    let_pass(3, LOOK, &process).await;
     assert!(!run.is_finished(), "it may take its time");
-    let_pass(Duration::from_secs(60)).await;
+    let_pass(2, LOOK, &process).await;
+    tokio::time::resume();
     let run = run.await.unwrap();
     assert!(message(&run).contains("was given up"), "{run:?}");
     assert_eq!(run.status, RunStatus::Partial, "what it had handed in stands");
@@ -72,9 +76,10 @@ async fn one_that_asks_without_end_is_given_up_in_the_end() {
     let run = tokio::spawn(async move { running.run("main").await });
     script.hanging.notified().await;
     let _running = stop_the_clock();
-    while !run.is_finished() {
-        let_pass(Duration::from_secs(600)).await;
-    }
+    let_pass(3, Duration::from_secs(1800), &process).await;
+    assert!(!run.is_finished(), "it asks, so it lives");
+    let_pass(1, Duration::from_secs(3600), &process).await;
+    tokio::time::resume();
     assert!(message(&run.await.unwrap()).contains("does not come to an end"));
 }
 
@@ -87,7 +92,8 @@ async fn a_test_that_never_comes_back_is_given_up() {
     let test = tokio::spawn(async move { testing.connections.test("default", "main").await });
     script.hanging.notified().await;
     let _running = stop_the_clock();
-    let_pass(Duration::from_secs(70)).await;
+    let_pass(1, Duration::from_secs(61), &process).await;
+    tokio::time::resume();
     let view = test.await.unwrap().unwrap();
     assert!(!view.success && view.error.unwrap().message.contains("given up"));
     script.behave(Behaviour::PanicTest);
@@ -122,14 +128,18 @@ async fn bad_ones_do_not_stop_others() {
     let work = tokio::spawn(async move { worker.work(until).await });
     loop {
         let views = process.connections.list("default").await.unwrap();
-        if views.iter().filter(|view| view.name.starts_with("good")).all(|view| view.last_synced_at.is_some()) {
+        let is_through = |view: &ConnectionView| match view.name.as_str() {
+            "hangs" | "spins" => true,
+            "panics" | "lies" => view.state != "ok",
+            _ => view.last_synced_at.is_some(),
+        };
+        if views.iter().all(is_through) {
             break;
         }
-        tokio::task::yield_now().await;
     }
     assert!(scripts[2].spinning.load(Ordering::Relaxed), "one of two threads is held all the while");
-    scripts[2].spinning.store(false, Ordering::Relaxed);
     stop.cancel();
+    scripts[2].spinning.store(false, Ordering::Relaxed);
     work.await.unwrap().unwrap();
     for view in process.connections.list("default").await.unwrap() {
         let expected = match view.name.as_str() {
