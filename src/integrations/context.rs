@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::{Batch, Error, Record, Settings};
 use crate::{
     http::{Http, Kept},
-    metric::{Currency, Day, Zone},
+    metric::{Currency, Day, Interval, Zone},
 };
 
 /// Everything an integration may use. Made for one run (or one test of a connection) and dropped with it.
@@ -26,6 +26,11 @@ pub struct Context {
     pub now: Timestamp,
     /// The days of this run were asked for by name: they are read anew, whatever earlier runs kept of them.
     pub forced: bool,
+    /// What is asked for: values of days; or of whole weeks or months, which only streams with
+    /// [`Stream::periods`](super::Stream::periods) are asked for, and only for metrics whose days may not be combined.
+    /// The period then consists of whole buckets, the last of which may not be over yet, and the sample of a bucket bears
+    /// its first day.
+    pub grain: Interval,
     host: Arc<dyn Host>,
 }
 
@@ -74,7 +79,7 @@ impl Context {
         now: Timestamp,
         host: Arc<dyn Host>,
     ) -> Self {
-        Self { http, settings, zone, currency, now, forced: false, host }
+        Self { http, settings, zone, currency, now, forced: false, grain: Interval::Day, host }
     }
 
     /// The day of `now` in the connection's zone.

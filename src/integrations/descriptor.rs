@@ -189,6 +189,9 @@ pub struct Stream {
     pub version: u32,
     /// What reading it costs, in words for the guide: "one call for each 100 charges".
     pub cost: String,
+    /// Whether it can be asked for whole weeks and months too ([`Context::grain`](super::Context::grain)): for metrics
+    /// whose days may not be combined, such as visitors.
+    pub periods: bool,
 }
 
 /// How a stream is read.

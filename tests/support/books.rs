@@ -136,7 +136,7 @@ impl Integration for Books {
                 wait_unless_said: Duration::from_secs(1),
             },
             exceptions: Vec::new(),
-            streams: vec![Stream { id: "books".to_owned(), shape, version, cost: "none".to_owned() }],
+            streams: vec![Stream { id: "books".to_owned(), shape, version, cost: "none".to_owned(), periods: false }],
             metrics: [
                 ("books_mrr", Kind::Level),
                 ("books_mrr_by_plan", Kind::Level),

@@ -149,7 +149,8 @@ pub(crate) fn value_of(day: Day) -> i64 {
 #[async_trait]
 impl Integration for Fake {
     fn descriptor(&self) -> Arc<Descriptor> {
-        let stream = |id: &str, shape| Stream { id: id.to_owned(), shape, version: 1, cost: "none".to_owned() };
+        let stream =
+            |id: &str, shape| Stream { id: id.to_owned(), shape, version: 1, cost: "none".to_owned(), periods: false };
         Arc::new(Descriptor {
             id: self.0.id.to_owned(),
             name: "Fake".to_owned(),

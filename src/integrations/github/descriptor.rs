@@ -156,6 +156,7 @@ fn streams() -> Vec<Stream> {
         shape,
         version: 1,
         cost: format!("for each repository, {cost}"),
+        periods: false,
     };
     let month = Shape::ByDay { window_days: 30 };
     vec![

@@ -97,7 +97,13 @@ fn exceptions() -> Vec<Exception> {
 }
 
 fn streams() -> Vec<Stream> {
-    let stream = |id: &str, shape, cost: &str| Stream { id: id.to_owned(), shape, version: 2, cost: cost.to_owned() };
+    let stream = |id: &str, shape, cost: &str| Stream {
+        id: id.to_owned(),
+        shape,
+        version: 2,
+        cost: cost.to_owned(),
+        periods: false,
+    };
     let by_day = Shape::ByDay { window_days: flows::WINDOW_DAYS };
     vec![
         stream("customers", Shape::WholeAccount, "one call for each 100 customers"),

@@ -107,7 +107,8 @@ impl Integration for Twin {
     fn descriptor(&self) -> Arc<Descriptor> {
         let flawed = |flaw, right: &str, wrong: &str| if self.is(flaw) { wrong } else { right }.to_owned();
         let cost = flawed(Flaw::NoCost, "one call", "cheap");
-        let stream = |id: &str, shape| Stream { id: id.to_owned(), shape, version: 1, cost: cost.clone() };
+        let stream =
+            |id: &str, shape| Stream { id: id.to_owned(), shape, version: 1, cost: cost.clone(), periods: false };
         let month = Shape::ByDay { window_days: 31 };
         let window = Window { scope: WindowScope::Everything, calls: 40, per: Duration::from_secs(10) };
         let refusal = Exception { status: 401, when: When::Always, means: Meaning::Transient };
