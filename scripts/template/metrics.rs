@@ -18,7 +18,13 @@ pub(super) const REVENUE: &str = "__FOLDER___revenue";
 /// What is read, and what it costs.
 pub(super) fn streams() -> Vec<Stream> {
     vec![
-        Stream { id: "users".to_owned(), shape: Shape::WholeAccount, version: 1, cost: "one call".to_owned(), periods: false },
+        Stream {
+            id: "users".to_owned(),
+            shape: Shape::WholeAccount,
+            version: 1,
+            cost: "one call".to_owned(),
+            periods: false,
+        },
         Stream {
             id: "revenue".to_owned(),
             shape: Shape::ByDay { window_days: 30 },
