@@ -14,7 +14,7 @@ use serde_json::{Value as Json, json};
 
 use super::{
     list,
-    sandbox::{Sandbox, company, stripe_file},
+    sandbox::{NOW, Sandbox, company, stripe_file},
     text,
 };
 
@@ -449,4 +449,44 @@ fn joined(mut sum: RepositoryTruth, one: &RepositoryTruth) -> RepositoryTruth {
         sum.pr_merge_seconds.entry(*day).or_default().extend(seconds);
     }
     sum
+}
+
+/// An account of one subscription that was upgraded, discounted, paused, resumed and canceled, first read when all of that
+/// is over: each day is worth what it was, and the movements of the month add up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_subscription_is_followed_through_ninety_days() {
+    let company = std::sync::Arc::new(Company::story(NOW.parse().unwrap()));
+    let sandbox = Sandbox::of(company.clone()).await;
+    sandbox.connect("stripe", &stripe_file(STRIPE_KEY)).await;
+    sandbox.sync("stripe", 0).await;
+
+    let worth: BTreeMap<Day, Json> = Period::inclusive(FROM.parse().unwrap(), TODAY.parse().unwrap())
+        .days()
+        .filter_map(|day| {
+            let steps = company.story_steps();
+            let last = steps.iter().rev().find(|step| Day::of(step.at, &Zone::utc()) <= day)?;
+            Some((day, money(last.monthly, "USD")))
+        })
+        .collect();
+    each_currency(&sandbox, "stripe_mrr", BTreeMap::from([("USD".to_owned(), Flow(worth.clone()))])).await;
+
+    // The sum of all movements is what is left in the end.
+    let mut left = 0.0;
+    for (metric, sign) in
+        [("new", 1.0), ("expansion", 1.0), ("reactivation", 1.0), ("contraction", -1.0), ("churned", -1.0)]
+    {
+        let series = read(&sandbox, &format!("stripe_mrr_{metric}"), "").await;
+        let sum: f64 =
+            list(&series[0]["points"]).iter().filter_map(|point| text(&point["value"]).parse::<f64>().ok()).sum();
+        assert!(sum > 0.0, "{metric} happens in the story");
+        left += sign * sum;
+    }
+    assert!(left.abs() < 0.001, "it is canceled, and {left} is left");
+
+    for command in
+        ["get stripe_mrr --from 2026-01-01 --to 2026-03-31", "explain stripe_mrr", "explain stripe_mrr_churned"]
+    {
+        let ended = sandbox.run(command).await;
+        println!("$ dashtray {command}\n{}", ended.stdout);
+    }
 }

@@ -57,7 +57,12 @@ pub(super) struct Sandbox {
 impl Sandbox {
     /// With both providers as they should be.
     pub(super) async fn new() -> Self {
-        let emulators = Emulators::start(company(), Options::default()).await.unwrap();
+        Self::of(company()).await
+    }
+
+    /// The same for another company.
+    pub(super) async fn of(company: Arc<Company>) -> Self {
+        let emulators = Emulators::start(company, Options::default()).await.unwrap();
         let directory = tempfile::tempdir().unwrap();
         let mut sandbox = Self { directory, emulators, environment: Vec::new() };
         sandbox.set("DASHTRAY_NOW", NOW);
