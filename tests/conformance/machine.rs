@@ -39,8 +39,8 @@ pub(crate) const MOST_DECODED_BYTES: u64 = 8 << 20;
 /// Longer than any wait that the HTTP layer sits out.
 const A_WAIT: Duration = Duration::from_secs(61);
 /// So much of a wait passes at once, and the runtime has so many turns before.
-const A_STEP: Duration = Duration::from_secs(2);
-const TURNS: usize = 40;
+const A_STEP: Duration = Duration::from_secs(5);
+const TURNS: usize = 10;
 /// After this long a dead process's connection can be claimed.
 const A_LEASE: Duration = Duration::from_secs(26);
 /// Two windows of a month: whatever goes from window to window does so, and no more often than needed.
