@@ -7,8 +7,8 @@ use crate::{
     http::Error,
     integrations::{Gap, Why},
     metric::{
-        Answer, Currency, Day, Definition, Dimension, FailureKind, Kind, Mark, Money, Period, Polarity, Quality,
-        Sample, Scope, State, Unit, ValidRange, Value, WidgetType,
+        Answer, Currency, Day, Definition, Dimension, FailureKind, Interval, Kind, Mark, Money, Period, Polarity,
+        Quality, Sample, Scope, State, Unit, ValidRange, Value, WidgetType,
     },
 };
 
@@ -21,7 +21,7 @@ fn period(first: &str, last: &str) -> Period {
 }
 
 fn frame(today: &str) -> Frame {
-    Frame { today: day(today), currency: Currency::USD }
+    Frame { today: day(today), currency: Currency::USD, grain: Interval::Day }
 }
 
 fn definition(kind: Kind, unit: Unit) -> Definition {
@@ -225,9 +225,9 @@ fn a_settled_day_keeps_its_surer_values_in_every_currency() {
     assert_eq!(both, [("EUR".to_owned(), Some(5), Exact), usd(11, Exact)]);
 
     // A setting has changed.
-    let changes = ledger::reopening(&standing);
+    let changes = ledger::reopening(&standing, frame("2026-03-09"));
     apply(&mut standing, changes);
-    assert!(ledger::reopening(&standing).is_empty());
+    assert!(ledger::reopening(&standing, frame("2026-03-09")).is_empty());
     let both = rewritten(&levels, &standing, euros.clone());
     assert_eq!(both, [("EUR".to_owned(), Some(5), Reconstructed), usd(0, Reconstructed)], "unsaid is as sure as said");
     let answer = Answer::total("fake_thing", Period::single(day("2026-03-01")), euros);
@@ -276,7 +276,7 @@ fn days_that_come_within_reach_are_asked_for_again() {
     apply(&mut standing, ledger::opening(&levels, &Standing::new(), asked, today));
     levels.retention_days = None;
     assert_eq!(ledger::due(&levels, &standing, asked, today).len(), 1, "nothing says yet that it changed");
-    let changes = ledger::reopening(&standing);
+    let changes = ledger::reopening(&standing, frame("2026-03-09"));
     apply(&mut standing, changes);
     assert_eq!(ledger::due(&levels, &standing, asked, today).len(), 4);
 }

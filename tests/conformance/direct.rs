@@ -16,7 +16,7 @@ use dashtray::{
         AccountInfo, Batch, Context, Error, Host, Integration, Order, Outcome, Position, Record, RecordChange,
         Settings, Shape, Why,
     },
-    metric::{Currency, Day, Period, Quality, Scope, Zone},
+    metric::{Currency, Day, Interval, Period, Quality, Scope, Zone},
 };
 use tokio::time::timeout;
 use url::Url;
@@ -308,7 +308,7 @@ impl Host for Recorder {
         Ok(records)
     }
 
-    async fn commit(&self, batch: Batch, _kept: Vec<Kept>) -> Result<(), Error> {
+    async fn commit(&self, _grain: Interval, batch: Batch, _kept: Vec<Kept>) -> Result<(), Error> {
         let mut state = self.state();
         for answer in &batch.answers {
             state.facts.answer(answer);

@@ -90,7 +90,8 @@ impl Whole {
         let connection = self.connection().await?;
         let valued = metric.has_currency() && metric.widget_type != WidgetType::Table;
         let currency = valued.then_some(connection.settings.currency);
-        let rows = self.app.store.series(connection.key, Some(&[metric.id.as_str()])).await.map_err(shown)?;
+        let rows =
+            self.app.store.series(connection.key, Interval::Day, Some(&[metric.id.as_str()])).await.map_err(shown)?;
         let carrier: Vec<i64> =
             rows.iter().filter(|row| row.dimension.is_empty() && row.currency == currency).map(|row| row.id).collect();
         let start = Day::from_number(0).ok_or("no first day")?;
