@@ -50,6 +50,11 @@ async fn a_series_is_made_once_for_metric_dimension_and_currency(db: Database) {
     ids.push(write.ensure_series("stripe_plans", Interval::Day, "gold", None, 1).await.unwrap());
     assert_eq!(write.ensure_series("stripe_mrr", Interval::Day, "gold", None, 2).await.unwrap(), ids[3]);
     assert_eq!(write.series_of("stripe_mrr", Interval::Day).await.unwrap().len(), 4);
+    let weeks = write.ensure_series("stripe_mrr", Interval::Week, "gold", None, 1).await.unwrap();
+    assert!(!ids.contains(&weeks), "the weeks are another series than the days");
+    assert_eq!(write.ensure_series("stripe_mrr", Interval::Week, "gold", None, 1).await.unwrap(), weeks);
+    assert_eq!(write.series_of_part("stripe_mrr", Interval::Week, "gold").await.unwrap().len(), 1);
+    assert!(write.series_of("stripe_mrr", Interval::Month).await.unwrap().is_empty());
     write.commit().await.unwrap();
     let series = store.series(connection.key, Interval::Day, None).await.unwrap();
     assert_eq!(series.iter().map(|series| series.id).collect::<Vec<_>>(), ids);
