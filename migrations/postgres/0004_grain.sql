@@ -1,5 +1,5 @@
--- A series is of days (0), or of whole weeks (1) or months (2) of what may not be combined; points of these lie on the
--- first day. The grain is part of what is unique, and stands where a reading of days passes the others over.
+-- A series is of days (0), or of whole weeks (1) or months (2) of what may not be added up, whose points lie on the first
+-- day. The grain stands before the dimension, so that reading days passes over the weeks and months of all dimensions.
 CREATE TABLE series_with_grain (
     project_id    BIGINT NOT NULL,
     series_id     BIGINT NOT NULL,

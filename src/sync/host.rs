@@ -10,7 +10,8 @@ use serde_json::Value as Json;
 use uuid::Uuid;
 
 use super::{
-    ledger::{self, Cell, Change, Frame, SeriesKey, Standing},
+    book::{Book, cell_of, key_of},
+    ledger::{self, Frame, SeriesKey},
     plan::Due,
 };
 use crate::{
@@ -18,8 +19,8 @@ use crate::{
     connections::pack,
     http::{Error, Kept, Pulse},
     integrations::{Batch, Descriptor, Gap, Host, Order, Position, Record, RecordChange},
-    metric::{Day, Definition, FailureKind, Interval, Mark, Period, Scope, State, WidgetType},
-    store::{self, Claim, ConnectionKey, PointRow, RecordRow, RestatementRow, SeriesRow, Store, Write},
+    metric::{Day, Definition, FailureKind, Interval, Period, Scope, WidgetType},
+    store::{self, Claim, ConnectionKey, RecordRow, Store, Write},
     vault::Vault,
 };
 
@@ -398,100 +399,6 @@ async fn flush(write: &mut Write, stream: &str, pending: &mut Vec<RecordRow>) ->
         write.put_records(stream, &std::mem::take(pending)).await?;
     }
     Ok(())
-}
-
-/// The standing rows of some series of one metric and grain, inside a transaction.
-struct Book {
-    grain: Interval,
-    ids: BTreeMap<SeriesKey, i64>,
-    standing: Standing,
-}
-
-fn key_of(row: &SeriesRow) -> SeriesKey {
-    SeriesKey { dimension: row.dimension.clone(), currency: row.currency }
-}
-
-/// A damaged mark reads as nothing known, so that the day is asked for again.
-fn cell_of(row: &PointRow) -> Option<Cell> {
-    Some(Cell { value: row.value, denominator: row.denominator, mark: Mark::from_code(row.mark)? })
-}
-
-impl Book {
-    async fn load(
-        write: &mut Write,
-        definition: &Definition,
-        grain: Interval,
-        period: Period,
-        concerned: impl Fn(&SeriesKey) -> bool,
-    ) -> Result<Self, store::Error> {
-        let rows = write.series_of(&definition.id, grain).await?;
-        Self::of(write, &rows, grain, period, concerned).await
-    }
-
-    async fn of(
-        write: &mut Write,
-        rows: &[SeriesRow],
-        grain: Interval,
-        period: Period,
-        concerned: impl Fn(&SeriesKey) -> bool,
-    ) -> Result<Self, store::Error> {
-        let ids: BTreeMap<SeriesKey, i64> =
-            rows.iter().map(|row| (key_of(row), row.id)).filter(|(key, _)| concerned(key)).collect();
-        let keys: BTreeMap<i64, &SeriesKey> = ids.iter().map(|(key, id)| (*id, key)).collect();
-        let wanted: Vec<i64> = keys.keys().copied().collect();
-        let points = write.points(&wanted, period).await?;
-        let standing = points
-            .iter()
-            .filter_map(|row| Some((((*keys.get(&row.series_id)?).clone(), row.day), cell_of(row)?)))
-            .collect();
-        Ok(Self { grain, ids, standing })
-    }
-
-    async fn apply(
-        &mut self,
-        write: &mut Write,
-        definition: &Definition,
-        changes: Vec<Change>,
-        restated: Option<(Uuid, jiff::Timestamp)>,
-    ) -> Result<(), store::Error> {
-        let version = i32::try_from(definition.definition).unwrap_or(i32::MAX);
-        let mut rows = Vec::with_capacity(changes.len());
-        for change in changes {
-            let id = match self.ids.get(&change.series) {
-                Some(id) => *id,
-                None => {
-                    let SeriesKey { dimension, currency } = &change.series;
-                    let id = write.ensure_series(&definition.id, self.grain, dimension, *currency, version).await?;
-                    self.ids.insert(change.series.clone(), id);
-                    id
-                }
-            };
-            if let (Some(old), Some((run_id, at))) = (change.restated, restated) {
-                let row = PointRow {
-                    series_id: id,
-                    day: change.day,
-                    value: old.value,
-                    denominator: old.denominator,
-                    mark: old.mark.to_code(),
-                };
-                write.insert_restatement(&RestatementRow { old: row, changed_at: at, run_id }).await?;
-            }
-            let stood = self.standing.get(&(change.series.clone(), change.day));
-            let outdated = change.restated.is_some() || stood.is_some_and(|cell| cell.mark.state == State::Unsupported);
-            if change.note.is_some() || outdated {
-                write.put_note(id, change.day, change.note.as_ref()).await?;
-            }
-            rows.push(PointRow {
-                series_id: id,
-                day: change.day,
-                value: change.cell.value,
-                denominator: change.cell.denominator,
-                mark: change.cell.mark.to_code(),
-            });
-        }
-        write.upsert_points(&rows).await?;
-        Ok(())
-    }
 }
 
 /// JSON of an error, as runs keep it.

@@ -254,11 +254,11 @@ impl Integration for Visits {
                 report.set(id, Outcome::Failed(error.clone()));
                 continue;
             }
-            let id = if way == Way::AnswerFlow { VISITS } else { id };
+            let answered_for = if way == Way::AnswerFlow { VISITS } else { id };
             let buckets = grain.starts(answered.intersect(until_now)).map(|first| grain.bucket(first));
             let samples = buckets.flat_map(|bucket| self.samples(id, bucket.intersect(until_now))).collect();
             let scope = if id == PAGES { Scope::EveryDimension } else { Scope::Total };
-            let answer = Answer { metric_id: id.to_owned(), scope, period: answered, samples };
+            let answer = Answer { metric_id: answered_for.to_owned(), scope, period: answered, samples };
             report.record(&[id], ctx.commit(Batch::new().answer(answer)).await)?;
         }
         Ok(report)
