@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use dashtray::{
-    metric::{Currency, Day, Mark, State},
+    metric::{Currency, Day, Interval, Mark, State},
     store::{Claim, ClaimOutcome, ConnectionSettings, NewConnection, NewProject, PointRow, Project, SealedRow, Store},
 };
 use jiff::Timestamp;
@@ -25,7 +25,7 @@ pub(crate) async fn upsert(count: usize) -> Figures {
     let mut write = store.write(&claim).await.unwrap();
     let mut series = Vec::with_capacity(SERIES);
     for number in 0..SERIES {
-        series.push(write.ensure_series(&format!("bench_{number}"), "", None, 1).await.unwrap());
+        series.push(write.ensure_series(&format!("bench_{number}"), Interval::Day, "", None, 1).await.unwrap());
     }
     write.commit().await.unwrap();
     let empty = std::fs::metadata(&file).unwrap().len();

@@ -51,10 +51,10 @@ pub(crate) async fn fill(directory: &Path, count: usize) -> Figures {
             let mut write = store.write(&claim).await.unwrap();
             let mut ids = Vec::with_capacity(series);
             for (metric_id, currency) in METRICS {
-                ids.push(write.ensure_series(metric_id, "", currency, 1).await.unwrap());
+                ids.push(write.ensure_series(metric_id, Interval::Day, "", currency, 1).await.unwrap());
             }
             for filler in METRICS.len()..series {
-                ids.push(write.ensure_series(&format!("bench_{filler}"), "", None, 1).await.unwrap());
+                ids.push(write.ensure_series(&format!("bench_{filler}"), Interval::Day, "", None, 1).await.unwrap());
             }
             write.commit().await.unwrap();
             for some in ids.chunks(10) {

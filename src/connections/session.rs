@@ -101,7 +101,12 @@ impl Host for Nowhere {
         Ok(Vec::new())
     }
 
-    async fn commit(&self, _: crate::integrations::Batch, _: Vec<http::Kept>) -> Result<(), http::Error> {
+    async fn commit(
+        &self,
+        _: crate::metric::Interval,
+        _: crate::integrations::Batch,
+        _: Vec<http::Kept>,
+    ) -> Result<(), http::Error> {
         Err(http::Error::internal("a test of a connection commits nothing"))
     }
 }

@@ -47,8 +47,8 @@ pub trait Host: Send + Sync {
     async fn scan(&self, stream: &str, order: Order, after: Option<Position>, limit: u32)
     -> Result<Vec<Record>, Error>;
 
-    /// Keeps a batch, and the answers that belong to it, in one transaction.
-    async fn commit(&self, batch: Batch, kept: Vec<Kept>) -> Result<(), Error>;
+    /// Keeps a batch of values of days, weeks or months, and the answers that belong to it, in one transaction.
+    async fn commit(&self, grain: Interval, batch: Batch, kept: Vec<Kept>) -> Result<(), Error>;
 }
 
 /// The order of a scan.
@@ -114,7 +114,7 @@ impl Context {
 
     /// Hands results in. All of the batch is kept or nothing, and only while this run still holds its connection.
     pub async fn commit(&self, batch: Batch) -> Result<(), Error> {
-        self.host.commit(batch, self.http.take_kept()).await
+        self.host.commit(self.grain, batch, self.http.take_kept()).await
     }
 }
 

@@ -7,7 +7,7 @@ use url::Url;
 use super::{Error, Settings};
 use crate::{
     http::{Auth, Exception, Limits, Service},
-    metric::Definition,
+    metric::{Definition, Interval},
 };
 
 /// Everything the host needs to know about a service before it makes a call.
@@ -216,6 +216,13 @@ impl Descriptor {
     /// A stream by its id.
     pub fn stream(&self, id: &str) -> Option<&Stream> {
         self.streams.iter().find(|stream| stream.id == id)
+    }
+
+    /// What is kept of a metric: its days, and whole weeks and months too where days may not be combined and its stream
+    /// can be asked for them.
+    pub fn grains(&self, metric: &Definition) -> &'static [Interval] {
+        let is_asked = self.stream(&metric.stream).is_some_and(|stream| stream.periods) && !metric.kind.combines();
+        if is_asked { &Interval::ALL } else { &[Interval::Day] }
     }
 
     /// Ids of the metrics that a stream feeds.

@@ -31,6 +31,22 @@
 //! A day that was asked for and neither answered nor handed in as a gap becomes `failed` by the outcome, so a hole
 //! cannot come about by omission.
 //!
+//! # Weeks and months
+//!
+//! The visitors of a week are not the sum of its days. Where the provider can be asked for them, or what is kept makes
+//! them exactly, the stream says [`Stream::periods`]. After the days the host then asks for all weeks that are due at
+//! once, and for all months: [`Context::grain`] says which, the metrics are those of the stream whose kind is `Distinct`
+//! or `Statistic`, and the period is made of whole buckets. All is answered as of days, but that
+//!
+//! - a sample stands for a bucket and bears its first day ([`Interval::bucket`](crate::metric::Interval::bucket) gives
+//!   the bucket of a day). Any other date is refused, so days are never taken for weeks;
+//! - the period of an answer or gap is made of whole buckets. The bucket under way holds what has happened so far, and
+//!   its answer may end with today;
+//! - only these metrics are answered. Flows, levels and ratios are joined by the host.
+//!
+//! They are asked for when something of the stream's days has changed, and once more when they are over and when they
+//! have settled; a run that finds nothing new costs no request more.
+//!
 //! # Numbers
 //!
 //! Values are integers in their smallest unit ([`Value`](crate::metric::Value)); arithmetic in between is

@@ -13,7 +13,7 @@ use super::{Batch, Context, Error, Gap, Host, Integration, Order, Position, Reco
 use crate::{
     clock::Clock,
     http::{Client, ClientConfig, Credentials, Forgetful, Kept, Session},
-    metric::{Answer, Currency, Receipt, Zone},
+    metric::{Answer, Currency, Interval, Receipt, Zone},
     secret::Secret,
 };
 
@@ -74,7 +74,7 @@ impl Host for Recorder {
         Ok(records)
     }
 
-    async fn commit(&self, batch: Batch, _kept: Vec<Kept>) -> Result<(), Error> {
+    async fn commit(&self, _grain: Interval, batch: Batch, _kept: Vec<Kept>) -> Result<(), Error> {
         let mut state = self.state.lock().unwrap();
         state.commits += 1;
         state.answers.extend(batch.answers);

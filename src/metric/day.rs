@@ -240,8 +240,8 @@ impl fmt::Display for Zone {
 #[error("\"{0}\" is not a time zone; use a name such as Europe/Berlin or UTC")]
 pub struct UnknownZone(String);
 
-/// How finely a series is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// How finely a series is read, and what one of its points stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Interval {
     /// Each civil day.
@@ -253,6 +253,37 @@ pub enum Interval {
 }
 
 impl Interval {
+    /// All, the finest first.
+    pub const ALL: [Self; 3] = [Self::Day, Self::Week, Self::Month];
+
+    /// The word used everywhere.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Day => "day",
+            Self::Week => "week",
+            Self::Month => "month",
+        }
+    }
+
+    /// Whether a bucket begins on `day`.
+    pub fn begins_on(self, day: Day) -> bool {
+        self.bucket(day).start() == day
+    }
+
+    /// The first days of the buckets that begin in a period, oldest first.
+    pub fn starts(self, period: Period) -> impl Iterator<Item = Day> {
+        let bucket = self.bucket(period.start());
+        let first = if bucket.start() == period.start() { bucket.start() } else { bucket.end() };
+        let next = move |day: &Day| Some(self.bucket(*day).end());
+        std::iter::successors(Some(first), next).take_while(move |day| *day < period.end())
+    }
+
+    /// The whole buckets that have a day in common with a period.
+    pub fn whole(self, period: Period) -> Period {
+        let Some(last) = period.last() else { return period };
+        Period::new(self.bucket(period.start()).start(), self.bucket(last).end())
+    }
+
     /// The whole bucket that `day` is part of.
     pub fn bucket(self, day: Day) -> Period {
         let date = day.date();
@@ -356,6 +387,22 @@ mod tests {
     fn weeks_are_iso_weeks_and_months_are_calendar_months() {
         assert_eq!(Interval::Week.bucket(day("2026-01-01")).to_string(), "[2025-12-29, 2026-01-05)");
         assert_eq!(Interval::Month.bucket(day("2028-02-10")).to_string(), "[2028-02-01, 2028-03-01)");
+    }
+
+    #[test]
+    fn buckets_begin_where_the_one_before_ends() {
+        let begins = |interval: Interval, first: &str, end: &str| -> Vec<String> {
+            interval.starts(Period::new(day(first), day(end))).map(|day| day.to_string()).collect()
+        };
+        assert_eq!(begins(Interval::Day, "2026-03-01", "2026-03-03"), ["2026-03-01", "2026-03-02"]);
+        assert_eq!(begins(Interval::Week, "2026-03-02", "2026-03-17"), ["2026-03-02", "2026-03-09", "2026-03-16"]);
+        assert_eq!(begins(Interval::Month, "2026-01-02", "2026-03-01"), ["2026-02-01"]);
+        assert!(begins(Interval::Week, "2026-03-03", "2026-03-09").is_empty());
+        assert!(begins(Interval::Month, "2026-03-01", "2026-03-01").is_empty());
+        let cut = Period::new(day("2026-03-03"), day("2026-03-10"));
+        assert_eq!(Interval::Week.whole(cut).to_string(), "[2026-03-02, 2026-03-16)");
+        assert_eq!(Interval::Day.whole(cut), cut);
+        assert!(Interval::Month.whole(Period::new(day("2026-03-03"), day("2026-03-03"))).is_empty());
     }
 
     #[test]

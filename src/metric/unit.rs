@@ -60,3 +60,10 @@ pub enum Kind {
     /// A median, percentile or a provider's average; never combined, recomputed or asked for the period.
     Statistic,
 }
+
+impl Kind {
+    /// Whether values of several days make that of the period. Of the others a period has to be asked for.
+    pub fn combines(self) -> bool {
+        !matches!(self, Self::Distinct | Self::Statistic)
+    }
+}

@@ -161,6 +161,7 @@ fn reading<'a>(
     let default_first = || request.interval.bucket(last.plus(1 - DEFAULT_DAYS)).start();
     let asked_from = request.from.unwrap_or_else(default_first);
     let first = asked_from.max(connection.settings.history_start);
+    let is_kept = descriptor.grains(definition).contains(&request.interval);
     Ok(Reading {
         store,
         connection,
@@ -169,6 +170,8 @@ fn reading<'a>(
         period: Period::inclusive(first, last),
         asked_from,
         interval: request.interval,
+        grain: if is_kept { request.interval } else { Interval::Day },
+        ends_early: request.to.is_some_and(|to| to < today),
         by_dimension: request.by_dimension,
     })
 }

@@ -25,11 +25,15 @@ pub(super) struct Reading<'a> {
     /// The first day that was asked for, which may lie before the history.
     pub(super) asked_from: Day,
     pub(super) interval: Interval,
+    /// What is read to that end: days, or the interval itself where the integration was asked for it.
+    pub(super) grain: Interval,
+    /// Whether the last day was named, so that the range ends there on purpose.
+    pub(super) ends_early: bool,
     /// Each value of the dimension for itself.
     pub(super) by_dimension: bool,
 }
 
-/// One day of one series.
+/// One day (or week, or month that was asked for) of one series.
 #[derive(Debug, Clone)]
 pub(super) struct DayPoint {
     pub(super) value: Option<Value>,
@@ -38,7 +42,7 @@ pub(super) struct DayPoint {
     pub(super) metadata: Option<Map<String, Json>>,
 }
 
-/// The days of a series in order.
+/// The days of a series in order; of weeks and months that were asked for, their first days.
 pub(super) type Days = BTreeMap<Day, DayPoint>;
 
 /// A series of one value of the dimension (empty for the total) and one currency.
@@ -53,17 +57,20 @@ impl Reading<'_> {
         let Some(reporting) = self.reporting_currency().filter(|_| self.definition.has_currency()) else {
             return Ok(views);
         };
+        // A rate is of a day, so nothing but days is converted.
+        let daily = Reading { grain: Interval::Day, ..*self };
+        let read = if self.grain == Interval::Day { read } else { daily.read().await? };
         let converted = match &self.definition.exchange_effect {
             None => {
                 let converter = Converter::load(self.store, reporting, self.period).await?;
                 converter.convert(self.definition, &read)
             }
             Some(effect) => {
-                let days = exchange::effect(self, effect, reporting).await?;
+                let days = exchange::effect(&daily, effect, reporting).await?;
                 days.into_iter().map(|days| (String::new(), days)).collect()
             }
         };
-        views.extend(converted.iter().map(|(dimension, days)| self.view(dimension, Some(reporting), days, true)));
+        views.extend(converted.iter().map(|(dimension, days)| daily.view(dimension, Some(reporting), days, true)));
         Ok(views)
     }
 
@@ -76,7 +83,7 @@ impl Reading<'_> {
     fn kept(&self, stored: &Stored) -> Vec<Currencied> {
         let states = self.states(stored);
         let mut read = Vec::new();
-        for row in stored.series(&self.definition.id).filter(|row| self.shows(row)) {
+        for row in stored.series(&self.definition.id, self.grain).filter(|row| self.shows(row)) {
             if let Some(days) = self.days(stored, row, &states) {
                 read.push((row.dimension.clone(), row.currency, days));
             }
@@ -91,7 +98,12 @@ impl Reading<'_> {
 
     /// Whether the points of a series take part, by themselves or as the metric's states.
     pub(super) fn needs(&self, row: &SeriesRow) -> bool {
-        row.metric_id == self.definition.id && (self.shows(row) || self.is_carrier(row))
+        row.metric_id == self.definition.id && row.grain == self.grain && (self.shows(row) || self.is_carrier(row))
+    }
+
+    /// The days on which the rows lie that are read: the first days of all buckets that have a part in the range.
+    pub(super) fn reach(&self) -> Period {
+        self.grain.whole(self.period)
     }
 
     fn shows(&self, row: &SeriesRow) -> bool {
@@ -125,10 +137,10 @@ impl Reading<'_> {
 
     /// The metric's state of each day: the marks of its carrier.
     fn states(&self, stored: &Stored) -> Days {
-        let carrier = stored.series(&self.definition.id).find(|row| self.is_carrier(row));
+        let carrier = stored.series(&self.definition.id, self.grain).find(|row| self.is_carrier(row));
         let mut days = carrier.map(|row| self.known(stored, row)).unwrap_or_default();
         let mark = Mark::new(State::Pending);
-        for day in self.period.days() {
+        for day in self.grain.starts(self.reach()) {
             let pending = || DayPoint { value: None, mark, reason: reason_of(mark), metadata: None };
             days.entry(day).or_insert_with(pending);
         }
@@ -151,7 +163,7 @@ impl Reading<'_> {
             let metadata = metadata.filter(|map| !map.is_empty());
             (point.day, DayPoint { value, mark, reason, metadata })
         };
-        stored.points(row.id, self.period).map(day).collect()
+        stored.points(row.id, self.reach()).map(day).collect()
     }
 
     /// The days of a series. Where it has no row, nothing was said of it: zero if the metric was read that day, else
@@ -173,7 +185,8 @@ impl Reading<'_> {
             let answered = point.mark.state.is_answered();
             if one_by_one && answered {
                 let mark = Mark::new(State::Unsupported);
-                let reason = Some("was not among what this connection measured that day".to_owned());
+                let reason = format!("was not among what this connection measured that {}", self.grain.name());
+                let reason = Some(reason);
                 days.entry(*day).or_insert(DayPoint { value: None, mark, reason, metadata: None });
                 continue;
             }
@@ -189,9 +202,10 @@ impl Reading<'_> {
     }
 
     fn view(&self, dimension: &str, currency: Option<Currency>, days: &Days, converted: bool) -> SeriesView {
-        let points = match self.interval {
-            Interval::Day => days.iter().map(|(day, point)| self.point(*day, point)).collect(),
-            interval => self.buckets(interval, days),
+        let points = match (self.interval, self.grain) {
+            (Interval::Day, _) => days.iter().map(|(day, point)| self.point(*day, point)).collect(),
+            (interval, Interval::Day) => self.buckets(interval, days),
+            _ => days.iter().map(|(first, point)| self.whole(*first, point)).collect(),
         };
         SeriesView {
             metric_id: self.definition.id.clone(),
@@ -229,22 +243,46 @@ impl Reading<'_> {
         buckets
             .into_iter()
             .map(|(start, of_bucket)| {
-                let whole = interval.bucket(start).len();
-                let mut point = joined(self.definition.kind, &of_bucket);
-                let before = Period::new(start.max(self.asked_from), self.period.start()).len();
-                if before > 0 {
-                    let reason = format!("{before} of {whole} days lie before what this connection was asked to read");
-                    point =
-                        DayPoint { value: None, mark: Mark::new(State::Pending), reason: Some(reason), metadata: None };
-                }
-                if of_bucket.len() < whole {
-                    let metadata = point.metadata.get_or_insert_with(Map::new);
-                    metadata.insert("days".to_owned(), json!(of_bucket.len()));
-                    metadata.insert("days_of_interval".to_owned(), json!(whole));
-                }
-                self.point(start, &point)
+                let joined = joined(self.definition.kind, &of_bucket);
+                self.bucket(interval.bucket(start), joined)
             })
             .collect()
+    }
+
+    /// A week or month that was asked for as such. The range may take a part of it alone: what is known of all of it says
+    /// nothing of that part.
+    fn whole(&self, first: Day, point: &DayPoint) -> PointView {
+        let bucket = self.interval.bucket(first);
+        let is_cut = bucket.start() < self.asked_from || (self.ends_early && self.period.end() < bucket.end());
+        let point = if is_cut {
+            let taken = bucket.intersect(self.period).len();
+            let reason = format!(
+                "the range takes {taken} of its {} days, which cannot be told from the whole; name whole {}s",
+                bucket.len(),
+                self.interval.name()
+            );
+            let mark = Mark { state: State::Unsupported, ..point.mark };
+            DayPoint { value: None, mark, reason: Some(reason), metadata: None }
+        } else {
+            point.clone()
+        };
+        self.bucket(bucket, point)
+    }
+
+    /// A week or month, which says how much of it there is.
+    fn bucket(&self, bucket: Period, mut point: DayPoint) -> PointView {
+        let (there, whole) = (bucket.intersect(self.period).len(), bucket.len());
+        let before = Period::new(bucket.start().max(self.asked_from), self.period.start()).len();
+        if before > 0 {
+            let reason = format!("{before} of {whole} days lie before what this connection was asked to read");
+            point = DayPoint { value: None, mark: Mark::new(State::Pending), reason: Some(reason), metadata: None };
+        }
+        if there < whole {
+            let metadata = point.metadata.get_or_insert_with(Map::new);
+            metadata.insert("days".to_owned(), json!(there));
+            metadata.insert("days_of_interval".to_owned(), json!(whole));
+        }
+        self.point(bucket.start(), &point)
     }
 }
 

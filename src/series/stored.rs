@@ -1,13 +1,13 @@
 //! The rows that readings are made of. What several readings need of one connection is loaded together, with as few
 //! statements as one needs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value as Json};
 
 use super::points::Reading;
 use crate::{
-    metric::{Day, Period},
+    metric::{Day, Interval, Period},
     store::{self, ConnectionKey, PointRow, SeriesRow, Store},
 };
 
@@ -27,11 +27,15 @@ impl Stored {
         readings: &[&Reading<'_>],
     ) -> Result<Self, store::Error> {
         let metrics: Vec<&str> = readings.iter().map(|reading| reading.definition.id.as_str()).collect();
-        let series = store.series(key, Some(&metrics)).await?;
+        let grains: BTreeSet<Interval> = readings.iter().map(|reading| reading.grain).collect();
+        let mut series = Vec::new();
+        for grain in grains {
+            series.extend(store.series(key, grain, Some(&metrics)).await?);
+        }
         let needed = |row: &&SeriesRow| readings.iter().any(|reading| reading.needs(row));
         let ids: Vec<i64> = series.iter().filter(needed).map(|row| row.id).collect();
-        let start = readings.iter().map(|reading| reading.period.start()).min();
-        let end = readings.iter().map(|reading| reading.period.end()).max();
+        let start = readings.iter().map(|reading| reading.reach().start()).min();
+        let end = readings.iter().map(|reading| reading.reach().end()).max();
         let Some(period) = start.zip(end).map(|(start, end)| Period::new(start, end)) else {
             return Ok(Self::default());
         };
@@ -47,9 +51,9 @@ impl Stored {
         Ok(stored)
     }
 
-    /// The series of a metric, in the order they were made.
-    pub(super) fn series(&self, metric_id: &str) -> impl Iterator<Item = &SeriesRow> {
-        self.series.iter().filter(move |row| row.metric_id == metric_id)
+    /// The series of a metric and grain, in the order they were made.
+    pub(super) fn series(&self, metric_id: &str, grain: Interval) -> impl Iterator<Item = &SeriesRow> {
+        self.series.iter().filter(move |row| row.metric_id == metric_id && row.grain == grain)
     }
 
     /// The points of a series in a period, in the order of their days, each with its metadata.

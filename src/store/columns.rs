@@ -7,7 +7,7 @@ use super::{
     Error,
     db::{Arg, Column, Row},
 };
-use crate::metric::{Currency, Day};
+use crate::metric::{Currency, Day, Interval};
 
 impl From<Timestamp> for Arg {
     fn from(at: Timestamp) -> Self {
@@ -24,6 +24,17 @@ impl From<Option<Timestamp>> for Arg {
 impl From<Day> for Arg {
     fn from(day: Day) -> Self {
         Self::from(day.number())
+    }
+}
+
+/// The migration that made the column says these numbers too.
+impl From<Interval> for Arg {
+    fn from(grain: Interval) -> Self {
+        Self::from(match grain {
+            Interval::Day => 0_i64,
+            Interval::Week => 1,
+            Interval::Month => 2,
+        })
     }
 }
 
@@ -85,6 +96,17 @@ impl Column for Option<i16> {
 impl Column for Day {
     fn of(row: &Row, column: &str) -> Result<Self, Error> {
         Self::from_number(row.get(column)?).ok_or_else(|| strange(column))
+    }
+}
+
+impl Column for Interval {
+    fn of(row: &Row, column: &str) -> Result<Self, Error> {
+        match row.get::<i64>(column)? {
+            0 => Ok(Self::Day),
+            1 => Ok(Self::Week),
+            2 => Ok(Self::Month),
+            _ => Err(strange(column)),
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Series: a metric of a connection, by dimension value and currency. Points hang on their small ids.
+//! Series: a metric of a connection, by grain, dimension value and currency. Points hang on their small ids.
 
 use sqlx::AssertSqlSafe;
 
@@ -8,7 +8,7 @@ use super::{
     db::{Arg, Row, args},
     dialect::list,
 };
-use crate::metric::Currency;
+use crate::metric::{Currency, Interval};
 
 /// A series.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct SeriesRow {
     pub id: i64,
     /// Which metric.
     pub metric_id: String,
+    /// Whether its points are days, or whole weeks or months, which lie on their first day.
+    pub grain: Interval,
     /// The dimension's value; empty for the total.
     pub dimension: String,
     /// What amounts are counted in, if it is money.
@@ -26,10 +28,15 @@ pub struct SeriesRow {
 }
 
 impl Store {
-    /// A connection's series, or those of some metrics, in the order they were made.
-    pub async fn series(&self, key: ConnectionKey, metrics: Option<&[&str]>) -> Result<Vec<SeriesRow>, Error> {
-        let mut values = args![key.project_id, key.connection_id];
-        let mut sql = "SELECT * FROM series WHERE project_id = $1 AND connection_id = $2".to_owned();
+    /// A connection's series of a grain, or those of some metrics, in the order they were made.
+    pub async fn series(
+        &self,
+        key: ConnectionKey,
+        grain: Interval,
+        metrics: Option<&[&str]>,
+    ) -> Result<Vec<SeriesRow>, Error> {
+        let mut values = args![key.project_id, key.connection_id, grain];
+        let mut sql = "SELECT * FROM series WHERE project_id = $1 AND connection_id = $2 AND grain = $3".to_owned();
         if let Some(metrics) = metrics {
             sql.push_str(&format!(" AND metric_id IN {}", list(values.len(), metrics.len())));
             values.extend(metrics.iter().map(|id| Arg::from(*id)));
@@ -44,6 +51,7 @@ impl Write {
     pub async fn ensure_series(
         &mut self,
         metric_id: &str,
+        grain: Interval,
         dimension: &str,
         currency: Option<Currency>,
         definition: i32,
@@ -51,8 +59,8 @@ impl Write {
         let ConnectionKey { project_id, connection_id } = self.key();
         let currency = currency.as_ref().map_or("", Currency::code);
         let sql = "SELECT series_id, definition FROM series WHERE project_id = $1 AND connection_id = $2
-             AND metric_id = $3 AND dimension = $4 AND currency = $5";
-        let values = args![project_id, connection_id, metric_id, dimension, currency];
+             AND metric_id = $3 AND grain = $4 AND dimension = $5 AND currency = $6";
+        let values = args![project_id, connection_id, metric_id, grain, dimension, currency];
         if let Some(row) = self.tx.first(sql, values).await? {
             let id: i64 = row.get("series_id")?;
             if row.get::<i32>("definition")? != definition {
@@ -63,28 +71,34 @@ impl Write {
         }
         let id = next_id(&mut self.tx, project_id).await?;
         let sql =
-            "INSERT INTO series (project_id, series_id, connection_id, metric_id, dimension, currency, definition)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)";
-        let values = args![project_id, id, connection_id, metric_id, dimension, currency, definition];
+            "INSERT INTO series (project_id, series_id, connection_id, metric_id, grain, dimension, currency, definition)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+        let values = args![project_id, id, connection_id, metric_id, grain, dimension, currency, definition];
         self.tx.execute(sql, values).await?;
         Ok(id)
     }
 
-    /// The series of one metric, in the order they were made.
-    pub async fn series_of(&mut self, metric_id: &str) -> Result<Vec<SeriesRow>, Error> {
+    /// The series of one metric and grain, in the order they were made.
+    pub async fn series_of(&mut self, metric_id: &str, grain: Interval) -> Result<Vec<SeriesRow>, Error> {
         let key = self.key();
-        let sql = "SELECT * FROM series WHERE project_id = $1 AND connection_id = $2 AND metric_id = $3
+        let sql = "SELECT * FROM series WHERE project_id = $1 AND connection_id = $2 AND metric_id = $3 AND grain = $4
              ORDER BY series_id";
-        let rows = self.tx.all(sql, args![key.project_id, key.connection_id, metric_id]).await?;
+        let rows = self.tx.all(sql, args![key.project_id, key.connection_id, metric_id, grain]).await?;
         rows.iter().map(series).collect()
     }
 
     /// The same of the total and of one value of the dimension, however many there are.
-    pub async fn series_of_part(&mut self, metric_id: &str, dimension: &str) -> Result<Vec<SeriesRow>, Error> {
+    pub async fn series_of_part(
+        &mut self,
+        metric_id: &str,
+        grain: Interval,
+        dimension: &str,
+    ) -> Result<Vec<SeriesRow>, Error> {
         let key = self.key();
-        let sql = "SELECT * FROM series WHERE project_id = $1 AND connection_id = $2 AND metric_id = $3
-             AND dimension IN ('', $4) ORDER BY series_id";
-        let rows = self.tx.all(sql, args![key.project_id, key.connection_id, metric_id, dimension]).await?;
+        let sql = "SELECT * FROM series WHERE project_id = $1 AND connection_id = $2 AND metric_id = $3 AND grain = $4
+             AND dimension IN ('', $5) ORDER BY series_id";
+        let values = args![key.project_id, key.connection_id, metric_id, grain, dimension];
+        let rows = self.tx.all(sql, values).await?;
         rows.iter().map(series).collect()
     }
 }
@@ -93,6 +107,7 @@ fn series(row: &Row) -> Result<SeriesRow, Error> {
     Ok(SeriesRow {
         id: row.get("series_id")?,
         metric_id: row.get("metric_id")?,
+        grain: row.get("grain")?,
         dimension: row.get("dimension")?,
         currency: row.get("currency")?,
         definition: row.get("definition")?,

@@ -9,14 +9,18 @@ use async_trait::async_trait;
 use serde_json::Value as Json;
 use uuid::Uuid;
 
-use super::ledger::{self, Cell, Change, Frame, SeriesKey, Standing};
+use super::{
+    book::{Book, cell_of, key_of},
+    ledger::{self, Frame, SeriesKey},
+    plan::Due,
+};
 use crate::{
     clock::Clock,
     connections::pack,
     http::{Error, Kept, Pulse},
     integrations::{Batch, Descriptor, Gap, Host, Order, Position, Record, RecordChange},
-    metric::{Day, Definition, FailureKind, Mark, Period, Scope, State, WidgetType},
-    store::{self, Claim, ConnectionKey, PointRow, RecordRow, RestatementRow, SeriesRow, Store, Write},
+    metric::{Day, Definition, FailureKind, Interval, Period, Scope, WidgetType},
+    store::{self, Claim, ConnectionKey, RecordRow, Store, Write},
     vault::Vault,
 };
 
@@ -28,7 +32,10 @@ pub(super) struct RunHost {
     pub(super) connection_id: Uuid,
     pub(super) run_id: Uuid,
     pub(super) descriptor: Arc<Descriptor>,
+    /// That of days.
     pub(super) frame: Frame,
+    /// All days of the connection.
+    pub(super) history: Period,
     pub(super) clock: Clock,
     pub(super) tally: Arc<Mutex<Tally>>,
     pub(super) signs: Arc<Signs>,
@@ -52,8 +59,8 @@ pub(super) struct Tally {
     pub(super) changed: BTreeSet<String>,
     /// Metrics of which something was answered in this run, if only of one part.
     pub(super) answered: BTreeSet<String>,
-    /// Days of each metric's state that were spoken of in this run.
-    pub(super) covered: BTreeMap<String, BTreeSet<Day>>,
+    /// Days, weeks and months of each metric's state that were spoken of in this run.
+    pub(super) covered: BTreeMap<(String, Interval), BTreeSet<Day>>,
     /// The fence is lost: another process has the connection.
     pub(super) fence_lost: bool,
 }
@@ -72,10 +79,14 @@ impl RunHost {
         self.claim.key
     }
 
-    fn definition(&self, metric_id: &str) -> Result<&Definition, Error> {
-        self.descriptor
-            .metric(metric_id)
-            .ok_or_else(|| Error::internal(format!("the integration answered for the undeclared metric {metric_id}")))
+    fn definition(&self, metric_id: &str, grain: Interval) -> Result<&Definition, Error> {
+        let wrong = |why: String| Error::internal(format!("the integration answered for {why}"));
+        let definition =
+            self.descriptor.metric(metric_id).ok_or_else(|| wrong(format!("the undeclared metric {metric_id}")))?;
+        if !self.descriptor.grains(definition).contains(&grain) {
+            return Err(wrong(format!("a {} of {metric_id}, of which none are kept", grain.name())));
+        }
+        Ok(definition)
     }
 
     async fn begin(&self, step: &'static str) -> Result<Write, Error> {
@@ -90,25 +101,56 @@ impl RunHost {
         internal(error)
     }
 
-    /// Writes the rows that make every asked day have a state, in one transaction.
+    fn frame(&self, grain: Interval) -> Frame {
+        Frame { grain, ..self.frame }
+    }
+
+    /// The days in which the buckets begin that hold asked days. One that begins before the history is not asked for.
+    pub(super) fn asked(&self, asked: Period, grain: Interval) -> Period {
+        match grain {
+            Interval::Day => asked,
+            _ => grain.whole(asked).intersect(self.history),
+        }
+    }
+
+    /// Writes the rows that make every asked day, week and month have a state, in one transaction.
     pub(super) async fn open_days(&self, asked: Period) -> Result<(), Error> {
         let mut write = self.begin("opening of days").await?;
         for definition in &self.descriptor.metrics {
-            let carrier = ledger::carrier(definition, self.frame);
-            let mut book =
-                Book::load(&mut write, definition, asked, |series| *series == carrier).await.map_err(internal)?;
-            let changes = ledger::opening(definition, &book.standing, asked, self.frame);
-            book.apply(&mut write, definition, changes, None).await.map_err(internal)?;
+            for grain in self.descriptor.grains(definition) {
+                let (asked, frame) = (self.asked(asked, *grain), self.frame(*grain));
+                let carrier = ledger::carrier(definition, frame);
+                // Of weeks and months that run out of reach each series says so.
+                let all = *grain != Interval::Day && definition.retention_days.is_some();
+                let mut book = Book::load(&mut write, definition, *grain, asked, |series| all || *series == carrier)
+                    .await
+                    .map_err(internal)?;
+                let changes = ledger::opening(definition, &book.standing, asked, frame);
+                book.apply(&mut write, definition, changes, None).await.map_err(internal)?;
+            }
         }
         write.commit().await.map_err(|error| self.note(error))
     }
 
-    /// The standing marks of each metric's carrier.
-    pub(super) async fn standing(&self, asked: Period) -> Result<BTreeMap<String, Standing>, Error> {
-        let rows = self.store.series(self.key(), None).await.map_err(internal)?;
-        let mut all = BTreeMap::new();
-        for definition in &self.descriptor.metrics {
-            let carrier = ledger::carrier(definition, self.frame);
+    /// The buckets of each metric that have to be read; all that are within reach if they were asked for by name.
+    pub(super) async fn due(&self, grain: Interval, asked: Period, forced: bool) -> Result<Due, Error> {
+        let (asked, frame) = (self.asked(asked, grain), self.frame(grain));
+        let kept = |definition: &&Definition| self.descriptor.grains(definition).contains(&grain);
+        let definitions: Vec<&Definition> = self.descriptor.metrics.iter().filter(kept).collect();
+        if definitions.is_empty() {
+            return Ok(Due::new());
+        }
+        if forced {
+            let named = definitions.into_iter().map(|definition| {
+                let reach = asked.intersect(ledger::answerable(definition, frame));
+                (definition.id.clone(), grain.starts(reach).collect())
+            });
+            return Ok(named.collect());
+        }
+        let rows = self.store.series(self.key(), grain, None).await.map_err(internal)?;
+        let mut due = Due::new();
+        for definition in definitions {
+            let carrier = ledger::carrier(definition, frame);
             let ids: Vec<i64> = rows
                 .iter()
                 .filter(|row| row.metric_id == definition.id && key_of(row) == carrier)
@@ -116,28 +158,31 @@ impl RunHost {
                 .collect();
             let points = self.store.points(self.key().project_id, &ids, asked).await.map_err(internal)?;
             let standing = points.iter().filter_map(|row| Some(((carrier.clone(), row.day), cell_of(row)?))).collect();
-            all.insert(definition.id.clone(), standing);
+            due.insert(definition.id.clone(), ledger::due(definition, &standing, asked, frame));
         }
-        Ok(all)
+        Ok(due)
     }
 
     /// Drops what was kept for a stream and marks its days to be read again, in one transaction. What stands of them is
     /// provisional until then: anything may replace it, and is a restatement.
-    pub(super) async fn restart_stream(&self, stream: &str, fingerprint: &str, asked: Period) -> Result<(), Error> {
+    pub(super) async fn restart_stream(&self, stream: &str, fingerprint: &str) -> Result<(), Error> {
         let mut write = self.begin("restart of a stream").await?;
         write.restart_stream(stream, fingerprint).await.map_err(internal)?;
         for definition in self.descriptor.metrics_of(stream) {
-            let again = ledger::answerable(definition, self.frame).intersect(asked);
-            // Parts that are not named any more must not stand beside a total that was read anew. Those of a table are
-            // all answered for at once.
-            if definition.widget_type != WidgetType::Table {
-                let rows = write.series_of(&definition.id).await.map_err(internal)?;
-                let parts: Vec<i64> = rows.iter().filter(|row| !row.dimension.is_empty()).map(|row| row.id).collect();
-                write.delete_points(&parts, again).await.map_err(internal)?;
+            let again = ledger::answerable(definition, self.frame).intersect(self.history);
+            for grain in self.descriptor.grains(definition) {
+                // Parts that are not named any more must not stand beside a total that was read anew. Those of a table
+                // are all answered for at once.
+                if definition.widget_type != WidgetType::Table {
+                    let rows = write.series_of(&definition.id, *grain).await.map_err(internal)?;
+                    let parts: Vec<i64> =
+                        rows.iter().filter(|row| !row.dimension.is_empty()).map(|row| row.id).collect();
+                    write.delete_points(&parts, again).await.map_err(internal)?;
+                }
+                let mut book = Book::load(&mut write, definition, *grain, again, |_| true).await.map_err(internal)?;
+                let reread = ledger::reopening(&book.standing, self.frame(*grain));
+                book.apply(&mut write, definition, reread, None).await.map_err(internal)?;
             }
-            let mut book = Book::load(&mut write, definition, again, |_| true).await.map_err(internal)?;
-            let reread = ledger::reopening(&book.standing);
-            book.apply(&mut write, definition, reread, None).await.map_err(internal)?;
         }
         write.commit().await.map_err(|error| self.note(error))
     }
@@ -147,13 +192,15 @@ impl RunHost {
         self.store.fingerprint(self.key(), stream).await.map_err(internal)
     }
 
-    async fn write_batch(&self, batch: Batch, kept: Vec<Kept>) -> Result<(), Error> {
+    async fn write_batch(&self, grain: Interval, batch: Batch, kept: Vec<Kept>) -> Result<(), Error> {
         let mut written = Tally::default();
+        let mut news: BTreeMap<&str, BTreeSet<Day>> = BTreeMap::new();
         let mut write = self.begin("batch").await?;
         for answer in &batch.answers {
-            let definition = self.definition(&answer.metric_id)?;
-            let mut book = self.book(&mut write, definition, &answer.scope, answer.period).await?;
-            let changes = ledger::answer(definition, answer, &book.standing, self.frame)?;
+            let definition = self.definition(&answer.metric_id, grain)?;
+            let mut book = self.book(&mut write, definition, grain, &answer.scope, answer.period).await?;
+            let changes = ledger::answer(definition, answer, &book.standing, self.frame(grain))?;
+            news.entry(&definition.stream).or_default().extend(ledger::news(&changes, &book.standing));
             let count = u64::try_from(changes.len()).unwrap_or(u64::MAX);
             let restated = Some((self.run_id, self.clock.now()));
             book.apply(&mut write, definition, changes, restated).await.map_err(internal)?;
@@ -162,10 +209,13 @@ impl RunHost {
                 written.changed.insert(definition.id.clone());
             }
             written.answered.insert(answer.metric_id.clone());
-            cover(&mut written, &answer.metric_id, &answer.scope, answer.period);
+            cover(&mut written, grain, &answer.metric_id, &answer.scope, answer.period);
         }
         for gap in &batch.gaps {
-            self.write_gap(&mut write, gap, &mut written).await?;
+            self.write_gap(&mut write, grain, gap, &mut written).await?;
+        }
+        if grain == Interval::Day {
+            self.outdate(&mut write, &news).await.map_err(internal)?;
         }
         for receipt in &batch.receipts {
             let body = serde_json::to_value(receipt).map_err(|error| Error::internal(error.to_string()))?;
@@ -194,12 +244,31 @@ impl RunHost {
         Ok(())
     }
 
-    async fn write_gap(&self, write: &mut Write, gap: &Gap, written: &mut Tally) -> Result<(), Error> {
-        let definition = self.definition(&gap.metric_id)?;
-        let mut book = self.book(write, definition, &gap.scope, gap.period).await?;
-        let changes = ledger::gap(definition, gap, &book.standing, self.frame);
+    async fn write_gap(&self, write: &mut Write, grain: Interval, gap: &Gap, written: &mut Tally) -> Result<(), Error> {
+        let definition = self.definition(&gap.metric_id, grain)?;
+        let period = grain.whole(gap.period);
+        let mut book = self.book(write, definition, grain, &gap.scope, period).await?;
+        let changes = ledger::gap(definition, gap, &book.standing, self.frame(grain));
         book.apply(write, definition, changes, None).await.map_err(internal)?;
-        cover(written, &gap.metric_id, &gap.scope, gap.period);
+        cover(written, grain, &gap.metric_id, &gap.scope, period);
+        Ok(())
+    }
+
+    /// Notes that weeks and months do not fit their days any more, together with what is new of these days: they are due
+    /// then, in this run or in whichever comes after it.
+    async fn outdate(&self, write: &mut Write, news: &BTreeMap<&str, BTreeSet<Day>>) -> Result<(), store::Error> {
+        for (stream, days) in news {
+            let (Some(first), Some(last)) = (days.first(), days.last()) else { continue };
+            for definition in self.descriptor.metrics_of(stream) {
+                for grain in self.descriptor.grains(definition).iter().filter(|grain| **grain != Interval::Day) {
+                    let (touched, frame) = (grain.whole(Period::inclusive(*first, *last)), self.frame(*grain));
+                    let carrier = ledger::carrier(definition, frame);
+                    let mut book = Book::load(write, definition, *grain, touched, |series| *series == carrier).await?;
+                    let changes = ledger::outdated(&book.standing, days, frame);
+                    book.apply(write, definition, changes, None).await?;
+                }
+            }
+        }
         Ok(())
     }
 
@@ -212,11 +281,11 @@ impl RunHost {
     }
 
     /// Marks days of a metric that a call left unread.
-    pub(super) async fn leave(&self, gap: &Gap) -> Result<(), Error> {
-        let definition = self.definition(&gap.metric_id)?;
+    pub(super) async fn leave(&self, grain: Interval, gap: &Gap) -> Result<(), Error> {
+        let definition = self.definition(&gap.metric_id, grain)?;
         let mut write = self.begin("gap").await?;
-        let mut book = Book::load(&mut write, definition, gap.period, |_| true).await.map_err(internal)?;
-        let changes = ledger::left(definition, gap, &book.standing, self.frame);
+        let mut book = Book::load(&mut write, definition, grain, gap.period, |_| true).await.map_err(internal)?;
+        let changes = ledger::left(definition, gap, &book.standing, self.frame(grain));
         book.apply(&mut write, definition, changes, None).await.map_err(internal)?;
         write.commit().await.map_err(|error| self.note(error))
     }
@@ -225,6 +294,7 @@ impl RunHost {
         &self,
         write: &mut Write,
         definition: &Definition,
+        grain: Interval,
         scope: &Scope,
         period: Period,
     ) -> Result<Book, Error> {
@@ -232,10 +302,10 @@ impl RunHost {
         let concerned = |series: &SeriesKey| ledger::covers(scope, series) || (*series == carrier && is_state(scope));
         // Of hundreds of parts that are read one by one only the one in hand.
         let rows = match scope {
-            Scope::One(dimension) => write.series_of_part(&definition.id, dimension).await,
-            Scope::Total | Scope::EveryDimension => write.series_of(&definition.id).await,
+            Scope::One(dimension) => write.series_of_part(&definition.id, grain, dimension).await,
+            Scope::Total | Scope::EveryDimension => write.series_of(&definition.id, grain).await,
         };
-        Book::of(write, &rows.map_err(internal)?, period, concerned).await.map_err(internal)
+        Book::of(write, &rows.map_err(internal)?, grain, period, concerned).await.map_err(internal)
     }
 }
 
@@ -244,20 +314,20 @@ fn is_state(scope: &Scope) -> bool {
     matches!(scope, Scope::Total | Scope::EveryDimension)
 }
 
-fn cover(tally: &mut Tally, metric_id: &str, scope: &Scope, period: Period) {
+fn cover(tally: &mut Tally, grain: Interval, metric_id: &str, scope: &Scope, period: Period) {
     if is_state(scope) {
-        tally.covered.entry(metric_id.to_owned()).or_default().extend(period.days());
+        tally.covered.entry((metric_id.to_owned(), grain)).or_default().extend(grain.starts(period));
     }
 }
 
 #[async_trait]
 impl Host for RunHost {
     async fn checkpoint(&self, stream: &str) -> Result<Option<Vec<u8>>, Error> {
-        self.asked(self.store.checkpoint(self.key(), stream)).await.map_err(internal)
+        self.asked_for(self.store.checkpoint(self.key(), stream)).await.map_err(internal)
     }
 
     async fn records(&self, stream: &str, keys: &[String]) -> Result<Vec<Record>, Error> {
-        let rows = self.asked(self.store.records(self.key(), stream, keys)).await.map_err(internal)?;
+        let rows = self.asked_for(self.store.records(self.key(), stream, keys)).await.map_err(internal)?;
         Ok(rows.into_iter().map(record_of).collect())
     }
 
@@ -271,20 +341,20 @@ impl Host for RunHost {
         let after = after.as_ref().map(|at| (at.group.as_str(), at.key.as_str()));
         let (key, by_key) = (self.key(), after.map(|(_, key)| key));
         let rows = match order {
-            Order::Key => self.asked(self.store.scan_by_key(key, stream, by_key, limit)).await,
-            Order::Group => self.asked(self.store.scan_by_group(key, stream, after, limit)).await,
+            Order::Key => self.asked_for(self.store.scan_by_key(key, stream, by_key, limit)).await,
+            Order::Group => self.asked_for(self.store.scan_by_group(key, stream, after, limit)).await,
         };
         Ok(rows.map_err(internal)?.into_iter().map(record_of).collect())
     }
 
-    async fn commit(&self, batch: Batch, kept: Vec<Kept>) -> Result<(), Error> {
-        self.asked(self.write_batch(batch, kept)).await
+    async fn commit(&self, grain: Interval, batch: Batch, kept: Vec<Kept>) -> Result<(), Error> {
+        self.asked_for(self.write_batch(grain, batch, kept)).await
     }
 }
 
 impl RunHost {
     /// Does what the integration asked for.
-    async fn asked<T>(&self, work: impl Future<Output = T> + Send) -> T {
+    async fn asked_for<T>(&self, work: impl Future<Output = T> + Send) -> T {
         let _under_way = self.signs.asking.beat();
         let done = work.await;
         // Whoever this woke has his turn first: behind an integration that never waits he would have none.
@@ -329,97 +399,6 @@ async fn flush(write: &mut Write, stream: &str, pending: &mut Vec<RecordRow>) ->
         write.put_records(stream, &std::mem::take(pending)).await?;
     }
     Ok(())
-}
-
-/// The standing rows of some series of one metric, inside a transaction.
-struct Book {
-    ids: BTreeMap<SeriesKey, i64>,
-    standing: Standing,
-}
-
-fn key_of(row: &SeriesRow) -> SeriesKey {
-    SeriesKey { dimension: row.dimension.clone(), currency: row.currency }
-}
-
-/// A damaged mark reads as nothing known, so that the day is asked for again.
-fn cell_of(row: &PointRow) -> Option<Cell> {
-    Some(Cell { value: row.value, denominator: row.denominator, mark: Mark::from_code(row.mark)? })
-}
-
-impl Book {
-    async fn load(
-        write: &mut Write,
-        definition: &Definition,
-        period: Period,
-        concerned: impl Fn(&SeriesKey) -> bool,
-    ) -> Result<Self, store::Error> {
-        let rows = write.series_of(&definition.id).await?;
-        Self::of(write, &rows, period, concerned).await
-    }
-
-    async fn of(
-        write: &mut Write,
-        rows: &[SeriesRow],
-        period: Period,
-        concerned: impl Fn(&SeriesKey) -> bool,
-    ) -> Result<Self, store::Error> {
-        let ids: BTreeMap<SeriesKey, i64> =
-            rows.iter().map(|row| (key_of(row), row.id)).filter(|(key, _)| concerned(key)).collect();
-        let keys: BTreeMap<i64, &SeriesKey> = ids.iter().map(|(key, id)| (*id, key)).collect();
-        let wanted: Vec<i64> = keys.keys().copied().collect();
-        let points = write.points(&wanted, period).await?;
-        let standing = points
-            .iter()
-            .filter_map(|row| Some((((*keys.get(&row.series_id)?).clone(), row.day), cell_of(row)?)))
-            .collect();
-        Ok(Self { ids, standing })
-    }
-
-    async fn apply(
-        &mut self,
-        write: &mut Write,
-        definition: &Definition,
-        changes: Vec<Change>,
-        restated: Option<(Uuid, jiff::Timestamp)>,
-    ) -> Result<(), store::Error> {
-        let version = i32::try_from(definition.definition).unwrap_or(i32::MAX);
-        let mut rows = Vec::with_capacity(changes.len());
-        for change in changes {
-            let id = match self.ids.get(&change.series) {
-                Some(id) => *id,
-                None => {
-                    let SeriesKey { dimension, currency } = &change.series;
-                    let id = write.ensure_series(&definition.id, dimension, *currency, version).await?;
-                    self.ids.insert(change.series.clone(), id);
-                    id
-                }
-            };
-            if let (Some(old), Some((run_id, at))) = (change.restated, restated) {
-                let row = PointRow {
-                    series_id: id,
-                    day: change.day,
-                    value: old.value,
-                    denominator: old.denominator,
-                    mark: old.mark.to_code(),
-                };
-                write.insert_restatement(&RestatementRow { old: row, changed_at: at, run_id }).await?;
-            }
-            let stood = self.standing.get(&(change.series.clone(), change.day));
-            let outdated = change.restated.is_some() || stood.is_some_and(|cell| cell.mark.state == State::Unsupported);
-            if change.note.is_some() || outdated {
-                write.put_note(id, change.day, change.note.as_ref()).await?;
-            }
-            rows.push(PointRow {
-                series_id: id,
-                day: change.day,
-                value: change.cell.value,
-                denominator: change.cell.denominator,
-                mark: change.cell.mark.to_code(),
-            });
-        }
-        write.upsert_points(&rows).await?;
-        Ok(())
-    }
 }
 
 /// JSON of an error, as runs keep it.

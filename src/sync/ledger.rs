@@ -4,6 +4,9 @@
 //! the account's currency; of a table metric it has no currency and no values. Other series (further currencies, values
 //! of the dimension) have rows only where something was said of them: where they have none, an answered carrier means
 //! zero, see `series`.
+//!
+//! What is true of days is true of whole weeks and months: each is a bucket that goes by its first day. Which of them is
+//! meant is said by [`Frame::grain`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,8 +16,8 @@ use crate::{
     http::Error,
     integrations::{Gap, Why},
     metric::{
-        Answer, Currency, Day, Definition, FailureKind, Kind, Mark, Period, Quality, Sample, Scope, State, Value,
-        WidgetType,
+        Answer, Currency, Day, Definition, FailureKind, Interval, Kind, Mark, Period, Quality, Sample, Scope, State,
+        Value, WidgetType,
     },
 };
 
@@ -25,7 +28,7 @@ pub(super) struct SeriesKey {
     pub(super) currency: Option<Currency>,
 }
 
-/// What is known of one day of a series.
+/// What is known of one day (or week, or month) of a series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Cell {
     pub(super) value: Option<i64>,
@@ -40,6 +43,7 @@ pub(super) type Standing = BTreeMap<(SeriesKey, Day), Cell>;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Change {
     pub(super) series: SeriesKey,
+    /// The first day of its bucket.
     pub(super) day: Day,
     pub(super) cell: Cell,
     /// What stood and was restated by this.
@@ -48,11 +52,24 @@ pub(super) struct Change {
     pub(super) note: Option<Json>,
 }
 
-/// Which day it is, and in what zero is counted.
+/// Which day it is, in what zero is counted, and what buckets are meant.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Frame {
     pub(super) today: Day,
     pub(super) currency: Currency,
+    pub(super) grain: Interval,
+}
+
+impl Frame {
+    /// The buckets that begin in a period and not after today, by their first days.
+    fn buckets(self, period: Period) -> impl Iterator<Item = Day> {
+        self.grain.starts(period.intersect(Period::inclusive(period.start(), self.today)))
+    }
+
+    /// Days since the last day of a bucket; negative while more than today is missing of it.
+    fn age(self, bucket: Day) -> i32 {
+        self.today.next().number() - self.grain.bucket(bucket).end().number()
+    }
 }
 
 /// The series whose marks are the metric's state.
@@ -87,11 +104,16 @@ pub(super) fn answer(
     standing: &Standing,
     frame: Frame,
 ) -> Result<Vec<Change>, Error> {
-    let period = answer.period.intersect(Period::inclusive(answer.period.start(), frame.today));
+    check_period(definition, answer.period, frame)?;
+    let buckets: BTreeSet<Day> = frame.buckets(answer.period).collect();
     let mut said = BTreeMap::new();
     for sample in &answer.samples {
         check(definition, answer, sample)?;
-        if !period.contains(sample.day) {
+        if !frame.grain.begins_on(sample.day) {
+            let grain = frame.grain.name();
+            return Err(wrong(definition, format!("a value of {}, on which no {grain} begins", sample.day)));
+        }
+        if !buckets.contains(&sample.day) {
             return Err(wrong(definition, format!("a value of {} lies outside of {}", sample.day, answer.period)));
         }
         let key = (series_of(definition, sample, frame), sample.day);
@@ -114,14 +136,14 @@ pub(super) fn answer(
         cells.insert((series.clone(), *day), (cell_of(definition, *day, sample.value, sample.quality, frame), note));
     }
     for (series, day) in standing.keys() {
-        let forgotten = covers(&answer.scope, series) && period.contains(*day);
+        let forgotten = covers(&answer.scope, series) && buckets.contains(day);
         if forgotten && !cells.contains_key(&(series.clone(), *day)) {
             cells.insert((series.clone(), *day), (unsaid(definition, *day, quality_of(*day), frame), None));
         }
     }
     let days_with_value: BTreeSet<Day> =
         said.iter().filter(|(_, sample)| sample.value.is_some()).map(|((_, day), _)| *day).collect();
-    for day in period.days() {
+    for day in buckets {
         let cell = if is_table_state {
             let state = if days_with_value.contains(&day) { State::Value } else { State::Zero };
             Cell { value: None, denominator: None, mark: mark(definition, day, state, quality_of(day), frame) }
@@ -158,17 +180,19 @@ fn unread(
     frame: Frame,
     speaks_of: impl Fn(&SeriesKey) -> bool,
 ) -> Vec<Change> {
-    let period = gap.period.intersect(Period::inclusive(gap.period.start(), frame.today));
+    // A bucket of which some days could not be had could not be had.
+    let buckets: BTreeSet<Day> = frame.buckets(frame.grain.whole(gap.period)).collect();
     let state = state_of(&gap.why);
     let filled = filled(definition, &gap.scope, frame);
     let kept = standing
         .iter()
         .filter(|((series, day), cell)| {
-            period.contains(*day) && (speaks_of(series) || *series == filled) && cell.mark.state.is_answered()
+            buckets.contains(day) && (speaks_of(series) || *series == filled) && cell.mark.state.is_answered()
         })
         .map(|((series, day), cell)| (series.clone(), *day, Cell { mark: Mark { stale: true, ..cell.mark }, ..*cell }));
-    let lost = period
-        .days()
+    let lost = buckets
+        .iter()
+        .copied()
         .filter(|day| !standing.get(&(filled.clone(), *day)).is_some_and(|cell| cell.mark.state.is_answered()))
         .map(|day| (filled.clone(), day, Cell { value: None, denominator: None, mark: Mark::new(state) }));
     let note = reason(&gap.why).map(|text| serde_json::json!({ "reason": text }));
@@ -232,6 +256,16 @@ fn change(
     Some(Change { series, day, cell, restated, note })
 }
 
+/// An answer speaks of whole buckets. The one under way may end with today.
+fn check_period(definition: &Definition, period: Period, frame: Frame) -> Result<(), Error> {
+    let (grain, end) = (frame.grain, period.end());
+    let is_whole = grain.begins_on(period.start()) && (grain.begins_on(end) || end > frame.today);
+    if period.is_empty() || is_whole {
+        return Ok(());
+    }
+    Err(wrong(definition, format!("the answer speaks of {period}, which is not made of whole {}s", grain.name())))
+}
+
 fn series_of(definition: &Definition, sample: &Sample, frame: Frame) -> SeriesKey {
     let said = sample.value.and_then(|value| value.currency());
     SeriesKey {
@@ -281,9 +315,9 @@ fn cell_of(definition: &Definition, day: Day, value: Option<Value>, quality: Qua
     Cell { value, denominator, mark }
 }
 
-/// A day may be restated until `settles_after_days` days after its end; today is never final.
+/// A bucket may be restated until `settles_after_days` days after its end; the one under way is never final.
 fn mark(definition: &Definition, day: Day, state: State, quality: Quality, frame: Frame) -> Mark {
-    let age = frame.today.number() - day.number();
+    let age = frame.age(day);
     Mark {
         state,
         provisional: age <= i32::from(definition.settles_after_days),
@@ -293,13 +327,23 @@ fn mark(definition: &Definition, day: Day, state: State, quality: Quality, frame
     }
 }
 
-/// The rows a metric needs so that each of its days has a state: pending, or beyond retention where the provider
+/// The rows a metric needs so that each of its buckets has a state: pending, or beyond retention where the provider
 /// cannot answer any more and never has.
+///
+/// A week or month that was last read before its end and cannot be read again is beyond retention as well, in all of its
+/// series: what stands is of a part of it.
 pub(super) fn opening(definition: &Definition, standing: &Standing, asked: Period, frame: Frame) -> Vec<Change> {
     let series = carrier(definition, frame);
     let answerable = answerable(definition, frame);
-    asked
-        .days()
+    let is_torso = |(series, day): &(SeriesKey, Day), cell: &Cell| {
+        let is_kept = frame.grain != Interval::Day && asked.contains(*day) && !answerable.contains(*day);
+        (is_kept && cell.mark.partial && cell.mark.state.is_answered()).then(|| (series.clone(), *day))
+    };
+    let torsos = standing.iter().filter_map(|(key, cell)| is_torso(key, cell));
+    let beyond = Cell { value: None, denominator: None, mark: Mark::new(State::BeyondRetention) };
+    let torsos = torsos.map(|(series, day)| Change { series, day, cell: beyond, restated: None, note: None });
+    frame
+        .buckets(asked)
         .filter_map(|day| {
             let stands = standing.get(&(series.clone(), day)).copied();
             let open = match stands.map(|cell| cell.mark.state) {
@@ -311,18 +355,23 @@ pub(super) fn opening(definition: &Definition, standing: &Standing, asked: Perio
             let cell = Cell { value: None, denominator: None, mark: Mark::new(state) };
             open.then(|| Change { series: series.clone(), day, cell, restated: None, note: None })
         })
+        .chain(torsos)
         .collect()
 }
 
 /// The rows that have to be read again, since what they depend on has changed: what was answered is provisional, and
-/// what was out of reach may be within it now.
-pub(super) fn reopening(standing: &Standing) -> Vec<Change> {
+/// what was out of reach may be within it now. Of weeks and months what was answered is stale too, which makes them
+/// [`due`].
+pub(super) fn reopening(standing: &Standing, frame: Frame) -> Vec<Change> {
     standing
         .iter()
         .filter_map(|((series, day), cell)| {
             let cell = match cell.mark.state {
                 State::BeyondRetention => Cell { mark: Mark::new(State::Pending), ..*cell },
-                state if state.is_answered() => Cell { mark: Mark { provisional: true, ..cell.mark }, ..*cell },
+                state if state.is_answered() => {
+                    let stale = cell.mark.stale || frame.grain != Interval::Day;
+                    Cell { mark: Mark { provisional: true, stale, ..cell.mark }, ..*cell }
+                }
                 _ => return None,
             };
             let is_new = standing.get(&(series.clone(), *day)) != Some(&cell);
@@ -331,7 +380,7 @@ pub(super) fn reopening(standing: &Standing) -> Vec<Change> {
         .collect()
 }
 
-/// The days that the provider can still answer.
+/// The days that the provider can still answer. A week or month is within its reach if its first day is.
 pub(super) fn answerable(definition: &Definition, frame: Frame) -> Period {
     match definition.retention_days {
         None => Period::inclusive(Day::from_number(0).unwrap_or(frame.today), frame.today),
@@ -342,21 +391,52 @@ pub(super) fn answerable(definition: &Definition, frame: Frame) -> Period {
     }
 }
 
-/// The days of a metric that have to be read: never read, failed, not included so far, stale, or still provisional.
+/// The buckets of a metric that have to be read: never read, failed, not included so far, stale, or still provisional.
+///
+/// Of weeks and months those that are provisional are read when something of their days has changed ([`outdated`]), and
+/// once more when they have ended and when they have settled. So a run that finds nothing new asks for none of them.
 pub(super) fn due(definition: &Definition, standing: &Standing, asked: Period, frame: Frame) -> BTreeSet<Day> {
     let series = carrier(definition, frame);
     let reach = asked.intersect(answerable(definition, frame));
-    reach
-        .days()
+    let is_open = |day: Day, cell: &Cell| match frame.grain {
+        Interval::Day => cell.mark.provisional,
+        Interval::Week | Interval::Month => {
+            let now = mark(definition, day, cell.mark.state, cell.mark.quality, frame);
+            (now.provisional, now.partial) != (cell.mark.provisional, cell.mark.partial)
+        }
+    };
+    frame
+        .buckets(reach)
         .filter(|day| match standing.get(&(series.clone(), *day)) {
             None => true,
             Some(cell) => match cell.mark.state {
                 State::Pending | State::Failed(_) => true,
-                State::Value | State::Zero | State::Empty => cell.mark.provisional || cell.mark.stale,
+                State::Value | State::Zero | State::Empty => cell.mark.stale || is_open(*day, cell),
                 // A plan or permission may have been added; where not, the newest window tells at once.
                 State::Unsupported => true,
                 State::BeyondRetention => false,
             },
+        })
+        .collect()
+}
+
+/// The days of which these changes say something else than what stands, and not only how sure it is.
+pub(super) fn news(changes: &[Change], standing: &Standing) -> BTreeSet<Day> {
+    let parts = |cell: &Cell| (cell.value, cell.denominator, cell.mark.state);
+    let is_news =
+        |change: &&Change| standing.get(&(change.series.clone(), change.day)).map(parts) != Some(parts(&change.cell));
+    changes.iter().filter(is_news).map(|change| change.day).collect()
+}
+
+/// The rows of weeks or months that do not fit their days any more: they stand until they are read again, and are stale.
+pub(super) fn outdated(standing: &Standing, days: &BTreeSet<Day>, frame: Frame) -> Vec<Change> {
+    let buckets: BTreeSet<Day> = days.iter().map(|day| frame.grain.bucket(*day).start()).collect();
+    standing
+        .iter()
+        .filter(|((_, day), cell)| buckets.contains(day) && cell.mark.state.is_answered() && !cell.mark.stale)
+        .map(|((series, day), cell)| {
+            let cell = Cell { mark: Mark { stale: true, ..cell.mark }, ..*cell };
+            Change { series: series.clone(), day: *day, cell, restated: None, note: None }
         })
         .collect()
 }

@@ -5,6 +5,7 @@
 //! it step by step. The integration hands in batches; `host` turns each into rows (`ledger`) in one transaction under
 //! the run's fence. At the end `verdict` says how the run went and when the connection is due again.
 
+mod book;
 mod host;
 mod ledger;
 mod plan;

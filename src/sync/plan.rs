@@ -4,20 +4,25 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     integrations::{Descriptor, Shape},
-    metric::{Day, Period},
+    metric::{Day, Interval, Period},
 };
+
+/// What has to be read: the buckets of each metric, by their first days.
+pub(super) type Due = BTreeMap<String, BTreeSet<Day>>;
 
 /// One call of `fetch_metrics`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Step {
     pub(super) stream: String,
+    pub(super) grain: Interval,
     pub(super) metrics: Vec<String>,
     pub(super) period: Period,
 }
 
 /// Orders what is due into steps: of every stream the newest window first, then all the second newest, so that the
-/// days people look at are there early. A whole account is walked once, for all its days.
-pub(super) fn steps(descriptor: &Descriptor, due: &BTreeMap<String, BTreeSet<Day>>) -> Vec<Step> {
+/// days people look at are there early. A whole account is walked once, for all its days; and all the weeks of a stream
+/// are one step, and all its months.
+pub(super) fn steps(descriptor: &Descriptor, grain: Interval, due: &Due) -> Vec<Step> {
     let by_stream: Vec<Vec<Step>> = descriptor
         .streams
         .iter()
@@ -27,10 +32,13 @@ pub(super) fn steps(descriptor: &Descriptor, due: &BTreeMap<String, BTreeSet<Day
                 .filter_map(|metric| due.get(&metric.id).map(|days| (metric.id.as_str(), days)))
                 .collect();
             let days: BTreeSet<Day> = metrics.iter().flat_map(|(_, days)| days.iter().copied()).collect();
-            windows(stream.shape, &days)
+            let shape = if grain == Interval::Day { stream.shape } else { Shape::WholeAccount };
+            windows(shape, &days)
                 .into_iter()
+                .map(|period| grain.whole(period))
                 .map(|period| Step {
                     stream: stream.id.clone(),
+                    grain,
                     metrics: metrics
                         .iter()
                         .filter(|(_, days)| days.range(period.start()..period.end()).next().is_some())

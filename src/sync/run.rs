@@ -1,7 +1,7 @@
 //! One run of one connection, from claim to release.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -15,8 +15,8 @@ use uuid::Uuid;
 use super::{
     Error, Progress, RENEWAL, Range, RunView, Syncer, Watcher,
     host::{RunHost, Signs, Tally, error_json},
-    ledger::{self, Frame},
-    plan::{self, Step},
+    ledger::Frame,
+    plan::{self, Due, Step},
     verdict::{Fared, Verdict},
     view,
 };
@@ -24,7 +24,7 @@ use crate::{
     connections::{self, guarded},
     http::{self, Http, Pulse},
     integrations::{Context, Correction, Descriptor, Gap, Integration, Outcome, Why},
-    metric::{Day, FailureKind, Period, Scope},
+    metric::{Day, FailureKind, Interval, Period, Scope},
     store::{self, Claim, Connection, ConnectionState, RunEnd},
     vault,
 };
@@ -151,6 +151,7 @@ impl Syncer {
         let integration = self.connections.registry.get(&connection.integration_id)?;
         let descriptor = integration.descriptor();
         let today = self.today(connection);
+        let history = Period::inclusive(connection.settings.history_start, today);
         let host = Arc::new(RunHost {
             store: self.connections.store.clone(),
             vault: self.connections.vault.clone(),
@@ -158,23 +159,18 @@ impl Syncer {
             connection_id: connection.public_id,
             run_id,
             descriptor: descriptor.clone(),
-            frame: Frame { today, currency: connection.settings.currency },
+            frame: Frame { today, currency: connection.settings.currency, grain: Interval::Day },
+            history,
             clock: self.connections.clock,
             tally: tally.clone(),
             signs: signs.clone(),
         });
         let mut context = self.connections.context(connection, integration.as_ref(), RUN_BUDGET, host.clone()).await?;
         lock(findings).http = Some(context.http.clone());
-        let history = Period::inclusive(connection.settings.history_start, today);
         let forced = range.period(connection.settings.history_start, today);
         context.forced = forced.is_some();
-        let reader = Reader {
-            integration: integration.as_ref(),
-            descriptor: &descriptor,
-            context: &context,
-            host: &host,
-            history,
-        };
+        let reader =
+            Reader { integration: integration.as_ref(), descriptor: &descriptor, context: &context, host: &host };
         let asked = forced.unwrap_or(history);
         let result = reader.read(asked, forced.is_some(), &connection.name, findings, watcher).await;
         if let Err(error) = result {
@@ -250,8 +246,6 @@ struct Reader<'a> {
     descriptor: &'a Descriptor,
     context: &'a Context,
     host: &'a RunHost,
-    /// All days of the connection.
-    history: Period,
 }
 
 impl Reader<'_> {
@@ -266,47 +260,44 @@ impl Reader<'_> {
         for stream in &self.descriptor.streams {
             let fingerprint = fingerprint(self.descriptor, &stream.id, self.context);
             if self.host.fingerprint(&stream.id).await?.as_deref() != Some(&fingerprint) {
-                self.host.restart_stream(&stream.id, &fingerprint, self.history).await?;
+                self.host.restart_stream(&stream.id, &fingerprint).await?;
             }
         }
         self.host.open_days(asked).await?;
-        let due = self.due(asked, forced).await?;
-        let steps = plan::steps(self.descriptor, &due);
-        let total = u64::try_from(steps.len()).unwrap_or(u64::MAX);
-        for (done, step) in (0..).zip(&steps) {
-            let label = format!("{} back to {}", step.stream, step.period.start());
-            self.host.note_progress(done, total, &label).await;
-            watcher(Progress { connection_name: connection_name.to_owned(), done, total, label });
-            let ended = self.step(step, &due, findings).await?;
-            if let Some(error) = ended {
-                self.give_up(&steps, &due, &error, findings).await?;
-                return Err(error);
+        let mut done = 0;
+        for (at, grain) in Interval::ALL.into_iter().enumerate() {
+            // Weeks and months come after their days: what is new of these makes them due.
+            let due = self.host.due(grain, asked, forced).await?;
+            let steps = plan::steps(self.descriptor, grain, &due);
+            let total = done + u64::try_from(steps.len()).unwrap_or(u64::MAX);
+            for step in &steps {
+                let label = match grain {
+                    Interval::Day => format!("{} back to {}", step.stream, step.period.start()),
+                    _ => format!("{} in {}s", step.stream, grain.name()),
+                };
+                self.host.note_progress(done, total, &label).await;
+                watcher(Progress { connection_name: connection_name.to_owned(), done, total, label });
+                if let Some(error) = self.step(step, &due, findings).await? {
+                    self.give_up(grain, &due, &error, findings).await?;
+                    for later in Interval::ALL.into_iter().skip(at + 1) {
+                        let due = self.host.due(later, asked, forced).await?;
+                        self.give_up(later, &due, &error, findings).await?;
+                    }
+                    return Err(error);
+                }
+                done += 1;
             }
         }
-        watcher(Progress { connection_name: connection_name.to_owned(), done: total, total, label: "done".to_owned() });
+        let label = "done".to_owned();
+        watcher(Progress { connection_name: connection_name.to_owned(), done, total: done, label });
         Ok(())
-    }
-
-    async fn due(&self, asked: Period, forced: bool) -> Result<BTreeMap<String, BTreeSet<Day>>, http::Error> {
-        let standing = self.host.standing(asked).await?;
-        let mut due = BTreeMap::new();
-        for definition in &self.descriptor.metrics {
-            let days = if forced {
-                asked.intersect(ledger::answerable(definition, self.host.frame)).days().collect()
-            } else {
-                let none = BTreeMap::new();
-                ledger::due(definition, standing.get(&definition.id).unwrap_or(&none), asked, self.host.frame)
-            };
-            due.insert(definition.id.clone(), days);
-        }
-        Ok(due)
     }
 
     /// Asks for one window. Gives the error that ends the run, if there is one.
     async fn step(
         &self,
         step: &Step,
-        due: &BTreeMap<String, BTreeSet<Day>>,
+        due: &Due,
         findings: &Mutex<Findings>,
     ) -> Result<Option<http::Error>, http::Error> {
         let (hopeless, wanted): (Vec<String>, Vec<String>) = {
@@ -319,14 +310,16 @@ impl Reader<'_> {
         };
         for id in &hopeless {
             let why = lock(findings).metrics.get(id).and_then(Fared::why);
-            self.leave(id, step.period, due, why).await?;
+            self.leave(step.grain, id, step.period, due, why).await?;
         }
         if wanted.is_empty() {
             return Ok(None);
         }
+        let mut context = self.context.clone();
+        context.grain = step.grain;
         let result = {
             let _called = self.host.signs.called.beat();
-            guarded(self.integration.fetch_metrics(self.context, &wanted, step.period)).await
+            guarded(self.integration.fetch_metrics(&context, &wanted, step.period)).await
         };
         if self.host.tally().fence_lost {
             return Ok(Some(http::Error::internal("another process took this connection over")));
@@ -345,12 +338,13 @@ impl Reader<'_> {
                 None => Fared::Failed(http::Error::internal("the integration said nothing of this metric")),
             };
             let why = match &fared {
-                Fared::Ok => Some(Why::Failed(http::Error::internal(
-                    "the integration called this metric read and left days out",
-                ))),
+                Fared::Ok => Some(Why::Failed(http::Error::internal(format!(
+                    "the integration called this metric read and left {}s out",
+                    step.grain.name()
+                )))),
                 other => other.why(),
             };
-            let left = self.leave(id, step.period, due, why.clone()).await?;
+            let left = self.leave(step.grain, id, step.period, due, why.clone()).await?;
             let fared = match (fared, why) {
                 (Fared::Ok, Some(Why::Failed(error))) if left => Fared::Failed(error),
                 (fared, _) => fared,
@@ -360,24 +354,25 @@ impl Reader<'_> {
         Ok(None)
     }
 
-    /// Marks the due days of a metric in a period that nothing was said of. Gives whether there were any.
+    /// Marks the due buckets of a metric in a period that nothing was said of. Gives whether there were any.
     async fn leave(
         &self,
+        grain: Interval,
         metric_id: &str,
         period: Period,
-        due: &BTreeMap<String, BTreeSet<Day>>,
+        due: &Due,
         why: Option<Why>,
     ) -> Result<bool, http::Error> {
         let (Some(days), Some(why)) = (due.get(metric_id), why) else { return Ok(false) };
-        let covered = self.host.tally().covered.get(metric_id).cloned().unwrap_or_default();
+        let covered = self.host.tally().covered.get(&(metric_id.to_owned(), grain)).cloned().unwrap_or_default();
         let open: Vec<Day> =
             days.range(period.start()..period.end()).filter(|day| !covered.contains(day)).copied().collect();
         if open.is_empty() {
             return Ok(false);
         }
-        for period in consecutive(&open) {
+        for period in consecutive(grain, &open) {
             let gap = Gap { metric_id: metric_id.to_owned(), scope: Scope::Total, period, why: why.clone() };
-            self.host.leave(&gap).await?;
+            self.host.leave(grain, &gap).await?;
         }
         Ok(true)
     }
@@ -385,15 +380,15 @@ impl Reader<'_> {
     /// The run ends early: what was not read fails for the same reason, unless the provider only asked to wait.
     async fn give_up(
         &self,
-        steps: &[Step],
-        due: &BTreeMap<String, BTreeSet<Day>>,
+        grain: Interval,
+        due: &Due,
         error: &http::Error,
         findings: &Mutex<Findings>,
     ) -> Result<(), http::Error> {
         if self.host.tally().fence_lost {
             return Ok(());
         }
-        let open: BTreeSet<&String> = steps.iter().flat_map(|step| &step.metrics).collect();
+        let open: Vec<&String> = due.iter().filter(|(_, days)| !days.is_empty()).map(|(id, _)| id).collect();
         for id in &open {
             lock(findings).metrics.entry((*id).clone()).or_insert_with(|| Fared::Failed(error.clone()));
         }
@@ -402,19 +397,19 @@ impl Reader<'_> {
         }
         let always = Period::inclusive(Day::from_number(0).unwrap_or(self.host.frame.today), self.host.frame.today);
         for id in open {
-            self.leave(id, always, due, Some(Why::Failed(error.clone()))).await?;
+            self.leave(grain, id, always, due, Some(Why::Failed(error.clone()))).await?;
         }
         Ok(())
     }
 }
 
-/// Runs of days without a hole.
-fn consecutive(days: &[Day]) -> Vec<Period> {
+/// Runs of buckets without a hole.
+fn consecutive(grain: Interval, buckets: &[Day]) -> Vec<Period> {
     let mut runs: Vec<Period> = Vec::new();
-    for day in days {
+    for bucket in buckets.iter().map(|day| grain.bucket(*day)) {
         match runs.last_mut() {
-            Some(last) if last.end() == *day => *last = Period::new(last.start(), day.next()),
-            _ => runs.push(Period::single(*day)),
+            Some(last) if last.end() == bucket.start() => *last = Period::new(last.start(), bucket.end()),
+            _ => runs.push(bucket),
         }
     }
     runs

@@ -7,8 +7,8 @@ use crate::{
     http::Error,
     integrations::{Gap, Why},
     metric::{
-        Answer, Currency, Day, Definition, Dimension, FailureKind, Kind, Mark, Money, Period, Polarity, Quality,
-        Sample, Scope, State, Unit, ValidRange, Value, WidgetType,
+        Answer, Currency, Day, Definition, Dimension, FailureKind, Interval, Kind, Mark, Money, Period, Polarity,
+        Quality, Sample, Scope, State, Unit, ValidRange, Value, WidgetType,
     },
 };
 
@@ -21,7 +21,7 @@ fn period(first: &str, last: &str) -> Period {
 }
 
 fn frame(today: &str) -> Frame {
-    Frame { today: day(today), currency: Currency::USD }
+    Frame { today: day(today), currency: Currency::USD, grain: Interval::Day }
 }
 
 fn definition(kind: Kind, unit: Unit) -> Definition {
@@ -225,9 +225,9 @@ fn a_settled_day_keeps_its_surer_values_in_every_currency() {
     assert_eq!(both, [("EUR".to_owned(), Some(5), Exact), usd(11, Exact)]);
 
     // A setting has changed.
-    let changes = ledger::reopening(&standing);
+    let changes = ledger::reopening(&standing, frame("2026-03-09"));
     apply(&mut standing, changes);
-    assert!(ledger::reopening(&standing).is_empty());
+    assert!(ledger::reopening(&standing, frame("2026-03-09")).is_empty());
     let both = rewritten(&levels, &standing, euros.clone());
     assert_eq!(both, [("EUR".to_owned(), Some(5), Reconstructed), usd(0, Reconstructed)], "unsaid is as sure as said");
     let answer = Answer::total("fake_thing", Period::single(day("2026-03-01")), euros);
@@ -276,7 +276,7 @@ fn days_that_come_within_reach_are_asked_for_again() {
     apply(&mut standing, ledger::opening(&levels, &Standing::new(), asked, today));
     levels.retention_days = None;
     assert_eq!(ledger::due(&levels, &standing, asked, today).len(), 1, "nothing says yet that it changed");
-    let changes = ledger::reopening(&standing);
+    let changes = ledger::reopening(&standing, frame("2026-03-09"));
     apply(&mut standing, changes);
     assert_eq!(ledger::due(&levels, &standing, asked, today).len(), 4);
 }
@@ -335,4 +335,116 @@ fn nothing_is_known_of_tomorrow() {
     let answer = Answer::total("fake_thing", asked, vec![]);
     let changes = ledger::answer(&counts(), &answer, &Standing::new(), frame("2026-03-02")).unwrap();
     assert_eq!(changes.last().unwrap().day, day("2026-03-02"));
+}
+
+fn by(grain: Interval, today: &str) -> Frame {
+    Frame { grain, ..frame(today) }
+}
+
+/// What stands of weeks, by their first days.
+fn weeks(standing: &Standing) -> Vec<(String, Option<i64>, State)> {
+    standing.iter().map(|((_, first), cell)| (first.to_string(), cell.value, cell.mark.state)).collect()
+}
+
+#[test]
+fn weeks_and_months_are_opened_from_the_first_that_begins_among_the_days() {
+    let visitors = definition(Kind::Distinct, Unit::Count);
+    let asked = period("2026-01-30", "2026-02-17");
+    let opened = |grain| {
+        let changes = ledger::opening(&visitors, &Standing::new(), asked, by(grain, "2026-02-17"));
+        changes.iter().map(|change| change.day.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(opened(Interval::Week), ["2026-02-02", "2026-02-09", "2026-02-16"]);
+    assert_eq!(opened(Interval::Month), ["2026-02-01"]);
+}
+
+#[test]
+fn an_answer_of_weeks_covers_each_week_of_its_period_and_nothing_less() {
+    let visitors = definition(Kind::Distinct, Unit::Count);
+    let frame = by(Interval::Week, "2026-02-17");
+    let said = |answered: Period, first: &str| {
+        let answer = Answer::total("fake_thing", answered, vec![Sample::new(day(first), Value::Count(7))]);
+        ledger::answer(&visitors, &answer, &Standing::new(), frame)
+    };
+    let mut standing = Standing::new();
+    apply(&mut standing, said(period("2026-02-02", "2026-02-22"), "2026-02-09").unwrap());
+    let expected = [("2026-02-02", 0, State::Zero), ("2026-02-09", 7, State::Value), ("2026-02-16", 0, State::Zero)];
+    assert_eq!(weeks(&standing), expected.map(|(first, value, state)| (first.to_owned(), Some(value), state)));
+    let flags: Vec<(bool, bool)> = standing.values().map(|cell| (cell.mark.provisional, cell.mark.partial)).collect();
+    assert_eq!(flags, [(false, false), (true, false), (true, true)], "it settles two days after its Sunday");
+    assert!(said(period("2026-02-09", "2026-02-17"), "2026-02-16").is_ok(), "that under way may end today");
+
+    let refused = |answered, first| said(answered, first).unwrap_err().to_string();
+    assert!(refused(period("2026-02-02", "2026-02-15"), "2026-02-10").contains("on which no week begins"));
+    assert!(refused(period("2026-02-03", "2026-02-15"), "2026-02-09").contains("not made of whole weeks"));
+    assert!(refused(period("2026-02-02", "2026-02-13"), "2026-02-09").contains("not made of whole weeks"));
+    assert!(refused(period("2026-02-02", "2026-02-08"), "2026-02-09").contains("lies outside"));
+}
+
+#[test]
+fn a_week_is_due_when_its_days_have_changed_when_it_is_over_and_when_it_has_settled() {
+    let visitors = definition(Kind::Distinct, Unit::Count);
+    let asked = period("2026-02-02", "2026-02-28");
+    let mut standing = Standing::new();
+    let due = |standing: &Standing, today: &str| {
+        let due = ledger::due(&visitors, standing, asked, by(Interval::Week, today));
+        due.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let read = |standing: &mut Standing, today: &str| {
+        let answer = Answer::total("fake_thing", period("2026-02-09", "2026-02-15"), Vec::new());
+        let changes = ledger::answer(&visitors, &answer, standing, by(Interval::Week, today)).unwrap();
+        apply(standing, changes);
+    };
+    read(&mut standing, "2026-02-11");
+    assert_eq!(due(&standing, "2026-02-11"), ["2026-02-02"], "the other was never read");
+    assert_eq!(due(&standing, "2026-02-15"), ["2026-02-02"], "not over, and nothing of it has changed");
+    let changed = [day("2026-02-10"), day("2026-03-01")].into();
+    let outdated = ledger::outdated(&standing, &changed, by(Interval::Week, "2026-02-11"));
+    apply(&mut standing, outdated);
+    assert_eq!(due(&standing, "2026-02-11"), ["2026-02-02", "2026-02-09"]);
+    assert!(ledger::outdated(&standing, &changed, by(Interval::Week, "2026-02-11")).is_empty());
+    read(&mut standing, "2026-02-11");
+    assert_eq!(due(&standing, "2026-02-16"), ["2026-02-02", "2026-02-09", "2026-02-16"], "over");
+    read(&mut standing, "2026-02-16");
+    assert_eq!(due(&standing, "2026-02-17"), ["2026-02-02", "2026-02-16"]);
+    assert_eq!(due(&standing, "2026-02-18"), ["2026-02-02", "2026-02-09", "2026-02-16"], "settled");
+    read(&mut standing, "2026-02-18");
+    assert_eq!(due(&standing, "2026-02-19"), ["2026-02-02", "2026-02-16"]);
+    let again = ledger::reopening(&standing, by(Interval::Week, "2026-02-19"));
+    apply(&mut standing, again);
+    assert_eq!(due(&standing, "2026-02-19"), ["2026-02-02", "2026-02-09", "2026-02-16"], "a setting has changed");
+}
+
+#[test]
+fn only_what_says_something_else_is_news() {
+    let visitors = definition(Kind::Distinct, Unit::Count);
+    let mut standing = Standing::new();
+    let days = |standing: &Standing, count, today: &str| {
+        let sample = Sample::new(day("2026-02-10"), Value::Count(count));
+        let answer = Answer::total("fake_thing", period("2026-02-09", "2026-02-10"), vec![sample]);
+        ledger::answer(&visitors, &answer, standing, frame(today)).unwrap()
+    };
+    let news = |standing: &Standing, changes: &[Change]| {
+        ledger::news(changes, standing).iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let first = days(&standing, 5, "2026-02-10");
+    assert_eq!(news(&standing, &first), ["2026-02-09", "2026-02-10"]);
+    apply(&mut standing, first);
+    let completed = days(&standing, 5, "2026-02-12");
+    assert_eq!((completed.len(), news(&standing, &completed).len()), (2, 0), "surer, and the same");
+    assert_eq!(news(&standing, &days(&standing, 6, "2026-02-12")), ["2026-02-10"]);
+}
+
+#[test]
+fn a_gap_of_some_days_is_one_of_their_week() {
+    let visitors = definition(Kind::Distinct, Unit::Count);
+    let gap = Gap {
+        metric_id: "fake_thing".to_owned(),
+        scope: Scope::Total,
+        period: period("2026-02-04", "2026-02-09"),
+        why: Why::BeyondRetention,
+    };
+    let changes = ledger::gap(&visitors, &gap, &Standing::new(), by(Interval::Week, "2026-02-28"));
+    let days: Vec<String> = changes.iter().map(|change| change.day.to_string()).collect();
+    assert_eq!(days, ["2026-02-02", "2026-02-09"]);
 }

@@ -13,10 +13,10 @@ use dashtray::{
     connections::guarded,
     http::{Client, ClientConfig, Credentials, Forgetful, Kept, Memory, Session},
     integrations::{
-        AccountInfo, Batch, Context, Error, Host, Integration, Order, Outcome, Position, Record, RecordChange,
-        Settings, Shape, Why,
+        AccountInfo, Batch, Context, Error, FetchReport, Host, Integration, Order, Outcome, Position, Record,
+        RecordChange, Settings, Shape, Why,
     },
-    metric::{Currency, Day, Period, Quality, Scope, Zone},
+    metric::{Currency, Day, Definition, Interval, Period, Quality, Scope, Zone},
 };
 use tokio::time::timeout;
 use url::Url;
@@ -116,17 +116,37 @@ impl Direct {
                 Shape::WholeAccount => vec![self.period],
             };
             for window in windows {
-                let report = guarded(self.integration.fetch_metrics(&self.context, &metrics, window)).await?;
-                for (id, outcome) in report.outcomes {
-                    // A later window cannot make an earlier failure good.
-                    let known = outcomes.entry(id).or_insert(Outcome::Ok);
-                    if *known == Outcome::Ok {
-                        *known = outcome;
-                    }
+                note(outcomes, guarded(self.integration.fetch_metrics(&self.context, &metrics, window)).await?);
+            }
+        }
+        for grain in [Interval::Week, Interval::Month] {
+            for stream in &descriptor.streams {
+                // Of what could not be had of days nothing more is asked for.
+                let is_asked = |metric: &&Definition| {
+                    descriptor.grains(metric).contains(&grain) && outcomes.get(&metric.id) == Some(&Outcome::Ok)
+                };
+                let metrics: Vec<String> =
+                    descriptor.metrics_of(&stream.id).filter(is_asked).map(|metric| metric.id.clone()).collect();
+                if metrics.is_empty() {
+                    continue;
                 }
+                let mut context = self.context.clone();
+                context.grain = grain;
+                let period = grain.whole(self.period);
+                note(outcomes, guarded(self.integration.fetch_metrics(&context, &metrics, period)).await?);
             }
         }
         Ok(())
+    }
+}
+
+/// A later window cannot make an earlier failure good.
+fn note(outcomes: &mut BTreeMap<String, Outcome>, report: FetchReport) {
+    for (id, outcome) in report.outcomes {
+        let known = outcomes.entry(id).or_insert(Outcome::Ok);
+        if *known == Outcome::Ok {
+            *known = outcome;
+        }
     }
 }
 
@@ -189,6 +209,15 @@ impl Facts {
     }
 }
 
+/// What the facts about a metric go by: weeks and months are others than days.
+fn name_of(metric_id: &str, grain: Interval) -> String {
+    if grain == Interval::Day { metric_id.to_owned() } else { format!("{metric_id} by {}", grain.name()) }
+}
+
+fn id_of(name: &str) -> &str {
+    name.split(' ').next().unwrap_or(name)
+}
+
 fn scope_name(scope: &Scope) -> &str {
     match scope {
         Scope::Total => "",
@@ -228,7 +257,7 @@ impl Fetched {
                     let value = &value.said;
                     return Err(format!("silently wrong: {metric} {dimension} of {day} is {here}, not {value}"));
                 }
-                None if self.fatal.is_none() && self.outcomes.get(metric) == Some(&Outcome::Ok) => {
+                None if self.fatal.is_none() && self.outcomes.get(id_of(metric)) == Some(&Outcome::Ok) => {
                     return Err(format!("{metric} {dimension} of {day} was left out and the metric is called read"));
                 }
                 _ => {}
@@ -308,12 +337,14 @@ impl Host for Recorder {
         Ok(records)
     }
 
-    async fn commit(&self, batch: Batch, _kept: Vec<Kept>) -> Result<(), Error> {
+    async fn commit(&self, grain: Interval, mut batch: Batch, _kept: Vec<Kept>) -> Result<(), Error> {
         let mut state = self.state();
-        for answer in &batch.answers {
+        for answer in &mut batch.answers {
+            answer.metric_id = name_of(&answer.metric_id, grain);
             state.facts.answer(answer);
         }
-        for gap in &batch.gaps {
+        for gap in &mut batch.gaps {
+            gap.metric_id = name_of(&gap.metric_id, grain);
             // A day beyond retention is no lack of this run.
             if gap.why != Why::BeyondRetention {
                 state.facts.gap(gap);

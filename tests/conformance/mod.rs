@@ -111,7 +111,7 @@ const ITEMS: &[Item] = items! {
     "C10" Bronze Virtual "a wrong credential is refused, a missing scope is another verdict" bronze::tells_credentials_apart;
     "C11" Bronze Virtual "the test needs only what the metrics need" bronze::test_needs_no_more_than_metrics;
     "C12" Bronze Real "stable account id, same account noticed" bronze::knows_its_account;
-    "C13" Bronze Real "every asked day has exactly one state" bronze::fills_the_ledger;
+    "C13" Bronze Real "every asked day, week and month has exactly one state" bronze::fills_the_ledger;
     "C14" Bronze Real "one failing metric leaves the others" bronze::fails_alone;
     "C15" Bronze Real "empty, zero and failed differ" bronze::tells_nothing_from_zero;
     "C16" Bronze Virtual "401, 403 and 404 mean what they mean, without retry" bronze::reads_refusals;

@@ -85,12 +85,12 @@ impl Whole {
         all.into_iter().next().ok_or_else(|| "there is no connection".to_owned())
     }
 
-    /// The state of each day of a metric that the ledger has a row for, whatever was asked.
-    pub(crate) async fn ledger(&self, metric: &Definition) -> Result<BTreeMap<Day, Mark>, String> {
+    /// The state of each day (or week, or month) of a metric that the ledger has a row for, whatever was asked.
+    pub(crate) async fn ledger(&self, metric: &Definition, grain: Interval) -> Result<BTreeMap<Day, Mark>, String> {
         let connection = self.connection().await?;
         let valued = metric.has_currency() && metric.widget_type != WidgetType::Table;
         let currency = valued.then_some(connection.settings.currency);
-        let rows = self.app.store.series(connection.key, Some(&[metric.id.as_str()])).await.map_err(shown)?;
+        let rows = self.app.store.series(connection.key, grain, Some(&[metric.id.as_str()])).await.map_err(shown)?;
         let carrier: Vec<i64> =
             rows.iter().filter(|row| row.dimension.is_empty() && row.currency == currency).map(|row| row.id).collect();
         let start = Day::from_number(0).ok_or("no first day")?;

@@ -3,6 +3,7 @@
 mod limits;
 mod owners;
 mod unchanged;
+mod weeks;
 
 use std::{collections::BTreeMap, sync::Arc};
 

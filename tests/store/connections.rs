@@ -1,7 +1,7 @@
 //! Projects, connections and their credentials.
 
 use dashtray::{
-    metric::Currency,
+    metric::{Currency, Interval},
     store::{Error, KeptRow, NewProject, RestatementRow, new_id},
 };
 use serde_json::json;
@@ -158,7 +158,7 @@ async fn deleting_a_connection_leaves_no_row_of_it_in_any_table(db: Database) {
     let run = new_id(at(0));
     store.start_run(&claim, run, at(0)).await.unwrap();
     let mut write = store.write(&claim).await.unwrap();
-    let series = write.ensure_series("stripe_mrr", "gold", Some(Currency::USD), 1).await.unwrap();
+    let series = write.ensure_series("stripe_mrr", Interval::Day, "gold", Some(Currency::USD), 1).await.unwrap();
     write.upsert_points(&[point(series, "2026-03-01", 5)]).await.unwrap();
     write.put_note(series, day("2026-03-01"), Some(&json!({"name": "Gold"}))).await.unwrap();
     let old = point(series, "2026-03-01", 4);

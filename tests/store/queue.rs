@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use dashtray::store::{ClaimOutcome, Error, new_id};
+use dashtray::{
+    metric::Interval,
+    store::{ClaimOutcome, Error, new_id},
+};
 use serde_json::json;
 use tokio::time::timeout;
 
@@ -126,7 +129,7 @@ async fn a_claim_taken_over_in_the_middle_of_a_write_cannot_commit_before_or_aft
     let (one, two) = (db.open().await, db.open().await);
     let (connection, slow) = claimed(&one).await;
     let mut write = one.write(&slow).await.unwrap();
-    let series = write.ensure_series("stripe_mrr", "", None, 1).await.unwrap();
+    let series = write.ensure_series("stripe_mrr", Interval::Day, "", None, 1).await.unwrap();
     write.upsert_points(&[point(series, "2026-03-01", 1)]).await.unwrap();
     // The lease is over by the clock, but whoever wants it has to wait until the write is over.
     let key = connection.key;

@@ -1,7 +1,7 @@
 //! Order and paging of what is read.
 
 use dashtray::{
-    metric::Period,
+    metric::{Interval, Period},
     store::{KeptRow, Rate, RecordRow},
 };
 
@@ -23,7 +23,7 @@ async fn points_come_by_series_and_day_and_only_those_asked_for(db: Database) {
     let mut write = store.write(&claim).await.unwrap();
     let mut ids = Vec::new();
     for n in 0..600 {
-        ids.push(write.ensure_series("stripe_plans", &format!("plan {n}"), None, 1).await.unwrap());
+        ids.push(write.ensure_series("stripe_plans", Interval::Day, &format!("plan {n}"), None, 1).await.unwrap());
     }
     let points: Vec<_> = ids
         .iter()

@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeSet, fs, os::unix::fs::PermissionsExt, path::Path};
 
-use dashtray::store::new_id;
+use dashtray::metric::Interval;
 
-use super::{at, claimed, run_end};
+use super::{claimed, currency, march, point};
 use crate::support::database::{Database, on_both};
 
 /// The newest migration.
-const NEWEST: u32 = 2;
+const NEWEST: u32 = 4;
 
 #[tokio::test]
 async fn both_databases_have_the_same_tables_and_columns() {
@@ -50,14 +50,24 @@ on_both! {
 async fn the_form_before_the_newest_is_brought_up_to_date_with_all_that_it_holds(db: Database) {
     let store = db.open().await;
     let (connection, claim) = claimed(&store).await;
-    let id = new_id(at(1));
-    store.start_run(&claim, id, at(1)).await.unwrap();
-    store.release(&claim, &run_end(id, "ok", at(600)), at(2)).await.unwrap();
+    let mut write = store.write(&claim).await.unwrap();
+    let gold = write.ensure_series("stripe_mrr", Interval::Day, "gold", Some(currency("EUR")), 3).await.unwrap();
+    write.upsert_points(&[point(gold, "2026-03-01", 7)]).await.unwrap();
+    write.commit().await.unwrap();
+    let before = store.series(connection.key, Interval::Day, None).await.unwrap();
     store.close().await;
-    let undo = "DROP INDEX runs_corrected; ALTER TABLE runs DROP COLUMN corrections";
-    db.execute(&format!("{undo}; DELETE FROM _sqlx_migrations WHERE version = {NEWEST}")).await;
-    let run = db.open().await.run(connection.key, id).await.unwrap().unwrap();
-    assert_eq!((run.status.as_deref(), run.samples_written, run.corrections), (Some("ok"), 10, None));
+    db.execute(&format!(
+        "CREATE TABLE older AS SELECT project_id, series_id, connection_id, metric_id, dimension, currency, definition
+             FROM series;
+         DROP TABLE series;
+         ALTER TABLE older RENAME TO series;
+         DELETE FROM _sqlx_migrations WHERE version = {NEWEST}"
+    ))
+    .await;
+    let store = db.open().await;
+    assert_eq!(store.series(connection.key, Interval::Day, None).await.unwrap(), before);
+    let kept = store.points(connection.key.project_id, &[gold], march()).await.unwrap();
+    assert_eq!(kept, [point(gold, "2026-03-01", 7)]);
 }
 
 #[tokio::test]

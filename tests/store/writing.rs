@@ -1,7 +1,7 @@
 //! What a run writes: all of it or nothing, and only what differs.
 
 use dashtray::{
-    metric::Currency,
+    metric::{Currency, Interval},
     store::{PointRow, RestatementRow, new_id},
 };
 use serde_json::json;
@@ -28,11 +28,11 @@ async fn a_write_that_is_dropped_leaves_nothing(db: Database) {
     let (connection, claim) = claimed(&store).await;
     let before = db.row_counts().await;
     let mut write = store.write(&claim).await.unwrap();
-    let series = write.ensure_series("stripe_mrr", "", None, 1).await.unwrap();
+    let series = write.ensure_series("stripe_mrr", Interval::Day, "", None, 1).await.unwrap();
     write.upsert_points(&[point(series, "2026-03-01", 1)]).await.unwrap();
     write.put_records("events", &[record("a", "")]).await.unwrap();
     assert_eq!(write.points(&[series], march()).await.unwrap().len(), 1, "it sees what it wrote");
-    assert!(store.series(connection.key, None).await.unwrap().is_empty(), "nobody else does");
+    assert!(store.series(connection.key, Interval::Day, None).await.unwrap().is_empty(), "nobody else does");
     drop(write);
     // The connection is free again, and nothing is left.
     store.write(&claim).await.unwrap().commit().await.unwrap();
@@ -45,15 +45,20 @@ async fn a_series_is_made_once_for_metric_dimension_and_currency(db: Database) {
     let mut write = store.write(&claim).await.unwrap();
     let mut ids = Vec::new();
     for (dimension, code) in [("", Some("EUR")), ("", Some("USD")), ("gold", Some("EUR")), ("gold", None)] {
-        ids.push(write.ensure_series("stripe_mrr", dimension, code.map(currency), 1).await.unwrap());
+        ids.push(write.ensure_series("stripe_mrr", Interval::Day, dimension, code.map(currency), 1).await.unwrap());
     }
-    ids.push(write.ensure_series("stripe_plans", "gold", None, 1).await.unwrap());
-    assert_eq!(write.ensure_series("stripe_mrr", "gold", None, 2).await.unwrap(), ids[3]);
-    assert_eq!(write.series_of("stripe_mrr").await.unwrap().len(), 4);
+    ids.push(write.ensure_series("stripe_plans", Interval::Day, "gold", None, 1).await.unwrap());
+    assert_eq!(write.ensure_series("stripe_mrr", Interval::Day, "gold", None, 2).await.unwrap(), ids[3]);
+    assert_eq!(write.series_of("stripe_mrr", Interval::Day).await.unwrap().len(), 4);
+    let weeks = write.ensure_series("stripe_mrr", Interval::Week, "gold", None, 1).await.unwrap();
+    assert!(!ids.contains(&weeks), "the weeks are another series than the days");
+    assert_eq!(write.ensure_series("stripe_mrr", Interval::Week, "gold", None, 1).await.unwrap(), weeks);
+    assert_eq!(write.series_of_part("stripe_mrr", Interval::Week, "gold").await.unwrap().len(), 1);
+    assert!(write.series_of("stripe_mrr", Interval::Month).await.unwrap().is_empty());
     write.commit().await.unwrap();
-    let series = store.series(connection.key, None).await.unwrap();
+    let series = store.series(connection.key, Interval::Day, None).await.unwrap();
     assert_eq!(series.iter().map(|series| series.id).collect::<Vec<_>>(), ids);
-    let series = store.series(connection.key, Some(&["stripe_mrr"])).await.unwrap();
+    let series = store.series(connection.key, Interval::Day, Some(&["stripe_mrr"])).await.unwrap();
     let told: Vec<_> =
         series.iter().map(|series| (series.dimension.as_str(), series.currency, series.definition)).collect();
     let eur = Some(currency("EUR"));
@@ -65,7 +70,7 @@ async fn points_that_are_the_same_are_not_written(db: Database) {
     let (connection, claim) = claimed(&store).await;
     let project_id = connection.key.project_id;
     let mut write = store.write(&claim).await.unwrap();
-    let series = write.ensure_series("github_rate", "", None, 1).await.unwrap();
+    let series = write.ensure_series("github_rate", Interval::Day, "", None, 1).await.unwrap();
     let ratio =
         |date, value, denominator, mark| PointRow { series_id: series, day: day(date), value, denominator, mark };
     let points = [
@@ -94,7 +99,7 @@ async fn the_last_of_several_points_of_a_day_counts(db: Database) {
     let store = db.open().await;
     let (_, claim) = claimed(&store).await;
     let mut write = store.write(&claim).await.unwrap();
-    let series = write.ensure_series("stripe_mrr", "", None, 1).await.unwrap();
+    let series = write.ensure_series("stripe_mrr", Interval::Day, "", None, 1).await.unwrap();
     let points = [point(series, "2026-03-01", 1), point(series, "2026-03-02", 2), point(series, "2026-03-01", 3)];
     assert_eq!(write.upsert_points(&points).await.unwrap(), 2);
     assert_eq!(write.points(&[series], march()).await.unwrap(), [points[2], points[1]]);
@@ -111,7 +116,7 @@ async fn many_points_are_written_in_any_number(db: Database) {
     // Around the sizes of the statements that they are cut into.
     for count in [1, 7, 8, 9, 64, 71, 511, 512, 513, 1600] {
         let mut write = store.write(&claim).await.unwrap();
-        let series = write.ensure_series("stripe_mrr", &format!("{count}"), None, 1).await.unwrap();
+        let series = write.ensure_series("stripe_mrr", Interval::Day, &format!("{count}"), None, 1).await.unwrap();
         let first = day("2020-01-01");
         let points: Vec<_> = (0..count)
             .map(|n| PointRow {
@@ -133,7 +138,7 @@ async fn notes_are_set_and_removed(db: Database) {
     let store = db.open().await;
     let (connection, claim) = claimed(&store).await;
     let mut write = store.write(&claim).await.unwrap();
-    let series = write.ensure_series("stripe_plans", "gold", None, 1).await.unwrap();
+    let series = write.ensure_series("stripe_plans", Interval::Day, "gold", None, 1).await.unwrap();
     let (first, second) = (day("2026-03-01"), day("2026-03-02"));
     write.put_note(series, second, Some(&json!({"name": "Gold"}))).await.unwrap();
     write.put_note(series, second, Some(&json!({"z": 1, "a": null}))).await.unwrap();
@@ -150,7 +155,7 @@ async fn restatements_tell_what_a_day_was_before(db: Database) {
     let store = db.open().await;
     let (connection, claim) = claimed(&store).await;
     let mut write = store.write(&claim).await.unwrap();
-    let series = write.ensure_series("stripe_mrr", "", None, 1).await.unwrap();
+    let series = write.ensure_series("stripe_mrr", Interval::Day, "", None, 1).await.unwrap();
     let (one, two) = (new_id(at(1)), new_id(at(2)));
     let was = |date, value, changed_at, run_id| RestatementRow { old: point(series, date, value), changed_at, run_id };
     let rows = [was("2026-03-01", 10, at(1), one), was("2026-03-01", 11, at(2), two), was("2026-03-02", 5, at(1), one)];
@@ -244,7 +249,7 @@ async fn what_was_committed_is_there_after_a_restart(db: Database) {
     let store = db.open().await;
     let (connection, claim) = claimed(&store).await;
     let mut write = store.write(&claim).await.unwrap();
-    let series = write.ensure_series("stripe_mrr", "", None, 1).await.unwrap();
+    let series = write.ensure_series("stripe_mrr", Interval::Day, "", None, 1).await.unwrap();
     write.upsert_points(&[point(series, "2026-03-01", 42)]).await.unwrap();
     write.commit().await.unwrap();
     // Killed in the middle of the next one, without closing anything.

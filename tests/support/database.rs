@@ -108,16 +108,16 @@ impl Database {
         let mut figures = Vec::new();
         for sql in [
             format!(
-                "SELECT concat_ws(' ', 'point', connection_id, metric_id, dimension, currency, day, {}, {}, mark)
+                "SELECT concat_ws(' ', 'point', connection_id, metric_id, grain, dimension, currency, day, {}, {}, mark)
                  FROM points {of_series}",
                 text("value"),
                 text("denominator")
             ),
             format!(
-                "SELECT concat_ws(' ', 'note', connection_id, metric_id, dimension, currency, day, body) FROM notes {of_series}"
+                "SELECT concat_ws(' ', 'note', connection_id, metric_id, grain, dimension, currency, day, body) FROM notes {of_series}"
             ),
             format!(
-                "SELECT concat_ws(' ', 'restated', connection_id, metric_id, dimension, currency, day, {}, {}, old_mark)
+                "SELECT concat_ws(' ', 'restated', connection_id, metric_id, grain, dimension, currency, day, {}, {}, old_mark)
                  FROM restatements {of_series}",
                 text("old_value"),
                 text("old_denominator")

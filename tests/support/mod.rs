@@ -7,3 +7,4 @@ pub(crate) mod fake;
 pub(crate) mod points;
 pub(crate) mod postgres;
 pub(crate) mod summary;
+pub(crate) mod visits;

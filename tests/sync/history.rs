@@ -5,7 +5,7 @@ use std::sync::Arc;
 use dashtray::{
     connections::CorrectedView,
     integrations::Correction,
-    metric::{Day, Period, Quality, Sample, State, Value},
+    metric::{Day, Interval, Period, Quality, Sample, State, Value},
     series::PointView,
     sync::Range,
 };
@@ -51,7 +51,7 @@ async fn restated(process: &Process, metric_id: &str) -> Vec<(String, String, St
     let connection = process.store.connections(project.id).await.unwrap().remove(0);
     let always = Period::inclusive(day("2026-01-01"), day("2026-12-31"));
     let mut all = Vec::new();
-    for row in process.store.series(connection.key, Some(&[metric_id])).await.unwrap() {
+    for row in process.store.series(connection.key, Interval::Day, Some(&[metric_id])).await.unwrap() {
         let code = row.currency.map(|code| code.to_string()).unwrap_or_default();
         for restated in process.store.restatements(project.id, &[row.id], always).await.unwrap() {
             all.push((row.dimension.clone(), code.clone(), restated.old.day.to_string(), restated.old.value));

@@ -4,6 +4,7 @@ mod bad;
 mod crash;
 mod history;
 mod keys;
+mod periods;
 mod runs;
 
 use std::sync::Arc;

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     integrations::{Batch, Context, Error, FetchReport, Outcome, Why},
-    metric::Period,
+    metric::{Interval, Period},
 };
 
 /// Of so many repositories that refused a reading the last time, each run tries it again; of the others once a day. A
@@ -74,7 +74,8 @@ async fn read(
         for (row, lost) in rows.iter().zip(&lost) {
             let mut days = part.days(row.id);
             days.lose(*lost, &Why::BeyondRetention);
-            batch = days.write(batch, row.id, Some(&repository.name), period);
+            let days = days.in_buckets(ctx.grain, row.kind)?;
+            batch = days.write(batch, row.id, Some(&repository.name), ctx.grain.whole(period));
         }
         // What was answered in full is kept at once; of what is unchanged several go together.
         let is_news = ctx.http.counters().bytes > bytes;
@@ -86,7 +87,8 @@ async fn read(
     let (days, outcomes) = totals.finish(readable);
     for ((row, lost), mut days) in rows.iter().zip(&lost).zip(days) {
         days.lose(*lost, &Why::BeyondRetention);
-        batch = days.write(batch, row.id, None, period);
+        let days = days.in_buckets(ctx.grain, row.kind)?;
+        batch = days.write(batch, row.id, None, ctx.grain.whole(period));
     }
     ctx.commit(batch).await?;
     Ok(outcomes)
@@ -119,9 +121,13 @@ impl Tries<'_> {
         };
         let before = Past::load(ctx, reading, found.id).await?;
         let mut past = before.clone();
-        let open = if ctx.forced { days } else { past.open_days(days) };
+        // Weeks and months are made of what their days hold, which were read anew before them.
+        let is_of_days = ctx.grain == Interval::Day;
+        let forced = ctx.forced && is_of_days;
+        let open = if forced { days } else { past.open_days(days) };
+        let is_read = !is_of_days && past.is_recent(open);
         let is_known =
-            open.is_empty() || !ctx.forced && past.is_unchanged(reading, found.state(ctx), open, ctx.today());
+            open.is_empty() || is_read || !forced && past.is_unchanged(reading, found.state(ctx), open, ctx.today());
         let read = if is_known { Ok(None) } else { self.ask(repository, &found, open, &mut past).await? };
         part = match &read {
             Ok(Some(Read { part, covered })) => {
@@ -132,6 +138,9 @@ impl Tries<'_> {
             }
             Ok(None) | Err(_) => past.part(reading, days)?,
         };
+        if read.is_err() {
+            past.forget_recent();
+        }
         match read {
             Ok(_) => {}
             Err(Missing::Why(why)) => part.lose_all(open, reading, &why),
@@ -156,7 +165,7 @@ impl Tries<'_> {
         let was_refused = past.refusal(ctx.today()).map(|(lack, is_of_today)| (lack.clone(), is_of_today));
         if let Some((lack, is_of_today)) = was_refused.clone().filter(|_| !ctx.forced) {
             // The window that ends today has tried it, or will.
-            let is_newest = open.contains(ctx.today());
+            let is_newest = open.contains(ctx.today()) && ctx.grain == Interval::Day;
             let is_enough = is_of_today && !self.granted && self.refused_again >= TRIED_AGAIN;
             if !is_newest || is_enough {
                 return Ok(Err(Missing::from(lack)));

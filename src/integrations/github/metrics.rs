@@ -212,8 +212,8 @@ pub(super) static METRICS: [Row; 22] = [
         (
             "code",
             "Contributors",
-            "Different authors of the commits of the day: GitHub accounts, else e-mail addresses, else names. The total \
-             counts each once, however many repositories. Cannot be added over days.",
+            "Different authors of the commits of the day, week or month: GitHub accounts, else e-mail addresses, else \
+             names. Each counts once, however many commits, days and repositories. Cannot be added over days.",
         ),
     ),
     row(
@@ -263,7 +263,11 @@ pub(super) static METRICS: [Row; 22] = [
         Reading::Pulls,
         Statistic,
         DownIsGood,
-        ("reviews", "Time to merge", "Median time from creation to merge of the pull requests merged on the day."),
+        (
+            "reviews",
+            "Time to merge",
+            "Median time from creation to merge of the pull requests merged on the day, in the week or month.",
+        ),
     ),
     row(
         RELEASES,

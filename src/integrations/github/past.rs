@@ -32,6 +32,9 @@ pub(super) struct Past {
     settled: Vec<(i32, i32)>,
     /// What days hold, by metric and day; a day that was read and is not here holds nothing.
     cells: BTreeMap<String, BTreeMap<i32, Cell>>,
+    /// The newest days that GitHub may still restate, where the last reading told everything of them: first day and the
+    /// day after the last. Weeks and months are made of them without another look.
+    recent: Option<(i32, i32)>,
     /// Since when all days are known, as long as the repository stays as it was.
     seen: Option<Seen>,
     /// The last page of a list that grows at its end.
@@ -70,7 +73,8 @@ impl Past {
         }
         let from = kept.seen.as_ref().map_or(i32::MAX, |seen| seen.from);
         let settled = std::mem::take(&mut kept.settled);
-        let is_known = |day: i32| day >= from || settled.iter().any(|(first, end)| (*first..*end).contains(&day));
+        let is_within = |day: i32, (first, end): &(i32, i32)| (*first..*end).contains(&day);
+        let is_known = |day: i32| day >= from || settled.iter().chain(&kept.recent).any(|days| is_within(day, days));
         kept.cells.values_mut().for_each(|days| days.retain(|day, _| is_known(*day)));
         kept.cells.retain(|_, days| !days.is_empty());
         kept.settled = settled;
@@ -124,6 +128,11 @@ impl Past {
             mine.extend(read.filter(|(day, _)| inside(*day)));
             lost.extend(days.gaps().keys().map(|day| day.number()));
         }
+        if covered.contains(today) {
+            let open = first_open(today).max(covered.start()).number()..today.next().number();
+            let is_whole = !lost.iter().any(|day| open.contains(day));
+            self.recent = is_whole.then_some((open.start, open.end));
+        }
         lost.sort_unstable();
         let end = covered.end().number().min(first_open(today).number());
         let mut first = covered.start().number();
@@ -169,6 +178,16 @@ impl Past {
             self.refused = None;
         }
         is_same
+    }
+
+    /// Whether the last reading told everything of these days, in this run or in one of today that nothing came after.
+    pub(super) fn is_recent(&self, asked: Period) -> bool {
+        self.recent.is_some_and(|(first, end)| first <= asked.start().number() && asked.end().number() <= end)
+    }
+
+    /// A reading has failed: what the one before it told of the newest days may be old.
+    pub(super) fn forget_recent(&mut self) {
+        self.recent = None;
     }
 
     /// The refusal that was heard last, and whether that was on this day.

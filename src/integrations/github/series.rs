@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::metrics::{self, Reading, Row};
 use crate::{
     integrations::{Batch, Error, Why},
-    metric::{Answer, Day, Kind, Period, Sample, Scope, Value, Zone},
+    metric::{Answer, Day, Interval, Kind, Period, Sample, Scope, Value, Zone},
 };
 
 /// What a day holds. Parts are kept as they are, so that several repositories' days join without loss.
@@ -18,7 +18,7 @@ pub(super) enum Cell {
     Count(i64),
     /// A quotient.
     Ratio { numerator: i64, denominator: i64 },
-    /// Lengths in milliseconds; the value is the median of all of them.
+    /// Lengths in milliseconds; the value is the median of all of them, of several days or repositories as well.
     Lengths(Vec<i64>),
     /// Different ones; the value is how many, each once.
     Members(BTreeSet<u64>),
@@ -92,6 +92,17 @@ impl Days {
     /// Takes over what is not known of a repository: it is not known of all either.
     pub(super) fn lose_with(&mut self, part: &Self) {
         part.gaps.iter().for_each(|(day, why)| self.lose(Period::single(*day), why));
+    }
+
+    /// The same of weeks or months, each on its first day. What is not known of a day is not known of all of them.
+    pub(super) fn in_buckets(self, grain: Interval, kind: Kind) -> Result<Self, Error> {
+        if grain == Interval::Day {
+            return Ok(self);
+        }
+        let mut buckets = Self::default();
+        self.cells.iter().try_for_each(|(day, cell)| buckets.join(grain.bucket(*day).start(), cell, kind))?;
+        self.gaps.iter().for_each(|(day, why)| buckets.lose(grain.bucket(*day), why));
+        Ok(buckets)
     }
 
     /// What the days hold.

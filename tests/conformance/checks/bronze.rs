@@ -6,7 +6,7 @@ use dashtray::{
     connections,
     http::Error,
     integrations::{AccountInfo, Outcome},
-    metric::{Day, FailureKind, Kind, State, WidgetType},
+    metric::{Day, FailureKind, Interval, Kind, Period, State, WidgetType},
     sync::{OutcomeWord, RunStatus, RunView},
 };
 use serde_json::{Value as Json, json};
@@ -131,13 +131,21 @@ pub(crate) async fn fills_the_ledger(stand: &Stand) -> Checked {
     for round in ["first", "second"] {
         let run = whole.sync().await?;
         ensure!(run.status == RunStatus::Ok, "the {round} run ends {}: {}", run.status.name(), troubles(&run));
-        for metric in &stand.integration.descriptor().metrics {
-            let ledger = whole.ledger(metric).await?;
-            let asked: BTreeSet<Day> = stand.period().days().collect();
+        let descriptor = stand.integration.descriptor();
+        let history = Period::inclusive(whole.connection().await?.settings.history_start, today);
+        for (metric, grain) in descriptor
+            .metrics
+            .iter()
+            .flat_map(|metric| descriptor.grains(metric).iter().map(move |grain| (metric, *grain)))
+        {
+            let (id, ledger) = (&metric.id, whole.ledger(metric, grain).await?);
+            // The days that were asked for, and the weeks and months that hold them and begin within the history.
+            let asked: BTreeSet<Day> = grain.starts(grain.whole(stand.period()).intersect(history)).collect();
             let there: BTreeSet<Day> = ledger.keys().copied().collect();
             let missing: Vec<&Day> = asked.difference(&there).collect();
             let extra: Vec<&Day> = there.difference(&asked).collect();
-            ensure!(missing.is_empty() && extra.is_empty(), "{}: missing {missing:?}, extra {extra:?}", metric.id);
+            let of = grain.name();
+            ensure!(missing.is_empty() && extra.is_empty(), "{id} by {of}: missing {missing:?}, extra {extra:?}");
             for (day, mark) in &ledger {
                 let age = u32::try_from(today.number() - day.number()).unwrap_or(u32::MAX);
                 let is_beyond = metric.retention_days.is_some_and(|days| age >= days);
@@ -146,7 +154,7 @@ pub(crate) async fn fills_the_ledger(stand: &Stand) -> Checked {
                     State::BeyondRetention => is_beyond,
                     State::Pending | State::Failed(_) | State::Unsupported => false,
                 };
-                ensure!(is_right, "{} of {day} is {} after the {round} run", metric.id, mark.state.name());
+                ensure!(is_right, "{id} of the {of} of {day} is {} after the {round} run", mark.state.name());
             }
         }
     }
@@ -187,7 +195,7 @@ pub(crate) async fn fails_alone(stand: &Stand) -> Checked {
     ensure!(run.status == RunStatus::Partial, "the run ends {}: {}", run.status.name(), troubles(&run));
     for metric in &stand.integration.descriptor().metrics {
         let is_fed = fed.contains(&metric.id.as_str());
-        for (day, mark) in whole.ledger(metric).await? {
+        for (day, mark) in whole.ledger(metric, Interval::Day).await? {
             let is_failed = matches!(mark.state, State::Failed(_));
             let is_right = if is_fed { is_failed || mark.state == State::BeyondRetention } else { !is_failed };
             ensure!(is_right, "{} of {day} is {} with {fed:?} disturbed", metric.id, mark.state.name());
@@ -224,7 +232,7 @@ pub(crate) async fn tells_nothing_from_zero(stand: &Stand) -> Checked {
             Kind::Flow | Kind::Level | Kind::Distinct => State::Zero,
             Kind::Ratio | Kind::Statistic => State::Empty,
         };
-        for (day, mark) in quiet.ledger(metric).await? {
+        for (day, mark) in quiet.ledger(metric, Interval::Day).await? {
             let is_right = mark.state == nothing || mark.state == State::BeyondRetention;
             ensure!(is_right, "where nothing happened {} of {day} is {}", metric.id, mark.state.name());
         }
@@ -247,7 +255,7 @@ pub(crate) async fn tells_nothing_from_zero(stand: &Stand) -> Checked {
     busy.sync().await?;
     let mut values = 0;
     for metric in &stand.integration.descriptor().metrics {
-        values += busy.ledger(metric).await?.values().filter(|mark| mark.state == State::Value).count();
+        values += busy.ledger(metric, Interval::Day).await?.values().filter(|mark| mark.state == State::Value).count();
     }
     ensure!(values > 0, "a lively account has no value");
     Ok(())

@@ -28,6 +28,8 @@ pub(super) enum Flaw {
     AnswersTwice,
     OutsideThePeriod,
     SaysNothing,
+    DaysForWeeks,
+    LeavesAWeekOut,
     AllFailTogether,
     ZerosForFailures,
     GapForNothing,

@@ -57,7 +57,7 @@ fn item(id: &str) -> &'static Item {
 
 /// Which item must catch which flaw.
 #[rustfmt::skip]
-const FLAWS: [(Flaw, &str); 49] = [
+const FLAWS: [(Flaw, &str); 51] = [
     (Flaw::NoSummary, "C01"), (Flaw::UnknownStream, "C01"),
     (Flaw::NoPrefix, "C02"), (Flaw::SameIdTwice, "C02"),
     (Flaw::SecretAsText, "C03"), (Flaw::NoHelp, "C03"),
@@ -70,6 +70,7 @@ const FLAWS: [(Flaw, &str); 49] = [
     (Flaw::TestWantsMore, "C11"),
     (Flaw::AnotherAccountEachTime, "C12"),
     (Flaw::LeavesADayOut, "C13"), (Flaw::AnswersTwice, "C13"), (Flaw::OutsideThePeriod, "C13"), (Flaw::SaysNothing, "C13"),
+    (Flaw::DaysForWeeks, "C13"), (Flaw::LeavesAWeekOut, "C13"),
     (Flaw::AllFailTogether, "C14"), (Flaw::CallsMissingScopeUnknown, "C14"),
     (Flaw::ZerosForFailures, "C15"), (Flaw::GapForNothing, "C15"),
     (Flaw::Swallows401, "C16"), (Flaw::RetriesRefusals, "C16"),

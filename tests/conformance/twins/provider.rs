@@ -1,4 +1,4 @@
-//! The provider of the twins: an account, a list of things in pages, checks by day and users of today.
+//! The provider of the twins: an account, a list of things in pages, checks and visits by day and users of today.
 
 use std::sync::Arc;
 
@@ -44,6 +44,7 @@ pub(super) fn start(account: Account) -> BoxFuture<'static, Provider> {
             .route("/account", get(account_of))
             .route("/things", get(things_of))
             .route("/checks", get(checks))
+            .route("/visits", get(visits))
             .route("/users", get(users))
             .route("/billing", get(billing))
             .with_state(Arc::new(Things(things)));
@@ -95,6 +96,14 @@ async fn checks(State(things): State<Arc<Things>>, headers: HeaderMap) -> Result
     let of_day = |back: i32| json!({ "days_ago": back, "good": back, "all": back + 1 });
     let days: Vec<Value> = if things.0.is_empty() { Vec::new() } else { (0..DAYS).map(of_day).collect() };
     Ok(Json(json!({ "days": days })))
+}
+
+/// Visitor 0 comes every day, and the others less and less often.
+async fn visits(State(things): State<Arc<Things>>, headers: HeaderMap) -> Result<Json<Value>, StatusCode> {
+    admitted(&headers, "")?;
+    let of_day = |back: i32| (0..=back).map(move |visitor| json!({ "days_ago": back, "visitor": visitor }));
+    let days = if things.0.is_empty() { 0 } else { DAYS };
+    Ok(Json(json!({ "visits": (0..days).flat_map(of_day).collect::<Vec<Value>>() })))
 }
 
 async fn users(State(things): State<Arc<Things>>, headers: HeaderMap) -> Result<Json<Value>, StatusCode> {

@@ -1,7 +1,7 @@
 //! A small integration that is right, and wrong in exactly one way where a flaw is named.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicI64, Ordering},
@@ -17,7 +17,8 @@ use dashtray::{
         FieldKind, Integration, Outcome, Shape, Stream, ZonePolicy,
     },
     metric::{
-        Answer, Day, Definition, FailureKind, Kind, Period, Polarity, Sample, Unit, ValidRange, Value, WidgetType,
+        Answer, Day, Definition, FailureKind, Interval, Kind, Period, Polarity, Sample, Unit, ValidRange, Value,
+        WidgetType,
     },
 };
 use serde::{Deserialize, de::IgnoredAny};
@@ -28,6 +29,7 @@ use super::flaw::Flaw;
 pub(super) const EVENTS: &str = "toy_events";
 pub(super) const SHARE: &str = "toy_share";
 pub(super) const USERS: &str = "toy_users";
+pub(super) const VISITORS: &str = "toy_visitors";
 
 /// The integration.
 #[derive(Debug)]
@@ -52,6 +54,17 @@ struct CheckDay {
     days_ago: i32,
     good: i64,
     all: i64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Visits {
+    visits: Vec<Visit>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Visit {
+    days_ago: i32,
+    visitor: i64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -98,6 +111,7 @@ impl Twin {
             self.definition(events, Kind::Flow, Unit::Count, stream),
             self.definition(SHARE, Kind::Ratio, Unit::Percent, "checks"),
             self.definition(USERS, Kind::Level, Unit::Count, "users"),
+            self.definition(VISITORS, Kind::Distinct, Unit::Count, "visits"),
         ]
     }
 }
@@ -107,15 +121,20 @@ impl Integration for Twin {
     fn descriptor(&self) -> Arc<Descriptor> {
         let flawed = |flaw, right: &str, wrong: &str| if self.is(flaw) { wrong } else { right }.to_owned();
         let cost = flawed(Flaw::NoCost, "one call", "cheap");
-        let stream =
-            |id: &str, shape| Stream { id: id.to_owned(), shape, version: 1, cost: cost.clone(), periods: false };
+        let stream = |id: &str, shape| Stream {
+            id: id.to_owned(),
+            shape,
+            version: 1,
+            cost: cost.clone(),
+            periods: id == "visits",
+        };
         let month = Shape::ByDay { window_days: 31 };
         let window = Window { scope: WindowScope::Everything, calls: 40, per: Duration::from_secs(10) };
         let refusal = Exception { status: 401, when: When::Always, means: Meaning::Transient };
         let throttle =
             Exception { status: 400, when: When::BodyContains("slow down".to_owned()), means: Meaning::RateLimited };
         let guide = "# Toy\n\nHow to get a token: ask for one at the desk. It needs to read things, checks and users. \
-                     What is read: things by day, the share of good checks by day, and the users of today. Known \
+                     What is read: things by day, the share of good checks by day, visitors, and the users of today. Known \
                      limits: forty calls in ten seconds, and users are known for today alone.";
         Arc::new(Descriptor {
             id: "toy".to_owned(),
@@ -156,7 +175,12 @@ impl Integration for Twin {
                 }
                 _ => vec![throttle],
             },
-            streams: vec![stream("things", month), stream("checks", month), stream("users", Shape::WholeAccount)],
+            streams: vec![
+                stream("things", month),
+                stream("checks", month),
+                stream("users", Shape::WholeAccount),
+                stream("visits", month),
+            ],
             metrics: self.metrics(),
             sync_interval_minutes: 30,
             zone: ZonePolicy::Utc,
@@ -222,6 +246,7 @@ impl Integration for Twin {
                 EVENTS => self.events(ctx, period).await,
                 SHARE => self.share(ctx, period).await,
                 USERS => self.users(ctx, period).await,
+                VISITORS => self.visitors(ctx, period).await,
                 _ => continue,
             };
             let read = self.after_failure(read);
@@ -323,6 +348,26 @@ impl Twin {
             return ctx.commit(Batch::new().answer(Answer::total(SHARE, period, zeros.collect()))).await;
         }
         ctx.commit(Batch::new().answer(Answer::total(SHARE, period, samples))).await
+    }
+
+    /// Counts the different visitors of each day, week or month.
+    async fn visitors(&self, ctx: &Context, period: Period) -> Result<(), Error> {
+        let grain = if self.is(Flaw::DaysForWeeks) { Interval::Day } else { ctx.grain };
+        let visits: Visits = ctx.http.get("/visits").json().await?.body;
+        let mut who: BTreeMap<Day, BTreeSet<i64>> = BTreeMap::new();
+        for visit in &visits.visits {
+            let day = ctx.today().plus(-visit.days_ago);
+            who.entry(grain.bucket(day).start()).or_default().insert(visit.visitor);
+        }
+        let answered = match self.0 {
+            Flaw::LeavesAWeekOut if grain != Interval::Day => {
+                Period::new(grain.bucket(period.start()).end(), period.end())
+            }
+            _ => period,
+        };
+        let counted = who.iter().filter(|(day, _)| answered.contains(**day));
+        let samples = counted.map(|(day, who)| Sample::new(*day, i64::try_from(who.len()).ok().map(Value::Count)));
+        ctx.commit(Batch::new().answer(Answer::total(VISITORS, answered, samples.collect()))).await
     }
 
     async fn users(&self, ctx: &Context, period: Period) -> Result<(), Error> {

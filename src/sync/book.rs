@@ -1,0 +1,108 @@
+//! Rows of the ledger inside a transaction: what stands, and what is written over it.
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+use super::ledger::{Cell, Change, SeriesKey, Standing};
+use crate::{
+    metric::{Definition, Interval, Mark, Period, State},
+    store::{self, PointRow, RestatementRow, SeriesRow, Write},
+};
+
+/// The standing rows of some series of one metric and grain, inside a transaction.
+pub(super) struct Book {
+    grain: Interval,
+    ids: BTreeMap<SeriesKey, i64>,
+    pub(super) standing: Standing,
+}
+
+pub(super) fn key_of(row: &SeriesRow) -> SeriesKey {
+    SeriesKey { dimension: row.dimension.clone(), currency: row.currency }
+}
+
+/// A damaged mark reads as nothing known, so that the day is asked for again.
+pub(super) fn cell_of(row: &PointRow) -> Option<Cell> {
+    Some(Cell { value: row.value, denominator: row.denominator, mark: Mark::from_code(row.mark)? })
+}
+
+impl Book {
+    /// The rows of the series that are concerned, over a period.
+    pub(super) async fn load(
+        write: &mut Write,
+        definition: &Definition,
+        grain: Interval,
+        period: Period,
+        concerned: impl Fn(&SeriesKey) -> bool,
+    ) -> Result<Self, store::Error> {
+        let rows = write.series_of(&definition.id, grain).await?;
+        Self::of(write, &rows, grain, period, concerned).await
+    }
+
+    /// The same of series that are known already.
+    pub(super) async fn of(
+        write: &mut Write,
+        rows: &[SeriesRow],
+        grain: Interval,
+        period: Period,
+        concerned: impl Fn(&SeriesKey) -> bool,
+    ) -> Result<Self, store::Error> {
+        let ids: BTreeMap<SeriesKey, i64> =
+            rows.iter().map(|row| (key_of(row), row.id)).filter(|(key, _)| concerned(key)).collect();
+        let keys: BTreeMap<i64, &SeriesKey> = ids.iter().map(|(key, id)| (*id, key)).collect();
+        let wanted: Vec<i64> = keys.keys().copied().collect();
+        let points = write.points(&wanted, period).await?;
+        let standing = points
+            .iter()
+            .filter_map(|row| Some((((*keys.get(&row.series_id)?).clone(), row.day), cell_of(row)?)))
+            .collect();
+        Ok(Self { grain, ids, standing })
+    }
+
+    /// Writes what changes, and keeps what is restated by a run.
+    pub(super) async fn apply(
+        &mut self,
+        write: &mut Write,
+        definition: &Definition,
+        changes: Vec<Change>,
+        restated: Option<(Uuid, jiff::Timestamp)>,
+    ) -> Result<(), store::Error> {
+        let version = i32::try_from(definition.definition).unwrap_or(i32::MAX);
+        let mut rows = Vec::with_capacity(changes.len());
+        for change in changes {
+            let id = match self.ids.get(&change.series) {
+                Some(id) => *id,
+                None => {
+                    let SeriesKey { dimension, currency } = &change.series;
+                    let id = write.ensure_series(&definition.id, self.grain, dimension, *currency, version).await?;
+                    self.ids.insert(change.series.clone(), id);
+                    id
+                }
+            };
+            if let (Some(old), Some((run_id, at))) = (change.restated, restated) {
+                let row = PointRow {
+                    series_id: id,
+                    day: change.day,
+                    value: old.value,
+                    denominator: old.denominator,
+                    mark: old.mark.to_code(),
+                };
+                write.insert_restatement(&RestatementRow { old: row, changed_at: at, run_id }).await?;
+            }
+            let stood = self.standing.get(&(change.series.clone(), change.day));
+            let outdated = change.restated.is_some() || stood.is_some_and(|cell| cell.mark.state == State::Unsupported);
+            if change.note.is_some() || outdated {
+                write.put_note(id, change.day, change.note.as_ref()).await?;
+            }
+            rows.push(PointRow {
+                series_id: id,
+                day: change.day,
+                value: change.cell.value,
+                denominator: change.cell.denominator,
+                mark: change.cell.mark.to_code(),
+            });
+        }
+        write.upsert_points(&rows).await?;
+        Ok(())
+    }
+}
