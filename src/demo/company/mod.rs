@@ -9,6 +9,7 @@ mod billing;
 mod books;
 mod catalog;
 mod code;
+mod deployments;
 mod life;
 mod movements;
 mod people;
@@ -26,11 +27,12 @@ use serde_json::{Value, json};
 
 pub use self::{
     code::{Asset, Code, Commit, Issue, Pull, Release, Repository, Run, Star, Traffic},
+    deployments::{Deployment, Project, TEAM_ID, TEAM_SLUG, Usage},
     life::story::{STORY_CUSTOMER, STORY_SUBSCRIPTION, Step},
     movements::{Level, Moved, Movement},
     table::Table,
     traffic::{DOWNLOAD, Hit, PURCHASE, SIGN_UP, SITE_CURRENCY, Tally, Visit, Web, tally, tally_by},
-    truth::{Days, Money, RepositoryTruth, Truth},
+    truth::{Days, Money, ProjectTruth, RepositoryTruth, Truth},
 };
 use super::random::Dice;
 
