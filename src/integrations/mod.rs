@@ -59,6 +59,7 @@ pub(crate) mod testing;
 
 pub mod github;
 pub mod stripe;
+pub mod vercel;
 
 use std::{collections::BTreeMap, sync::Arc};
 
