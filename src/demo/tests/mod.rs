@@ -10,6 +10,7 @@ mod invoices;
 mod story;
 mod stripe;
 mod time;
+mod vercel;
 mod web;
 
 use std::sync::{Arc, LazyLock};

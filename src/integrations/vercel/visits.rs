@@ -13,6 +13,8 @@ use crate::{
     metric::{Day, FailureKind, Interval, Period, Zone},
 };
 
+const PLAN: &str = "the plan at Vercel does not include Web Analytics, or not that far back";
+
 /// What one project's visits are: page views and visitors of each bucket.
 type Visits = BTreeMap<Day, (i64, i64)>;
 
@@ -43,20 +45,24 @@ pub(super) async fn read(
         let is_off = matches!(answer, Err(Why::Unsupported(_)));
         if !is_off {
             counted += 1;
-            since = since.min(project.counts_since).or(since).or(project.counts_since);
+            since = since.into_iter().chain(project.counts_since).min();
             all.extend(answer.iter().flatten());
         }
-        for (row, total) in rows.iter().zip(&mut totals) {
+        // One that does not count is not among what was measured.
+        for (row, total) in rows.iter().zip(&mut totals).filter(|_| !is_off) {
             let mut series = series(row, &answer, buckets, beyond);
-            if !is_off {
-                let sum = total.add(&series);
-                sum.ok_or_else(|| Error::invalid_response("a sum of what was answered does not fit 64 bits"))?;
-            }
+            let sum = total.add(&series);
+            sum.ok_or_else(|| Error::invalid_response("a sum of what was answered does not fit 64 bits"))?;
             lose_uncounted(&mut series, project.counts_since, answer.as_ref().unwrap_or(&none), buckets);
             batch = series.write(batch, row.id, Some(&project.name), buckets);
         }
         if let Err(why @ Why::Unsupported(_)) = answer {
+            let is_plan = why == Why::Unsupported(PLAN.to_owned());
             off.get_or_insert(why);
+            if is_plan {
+                // It is the same for all of them.
+                break;
+            }
         }
     }
     let mut outcomes = BTreeMap::new();
@@ -162,9 +168,7 @@ fn switched_off(project: &str) -> String {
 pub(super) fn refusal(error: Error, project: &str) -> Why {
     match (error.kind(), error.status()) {
         (FailureKind::PlanRequired, Some(400)) => Why::Unsupported(switched_off(project)),
-        (FailureKind::PlanRequired, _) => {
-            Why::Unsupported("the plan at Vercel does not include Web Analytics, or not that far back".to_owned())
-        }
+        (FailureKind::PlanRequired, _) => Why::Unsupported(PLAN.to_owned()),
         (FailureKind::Forbidden, _) => {
             let said = error.provider_message().map(|said| format!(" (Vercel: {said})")).unwrap_or_default();
             let message = format!("{project}: the token's owner may not read Web Analytics{said}");

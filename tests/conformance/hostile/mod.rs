@@ -33,7 +33,7 @@ const MOST_RUNS: usize = 25;
 const SEEDS: std::ops::RangeInclusive<u64> = 1..=6;
 /// Entries of a page where pages are what is faulty.
 pub(crate) const PER_PAGE: u32 = 25;
-/// One answer of so many is faulty.
+/// One answer of so many is faulty, of whoever asks often.
 const ONE_OF: u64 = 10;
 
 /// A connected database, and what an undisturbed sync makes of it.
@@ -98,7 +98,9 @@ pub(crate) async fn a_tenth(stand: &Stand) -> Result<(), String> {
     let undisturbed = Undisturbed::of(&machine).await?;
     let id = &stand.integration.descriptor().id;
     for seed in SEEDS {
-        let done = mixed(&machine, stand, seed);
+        // Who asks little gets more of them, or nothing would be tried.
+        let one_of = ONE_OF.min(undisturbed.asked.len() as u64 / 3).max(2);
+        let done = mixed(&machine, stand, seed, one_of);
         let database = undisturbed.base.as_it_lies();
         let runs = machine.read_within(&database, MOST_RUNS).await.map_err(|why| format!("seed {seed}: {why}"))?;
         let done = done.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -112,9 +114,9 @@ pub(crate) async fn a_tenth(stand: &Stand) -> Result<(), String> {
     Ok(())
 }
 
-/// Makes one answer of ten faulty, always the same ones for a seed: what is drawn hangs on what is asked for and how often
+/// Makes one answer of so many faulty, always the same ones for a seed: what is drawn hangs on what is asked for and how often
 /// it was, not on the order of requests. Gives what was done.
-fn mixed(machine: &Machine, stand: &Stand, seed: u64) -> Arc<Mutex<BTreeMap<Fault, usize>>> {
+fn mixed(machine: &Machine, stand: &Stand, seed: u64, one_of: u64) -> Arc<Mutex<BTreeMap<Fault, usize>>> {
     let done: Arc<Mutex<BTreeMap<Fault, usize>>> = Arc::default();
     let (pages, clock) = (Pages::of(&stand.lists), machine.clock);
     let (counted, times) = (done.clone(), Mutex::new(HashMap::<String, usize>::new()));
@@ -128,7 +130,7 @@ fn mixed(machine: &Machine, stand: &Stand, seed: u64) -> Arc<Mutex<BTreeMap<Faul
         };
         let digest = Sha256::digest(format!("{seed} {time} {line}"));
         let [draw, which] = [0, 8].map(|at| digest[at..at + 8].iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)));
-        if draw % ONE_OF != 0 {
+        if draw % one_of != 0 {
             return pages.forward(asked);
         }
         // What cannot be done here is left out.
