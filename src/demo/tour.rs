@@ -146,7 +146,10 @@ fn built(projects: &[&ProjectTruth], metric: &str, period: Period) -> Option<i64
             *all.get((95 * all.len()).div_ceil(100).saturating_sub(1))?
         }
         "pageviews" => flow(|one| &one.pageviews),
-        "visitors" => projects.iter().map(|one| one.visitors.get(&period.last()?).copied()).flatten().sum(),
+        "visitors" => {
+            let day = period.last()?;
+            projects.iter().filter_map(|one| one.visitors.get(&day)).sum()
+        }
         "function_invocations" => used(|usage| usage.invocations),
         "bandwidth" => used(|usage| usage.bytes),
         "edge_requests" => used(|usage| usage.requests),

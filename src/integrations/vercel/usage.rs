@@ -166,11 +166,11 @@ mod tests {
         serde_json::from_str(&json.to_string()).unwrap()
     }
 
-    fn take(json: serde_json::Value) -> Result<(BTreeMap<(&'static str, Day), i64>, Day), String> {
+    fn take(json: serde_json::Value) -> Result<Used<'static>, String> {
         let days = Period::inclusive("2026-03-08".parse().unwrap(), "2026-03-10".parse().unwrap());
         let mut used = Used { sums: BTreeMap::new(), since: days.start() };
         let taken = used.take(&answer(json), "vercel.request.count", &["prj_1"], days);
-        taken.map(|()| (used.sums, used.since)).map_err(|error| error.to_string())
+        taken.map(|()| used).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -188,9 +188,9 @@ mod tests {
     fn rows_are_of_the_days_and_projects_that_were_asked_for() {
         let row = |at: &str, project: &str| serde_json::json!({ "timestamp": at, "project_id": project, "vercel_request_count_sum": 7 });
         let good = row("2026-03-09T00:00:00.000Z", "prj_1");
-        let (sums, since) = take(serde_json::json!({ "data": [good] })).unwrap();
-        assert_eq!(sums.into_values().collect::<Vec<_>>(), [7]);
-        assert_eq!(since.to_string(), "2026-03-08");
+        let used = take(serde_json::json!({ "data": [good] })).unwrap();
+        assert_eq!(used.sums.into_values().collect::<Vec<_>>(), [7]);
+        assert_eq!(used.since.to_string(), "2026-03-08");
         for bad in [
             row("2026-03-07T00:00:00.000Z", "prj_1"),
             row("2026-03-09T01:00:00.000Z", "prj_1"),
@@ -200,13 +200,13 @@ mod tests {
         ] {
             assert!(take(serde_json::json!({ "data": [bad] })).is_err(), "{bad}");
         }
-        assert!(take(serde_json::json!({ "data": [good, good] })).unwrap_err().contains("twice"));
+        assert!(take(serde_json::json!({ "data": [good, good] })).is_err_and(|error| error.contains("twice")));
     }
 
     #[test]
     fn days_that_are_not_kept_are_none_that_were_answered() {
         let cut =
-            |at: &str| take(serde_json::json!({ "data": [], "query": { "startTime": at } })).unwrap().1.to_string();
+            |at: &str| take(serde_json::json!({ "data": [], "query": { "startTime": at } })).unwrap().since.to_string();
         assert_eq!(cut("2026-03-09T00:00:00.000Z"), "2026-03-09");
         assert_eq!(cut("2026-03-09T05:00:00.000Z"), "2026-03-10");
         assert_eq!(cut("2026-03-01T00:00:00.000Z"), "2026-03-08");

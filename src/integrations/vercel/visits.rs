@@ -13,6 +13,8 @@ use crate::{
     metric::{Day, FailureKind, Interval, Period, Zone},
 };
 
+/// So many answers and gaps are kept at once.
+const AT_ONCE: usize = 200;
 const PLAN: &str = "the plan at Vercel does not include Web Analytics, or not that far back";
 
 /// What one project's visits are: page views and visitors of each bucket.
@@ -55,6 +57,9 @@ pub(super) async fn read(
             sum.ok_or_else(|| Error::invalid_response("a sum of what was answered does not fit 64 bits"))?;
             lose_uncounted(&mut series, project.counts_since, answer.as_ref().unwrap_or(&none), buckets);
             batch = series.write(batch, row.id, Some(&project.name), buckets);
+        }
+        if batch.answers.len() + batch.gaps.len() >= AT_ONCE {
+            ctx.commit(std::mem::take(&mut batch)).await?;
         }
         if let Err(why @ Why::Unsupported(_)) = answer {
             let is_plan = why == Why::Unsupported(PLAN.to_owned());

@@ -96,7 +96,7 @@ fn once(machine: &Machine, stand: &Stand, fault: Fault, middle: String) -> Arc<A
 pub(crate) async fn a_tenth(stand: &Stand) -> Result<(), String> {
     let machine = Machine::new(stand, Account::Busy).await?;
     let undisturbed = Undisturbed::of(&machine).await?;
-    let id = &stand.integration.descriptor().id;
+    let (id, mut all) = (&stand.integration.descriptor().id, 0);
     for seed in SEEDS {
         // Who asks little gets more of them, or nothing would be tried.
         let one_of = ONE_OF.min(undisturbed.asked.len() as u64 / 3).max(2);
@@ -105,12 +105,13 @@ pub(crate) async fn a_tenth(stand: &Stand) -> Result<(), String> {
         let runs = machine.read_within(&database, MOST_RUNS).await.map_err(|why| format!("seed {seed}: {why}"))?;
         let done = done.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let (faults, kinds) = (done.values().sum::<usize>(), done.len());
-        ensure!(faults > 0, "seed {seed}: no answer was faulty");
+        all += faults;
         same(&undisturbed.figures, &database.figures().await).map_err(|why| format!("seed {seed}, {done:?}: {why}"))?;
         tell(format_args!(
             "{id}, seed {seed}: read in {runs} runs with {faults} faulty answers of {kinds} kinds; same figures"
         ));
     }
+    ensure!(all >= SEEDS.count(), "with all seeds together {all} answers were faulty");
     Ok(())
 }
 
