@@ -28,6 +28,9 @@ use crate::support::{
 };
 
 const NOW: &str = "2026-03-31T12:00:00Z";
+/// One of the things that are used.
+type Part = fn(&Usage) -> i64;
+
 const BUILDS: [&str; 9] = [
     "deployments",
     "deployments_success",
@@ -246,7 +249,7 @@ async fn visits_and_usage_agree_with_the_site() {
             }
         }
     }
-    let parts: [(&str, fn(&Usage) -> i64); 3] = [
+    let parts: [(&str, Part); 3] = [
         ("function_invocations", |usage| usage.invocations),
         ("bandwidth", |usage| usage.bytes),
         ("edge_requests", |usage| usage.requests),
