@@ -10,3 +10,4 @@ mod series;
 mod store;
 mod support;
 mod sync;
+mod vercel;

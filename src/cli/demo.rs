@@ -142,7 +142,7 @@ fn row(definition: &Definition, series: &SeriesView, truth: &Truth) -> Row {
     let known: Vec<&PointView> = series.points.iter().filter(|point| point.value.is_some()).collect();
     let newest = known.last().and_then(|point| point.value.as_ref());
     let period = match definition.kind {
-        Kind::Distinct | Kind::Ratio => known.last().map(|last| Period::single(last.date)),
+        Kind::Distinct | Kind::Ratio | Kind::Statistic => known.last().map(|last| Period::single(last.date)),
         _ => known.first().zip(series.points.last()).map(|(first, last)| Period::inclusive(first.date, last.date)),
     };
     let got = match definition.kind {

@@ -1,4 +1,4 @@
-//! The simulated company: Stripe and GitHub on loopback addresses, as strict as the real ones, with a history that
+//! The simulated company: Stripe, GitHub and Vercel on loopback addresses, as strict as the real ones, with a history that
 //! adds up.
 //!
 //! ```no_run
@@ -16,7 +16,7 @@
 //! ```
 //!
 //! It shares no code with the integrations that it serves, or it would repeat their mistakes; of the crate it uses
-//! [`crate::metric`] alone. What the real services do is told in providers.md, sections 3 and 4.
+//! [`crate::metric`] alone. What the real services do is told in providers.md, sections 3 to 5.
 
 pub mod bulk;
 pub mod company;
@@ -25,6 +25,7 @@ mod random;
 mod server;
 mod stripe;
 mod tour;
+mod vercel;
 
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,7 @@ pub use self::{
     server::{Emulators, Options, Request},
     stripe::{PERMISSIONS as STRIPE_PERMISSIONS, StripeKey},
     tour::Account,
+    vercel::VercelToken,
 };
 
 /// A restricted key that may read all that Dashtray needs.
@@ -49,3 +51,7 @@ pub const GITHUB_TOKEN_READ_ONLY: &str =
     "github_pat_DEMOFERNWERK0000000002_NotARealTokenNotARealTokenNotARealTokenNotARealToken002";
 /// A token of an app's installation.
 pub const GITHUB_APP_TOKEN: &str = "ghs_DemoFernwerkNotARealInstallation0001";
+/// A person's token at Vercel that reads what the person may.
+pub const VERCEL_TOKEN: &str = "DemoFernwerkVercelNotAReal01";
+/// A token at Vercel that is limited to the company's team.
+pub const VERCEL_TEAM_TOKEN: &str = "DemoFernwerkVercelTeamNot02";

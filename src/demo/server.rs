@@ -23,10 +23,13 @@ use super::{
     Company,
     github::{self, GithubToken},
     stripe::{self, StripeKey},
+    vercel::{self, VercelToken},
 };
 
 /// How many of the newest requests are kept.
 const LOG: usize = 50_000;
+/// The longest body of a request that is read, in bytes.
+const LONGEST_BODY: usize = 1 << 20;
 
 /// How the emulators behave.
 #[derive(Debug, Clone)]
@@ -38,6 +41,10 @@ pub struct Options {
     pub stripe_version: &'static str,
     /// Tokens that GitHub knows.
     pub github_tokens: Vec<GithubToken>,
+    /// Tokens that Vercel knows.
+    pub vercel_tokens: Vec<VercelToken>,
+    /// What the team's plan at Vercel does not include: `web_analytics`, `observability`.
+    pub vercel_lacks: Vec<&'static str>,
     /// Refuses what GitHub would ignore: unknown query parameters get 400. Stripe is always strict.
     pub strict: bool,
     /// Whether limits are enforced. They are counted and told either way.
@@ -60,6 +67,11 @@ impl Default for Options {
                 GithubToken::read_only(super::GITHUB_TOKEN_READ_ONLY),
                 GithubToken::installation(super::GITHUB_APP_TOKEN),
             ],
+            vercel_tokens: vec![
+                VercelToken::full(super::VERCEL_TOKEN),
+                VercelToken::full(super::VERCEL_TEAM_TOKEN).limited_to_team(),
+            ],
+            vercel_lacks: Vec::new(),
             strict: true,
             rate_limits: true,
             latency: Duration::ZERO,
@@ -80,7 +92,7 @@ pub struct Request {
     pub status: u16,
 }
 
-/// Both emulators, running until this is dropped.
+/// All emulators, running until this is dropped.
 #[derive(Debug)]
 pub struct Emulators {
     sites: Vec<Arc<Site>>,
@@ -88,7 +100,7 @@ pub struct Emulators {
     tasks: Vec<AbortHandle>,
 }
 
-/// What both services are about: the company, and the time from which its clock went on.
+/// What all services are about: the company, and the time from which its clock went on.
 #[derive(Debug)]
 struct World {
     company: Arc<Company>,
@@ -102,7 +114,12 @@ impl Emulators {
     pub async fn start(company: Arc<Company>, options: Options) -> std::io::Result<Self> {
         let world = Arc::new(RwLock::new(World { company, since: Instant::now(), waited: Duration::ZERO }));
         let mut emulators = Self { sites: Vec::new(), world: world.clone(), tasks: Vec::new() };
-        for service in [Service::Stripe(stripe::Emulator::default()), Service::Github(github::Emulator::default())] {
+        let services = [
+            Service::Stripe(stripe::Emulator::default()),
+            Service::Github(github::Emulator::default()),
+            Service::Vercel(vercel::Emulator::default()),
+        ];
+        for service in services {
             let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
             let url = format!("http://{}", listener.local_addr()?);
             let log = Mutex::new(Log::default());
@@ -117,7 +134,7 @@ impl Emulators {
         Ok(emulators)
     }
 
-    /// The address of `stripe` or `github`, such as `http://127.0.0.1:40123`; empty for any other name.
+    /// The address of `stripe`, `github` or `vercel`, such as `http://127.0.0.1:40123`; empty for any other name.
     pub fn url(&self, service: &str) -> String {
         self.site(service).map(|site| site.url.clone()).unwrap_or_default()
     }
@@ -138,7 +155,7 @@ impl Emulators {
         change(Arc::make_mut(&mut world.company));
     }
 
-    /// Lets time pass until `now`, for both services: the next request sees the company as [`Company::at`] continues it,
+    /// Lets time pass until `now`, for all services: the next request sees the company as [`Company::at`] continues it,
     /// and a clock that goes on from there.
     pub fn advance(&self, now: Timestamp) {
         let later = Arc::new(self.company().at(now));
@@ -146,7 +163,7 @@ impl Emulators {
         *world = World { company: later, since: Instant::now(), waited: Duration::ZERO };
     }
 
-    /// Moves the clock of both services on and leaves the company as it is.
+    /// Moves the clock of all services on and leaves the company as it is.
     pub fn wait(&self, by: Duration) {
         self.world.write().unwrap_or_else(PoisonError::into_inner).waited += by;
     }
@@ -173,6 +190,7 @@ impl Drop for Emulators {
 enum Service {
     Stripe(stripe::Emulator),
     Github(github::Emulator),
+    Vercel(vercel::Emulator),
 }
 
 impl Service {
@@ -180,6 +198,7 @@ impl Service {
         match self {
             Self::Stripe(_) => "stripe",
             Self::Github(_) => "github",
+            Self::Vercel(_) => "vercel",
         }
     }
 }
@@ -237,13 +256,15 @@ pub(super) struct Incoming {
     /// The query's pairs, decoded, in their order.
     pub(super) pairs: Vec<(String, String)>,
     headers: HeaderMap,
+    /// What was sent with it.
+    pub(super) body: Vec<u8>,
 }
 
 impl Incoming {
-    fn new(method: &str, uri: &Uri, headers: HeaderMap) -> Self {
+    fn new(method: &str, uri: &Uri, headers: HeaderMap, body: Vec<u8>) -> Self {
         let pairs = Query::<Vec<(String, String)>>::try_from_uri(uri).map(|Query(pairs)| pairs).unwrap_or_default();
         let query = uri.query().unwrap_or_default().to_owned();
-        Self { method: method.to_owned(), path: uri.path().to_owned(), query, pairs, headers }
+        Self { method: method.to_owned(), path: uri.path().to_owned(), query, pairs, headers, body }
     }
 
     pub(super) fn header(&self, name: &str) -> Option<&str> {
@@ -280,13 +301,17 @@ impl Reply {
 }
 
 async fn answer(State(site): State<Arc<Site>>, request: HttpRequest) -> Response<Body> {
-    let incoming = Incoming::new(request.method().as_str(), request.uri(), request.headers().clone());
+    let (head, body) = request.into_parts();
+    // What is longer, or breaks off, was not sent by anybody who is served here.
+    let body = axum::body::to_bytes(body, LONGEST_BODY).await.unwrap_or_default();
+    let incoming = Incoming::new(head.method.as_str(), &head.uri, head.headers, body.to_vec());
     if !site.options.latency.is_zero() {
         tokio::time::sleep(site.options.latency).await;
     }
     let reply = match &site.service {
         Service::Stripe(emulator) => emulator.answer(&site, &incoming),
         Service::Github(emulator) => emulator.answer(&site, &incoming),
+        Service::Vercel(emulator) => emulator.answer(&site, &incoming),
     };
     {
         let mut log = site.log();

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::{Value as Json, json};
 
 use super::{
-    Company, GITHUB_TOKEN, STRIPE_KEY, Truth,
-    company::{Days, Money, RepositoryTruth},
+    Company, GITHUB_TOKEN, STRIPE_KEY, Truth, VERCEL_TOKEN,
+    company::{Days, Money, ProjectTruth, RepositoryTruth, TEAM_SLUG, Usage},
 };
 use crate::metric::{Currency, Period, exact};
 
@@ -33,6 +33,11 @@ impl Company {
                 settings: json!({"repositories": repositories}),
             },
             Account { integration_id: "stripe", credentials: vec![("api_key", STRIPE_KEY)], settings: json!({}) },
+            Account {
+                integration_id: "vercel",
+                credentials: vec![("token", VERCEL_TOKEN)],
+                settings: json!({"team": TEAM_SLUG}),
+            },
         ]
     }
 }
@@ -57,6 +62,7 @@ impl Truth {
                 exact::round(&ms)
             }
             ("github", metric) => self.repositories.values().map(|repository| code(repository, metric, period)).sum(),
+            ("vercel", metric) => built(&self.projects.values().collect::<Vec<_>>(), metric, period),
             _ => None,
         }
     }
@@ -108,6 +114,45 @@ fn code(truth: &RepositoryTruth, metric: &str, period: Period) -> Option<i64> {
         "workflow_runs" => sum(&truth.workflow_runs, period),
         "traffic_views" => traffic(0),
         "traffic_clones" => traffic(2),
+        _ => return None,
+    })
+}
+
+/// What some projects come to together.
+fn built(projects: &[&ProjectTruth], metric: &str, period: Period) -> Option<i64> {
+    let flow = |of: fn(&ProjectTruth) -> &Days| projects.iter().map(|one| sum(of(one), period)).sum();
+    let used = |of: fn(&Usage) -> i64| {
+        let days = projects.iter().flat_map(|one| one.usage.iter());
+        days.filter(|(day, _)| period.contains(**day)).map(|(_, usage)| of(usage)).sum()
+    };
+    let lengths = |of: fn(&ProjectTruth) -> &Days<Vec<i64>>| -> Option<Vec<i64>> {
+        let day = period.last()?;
+        let mut all: Vec<i64> = projects.iter().filter_map(|one| of(one).get(&day)).flatten().copied().collect();
+        all.sort_unstable();
+        (!all.is_empty()).then_some(all)
+    };
+    let mean = |all: Vec<i64>| exact::round(&exact::fraction(all.iter().sum(), i64::try_from(all.len()).ok()?)?);
+    Some(match metric {
+        "deployments" => flow(|one| &one.deployments),
+        "deployments_today" => projects.iter().map(|one| one.deployments_today).sum(),
+        "deployments_success" => flow(|one| &one.success),
+        "deployments_failed" => flow(|one| &one.failed),
+        "deployments_production" => flow(|one| &one.production),
+        "deployments_preview" => flow(|one| &one.preview),
+        "build_time" => mean(lengths(|one| &one.build_ms)?)?,
+        "queue_time" => mean(lengths(|one| &one.queue_ms)?)?,
+        "build_time_p95" => {
+            let all = lengths(|one| &one.build_ms)?;
+            *all.get((95 * all.len()).div_ceil(100).saturating_sub(1))?
+        }
+        "pageviews" => flow(|one| &one.pageviews),
+        "visitors" => {
+            let day = period.last()?;
+            projects.iter().filter_map(|one| one.visitors.get(&day)).sum()
+        }
+        "function_invocations" => used(|usage| usage.invocations),
+        "bandwidth" => used(|usage| usage.bytes),
+        "edge_requests" => used(|usage| usage.requests),
         _ => return None,
     })
 }

@@ -75,6 +75,7 @@ pub(crate) mod testing;
 
 pub mod github;
 pub mod stripe;
+pub mod vercel;
 
 use std::{collections::BTreeMap, sync::Arc};
 

@@ -11,6 +11,7 @@ fn builtin() -> Vec<Arc<dyn Integration>> {
     vec![
         Arc::new(super::github::Github),
         Arc::new(super::stripe::Stripe),
+        Arc::new(super::vercel::Vercel),
     ]
 }
 

@@ -257,7 +257,7 @@ impl Shared {
 
     async fn forward(&self, asked: &Asked, target: &str) -> io::Result<Reply> {
         let about = ["authorization", "accept", "if-none-match", "if-modified-since"].map(|name| asked.header(name));
-        let key = format!("{} {target} {about:?}", asked.method);
+        let key = format!("{} {target} {about:?} {}", asked.method, String::from_utf8_lossy(&asked.body));
         if let Some(known) = self.state().known.as_ref().and_then(|known| known.get(&key)) {
             return Ok(known.clone());
         }

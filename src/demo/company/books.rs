@@ -50,6 +50,7 @@ impl Segment {
 
 #[derive(Debug, Clone)]
 pub(super) struct CustomerEntry {
+    pub(super) id: String,
     pub(super) created: Timestamp,
     pub(super) deleted: Option<Timestamp>,
 }

@@ -9,23 +9,30 @@ mod billing;
 mod books;
 mod catalog;
 mod code;
+mod deployments;
 mod life;
 mod movements;
 mod people;
 mod table;
+mod traffic;
 mod truth;
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 pub use self::{
     code::{Asset, Code, Commit, Issue, Pull, Release, Repository, Run, Star, Traffic},
+    deployments::{Deployment, Project, TEAM_ID, TEAM_SLUG, Usage},
     life::story::{STORY_CUSTOMER, STORY_SUBSCRIPTION, Step},
     movements::{Level, Moved, Movement},
     table::Table,
-    truth::{Days, Money, RepositoryTruth, Truth},
+    traffic::{DOWNLOAD, Hit, PURCHASE, SIGN_UP, SITE_CURRENCY, Tally, Visit, Web, tally, tally_by},
+    truth::{Days, Money, ProjectTruth, RepositoryTruth, Truth},
 };
 use super::random::Dice;
 
@@ -51,6 +58,7 @@ pub struct Company {
     books: books::Books,
     origin: Origin,
     opened: Timestamp,
+    web: OnceLock<Arc<Web>>,
 }
 
 /// What a company grows from.
@@ -143,7 +151,7 @@ impl Company {
                 (stripe, code::generate(&mut dice.fork(), opened, now), books)
             }
         };
-        Self { now, stripe, github, books, origin, opened }
+        Self { now, stripe, github, books, origin, opened, web: OnceLock::new() }
     }
 }
 

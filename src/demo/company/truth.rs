@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::{
-    Company, Repository,
+    Company, Project, Repository, Usage,
     books::Books,
     movements::{Level, Moved},
+    tally,
 };
-use crate::metric::{Day, Exact, Zone, exact};
+use crate::metric::{Day, Exact, Period, Zone, exact};
 
 /// Integers by day; a day without an entry is zero.
 pub type Days<T = i64> = BTreeMap<Day, T>;
@@ -75,6 +76,35 @@ pub struct Truth {
     pub money: Days<BTreeMap<String, Money>>,
     /// Code, by `owner/name`.
     pub repositories: BTreeMap<String, RepositoryTruth>,
+    /// What was built and visited, by the project's name.
+    pub projects: BTreeMap<String, ProjectTruth>,
+}
+
+/// The totals of a project at Vercel. Days are in UTC, and a deployment belongs to the day on which it was asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProjectTruth {
+    /// Deployments, whatever became of them.
+    pub deployments: Days,
+    /// Those of the last 24 hours.
+    pub deployments_today: i64,
+    /// Those that can be visited, or could until they were deleted.
+    pub success: Days,
+    /// Those that failed.
+    pub failed: Days,
+    /// Those to production.
+    pub production: Days,
+    /// Those to no environment with a name.
+    pub preview: Days,
+    /// Milliseconds of each build that came to an end, where something was built.
+    pub build_ms: Days<Vec<i64>>,
+    /// Milliseconds that each of those waited that were built, or are being built.
+    pub queue_ms: Days<Vec<i64>>,
+    /// Pages viewed, where visitors are counted.
+    pub pageviews: Days,
+    /// Different visitors, where they are counted.
+    pub visitors: Days,
+    /// What was used on each of the last 30 days.
+    pub usage: Days<Usage>,
 }
 
 /// The totals of a repository. Days are in UTC.
@@ -130,6 +160,49 @@ impl Company {
         self.books.subscriptions(&mut truth, zone, self.now);
         for repository in &self.github.repositories {
             truth.repositories.insert(repository.full_name(), repository.truth(self.now));
+        }
+        for project in self.projects() {
+            truth.projects.insert(project.name.clone(), self.project_truth(&project));
+        }
+        truth
+    }
+
+    fn project_truth(&self, project: &Project) -> ProjectTruth {
+        let (zone, now) = (Zone::utc(), self.now.as_millisecond());
+        let mut truth = ProjectTruth::default();
+        for one in &project.deployments {
+            let at = Timestamp::from_millisecond(one.created_ms).unwrap_or(self.now);
+            let day = Day::of(at, &zone);
+            add(&mut truth.deployments, &zone, at);
+            truth.deployments_today += i64::from(now - one.created_ms < 24 * 3_600_000);
+            match one.state {
+                "READY" => add(&mut truth.success, &zone, at),
+                "ERROR" => add(&mut truth.failed, &zone, at),
+                _ => {}
+            }
+            match one.target {
+                Some("production") => add(&mut truth.production, &zone, at),
+                None => add(&mut truth.preview, &zone, at),
+                _ => {}
+            }
+            let took = one.ready_ms.zip(one.building_ms).map(|(ready, began)| ready - began);
+            if let Some(took) = took.filter(|took| *took > 0) {
+                truth.build_ms.entry(day).or_default().push(took);
+            }
+            if let Some(began) = one.building_ms.filter(|_| took.is_none_or(|took| took > 0)) {
+                truth.queue_ms.entry(day).or_default().push(began - one.created_ms);
+            }
+        }
+        let today = Day::of(self.now, &zone);
+        for day in Period::inclusive(today.plus(-29), today).days() {
+            truth.usage.insert(day, self.usage(project, day));
+        }
+        if project.analytics {
+            for (day, visits) in self.web().by_day(Period::inclusive(today.plus(-91), today), &zone) {
+                let seen = tally(visits);
+                truth.pageviews.insert(day, seen.pageviews);
+                truth.visitors.insert(day, seen.visitors());
+            }
         }
         truth
     }

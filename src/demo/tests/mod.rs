@@ -10,6 +10,8 @@ mod invoices;
 mod story;
 mod stripe;
 mod time;
+mod vercel;
+mod web;
 
 use std::sync::{Arc, LazyLock};
 

@@ -2,6 +2,7 @@
 
 mod github;
 mod stripe;
+mod vercel;
 
 use std::{any::Any, collections::BTreeMap, sync::Arc};
 
@@ -184,7 +185,7 @@ macro_rules! stands {
 }
 
 mod each {
-    stands! { github stripe }
+    stands! { github stripe vercel }
 
     #[test]
     fn every_entry_of_the_registry_has_a_stand() {

@@ -141,7 +141,8 @@ impl Person {
                 ledger.event(&mut dice, at, "customer.updated", &Seen("customer", &self.row), Some(&was));
             }
         }
-        ledger.books.customers.push(CustomerEntry { created: self.created, deleted });
+        let id = self.row["id"].as_str().unwrap_or_default().to_owned();
+        ledger.books.customers.push(CustomerEntry { id, created: self.created, deleted });
         let kind = match deleted {
             Some(at) => {
                 ledger.event(&mut last, at, "customer.deleted", &Seen("customer", &self.row), None);
