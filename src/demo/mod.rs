@@ -1,4 +1,4 @@
-//! The simulated company: Stripe and GitHub on loopback addresses, as strict as the real ones, with a history that
+//! The simulated company: Stripe, GitHub and Plausible on loopback addresses, as strict as the real ones, with a history that
 //! adds up.
 //!
 //! ```no_run
@@ -16,11 +16,12 @@
 //! ```
 //!
 //! It shares no code with the integrations that it serves, or it would repeat their mistakes; of the crate it uses
-//! [`crate::metric`] alone. What the real services do is told in providers.md, sections 3 and 4.
+//! [`crate::metric`] alone. What the real services do is told in providers.md, sections 3 to 7.
 
 pub mod bulk;
 pub mod company;
 mod github;
+mod plausible;
 mod random;
 mod server;
 mod stripe;
@@ -32,6 +33,7 @@ mod tests;
 pub use self::{
     company::{Company, Truth},
     github::{GithubToken, SecondaryLimit},
+    plausible::{PlausibleGoal, PlausibleKey, PlausibleServer},
     server::{Emulators, Options, Request},
     stripe::{PERMISSIONS as STRIPE_PERMISSIONS, StripeKey},
     tour::Account,
@@ -49,3 +51,9 @@ pub const GITHUB_TOKEN_READ_ONLY: &str =
     "github_pat_DEMOFERNWERK0000000002_NotARealTokenNotARealTokenNotARealTokenNotARealToken002";
 /// A token of an app's installation.
 pub const GITHUB_APP_TOKEN: &str = "ghs_DemoFernwerkNotARealInstallation0001";
+/// A key of Plausible's Stats API.
+pub const PLAUSIBLE_KEY: &str = "DemoFernwerkNotARealPlausibleKey0000000000000000000000000000001A";
+/// A key of Plausible's Stats API whose plan does not include it.
+pub const PLAUSIBLE_KEY_WITHOUT_PLAN: &str = "DemoFernwerkNotARealPlausibleKey0000000000000000000000000000002B";
+/// The company's web site, as Plausible knows it.
+pub const PLAUSIBLE_SITE: &str = "fernwerk.example";

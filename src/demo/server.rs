@@ -7,7 +7,7 @@ use std::{
 
 use axum::{
     Router,
-    body::Body,
+    body::{Body, to_bytes},
     extract::{Query, Request as HttpRequest, State},
     http::{HeaderMap, Response, Uri},
 };
@@ -22,9 +22,12 @@ use tokio::{
 use super::{
     Company,
     github::{self, GithubToken},
+    plausible::{self, PlausibleKey, PlausibleServer},
     stripe::{self, StripeKey},
 };
 
+/// No question is longer.
+const MOST_BODY_BYTES: usize = 1 << 20;
 /// How many of the newest requests are kept.
 const LOG: usize = 50_000;
 
@@ -38,7 +41,11 @@ pub struct Options {
     pub stripe_version: &'static str,
     /// Tokens that GitHub knows.
     pub github_tokens: Vec<GithubToken>,
-    /// Refuses what GitHub would ignore: unknown query parameters get 400. Stripe is always strict.
+    /// Keys that Plausible knows.
+    pub plausible_keys: Vec<PlausibleKey>,
+    /// How Plausible is set up.
+    pub plausible: PlausibleServer,
+    /// Refuses what GitHub and Plausible's old API would ignore: unknown query parameters get 400. Stripe is always strict.
     pub strict: bool,
     /// Whether limits are enforced. They are counted and told either way.
     pub rate_limits: bool,
@@ -60,6 +67,11 @@ impl Default for Options {
                 GithubToken::read_only(super::GITHUB_TOKEN_READ_ONLY),
                 GithubToken::installation(super::GITHUB_APP_TOKEN),
             ],
+            plausible_keys: vec![
+                PlausibleKey::full(super::PLAUSIBLE_KEY),
+                PlausibleKey::full(super::PLAUSIBLE_KEY_WITHOUT_PLAN).without_plan(),
+            ],
+            plausible: PlausibleServer::default(),
             strict: true,
             rate_limits: true,
             latency: Duration::ZERO,
@@ -80,7 +92,7 @@ pub struct Request {
     pub status: u16,
 }
 
-/// Both emulators, running until this is dropped.
+/// The emulators, running until this is dropped.
 #[derive(Debug)]
 pub struct Emulators {
     sites: Vec<Arc<Site>>,
@@ -102,7 +114,11 @@ impl Emulators {
     pub async fn start(company: Arc<Company>, options: Options) -> std::io::Result<Self> {
         let world = Arc::new(RwLock::new(World { company, since: Instant::now(), waited: Duration::ZERO }));
         let mut emulators = Self { sites: Vec::new(), world: world.clone(), tasks: Vec::new() };
-        for service in [Service::Stripe(stripe::Emulator::default()), Service::Github(github::Emulator::default())] {
+        for service in [
+            Service::Stripe(stripe::Emulator::default()),
+            Service::Github(github::Emulator::default()),
+            Service::Plausible(plausible::Emulator::default()),
+        ] {
             let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
             let url = format!("http://{}", listener.local_addr()?);
             let log = Mutex::new(Log::default());
@@ -117,7 +133,7 @@ impl Emulators {
         Ok(emulators)
     }
 
-    /// The address of `stripe` or `github`, such as `http://127.0.0.1:40123`; empty for any other name.
+    /// The address of `stripe`, `github` or `plausible`, such as `http://127.0.0.1:40123`; empty for any other name.
     pub fn url(&self, service: &str) -> String {
         self.site(service).map(|site| site.url.clone()).unwrap_or_default()
     }
@@ -173,6 +189,7 @@ impl Drop for Emulators {
 enum Service {
     Stripe(stripe::Emulator),
     Github(github::Emulator),
+    Plausible(plausible::Emulator),
 }
 
 impl Service {
@@ -180,6 +197,7 @@ impl Service {
         match self {
             Self::Stripe(_) => "stripe",
             Self::Github(_) => "github",
+            Self::Plausible(_) => "plausible",
         }
     }
 }
@@ -237,13 +255,14 @@ pub(super) struct Incoming {
     /// The query's pairs, decoded, in their order.
     pub(super) pairs: Vec<(String, String)>,
     headers: HeaderMap,
+    pub(super) body: Vec<u8>,
 }
 
 impl Incoming {
-    fn new(method: &str, uri: &Uri, headers: HeaderMap) -> Self {
+    fn new(method: &str, uri: &Uri, headers: HeaderMap, body: Vec<u8>) -> Self {
         let pairs = Query::<Vec<(String, String)>>::try_from_uri(uri).map(|Query(pairs)| pairs).unwrap_or_default();
         let query = uri.query().unwrap_or_default().to_owned();
-        Self { method: method.to_owned(), path: uri.path().to_owned(), query, pairs, headers }
+        Self { method: method.to_owned(), path: uri.path().to_owned(), query, pairs, headers, body }
     }
 
     pub(super) fn header(&self, name: &str) -> Option<&str> {
@@ -280,13 +299,16 @@ impl Reply {
 }
 
 async fn answer(State(site): State<Arc<Site>>, request: HttpRequest) -> Response<Body> {
-    let incoming = Incoming::new(request.method().as_str(), request.uri(), request.headers().clone());
+    let (head, body) = request.into_parts();
+    let body = to_bytes(body, MOST_BODY_BYTES).await.unwrap_or_default().to_vec();
+    let incoming = Incoming::new(head.method.as_str(), &head.uri, head.headers, body);
     if !site.options.latency.is_zero() {
         tokio::time::sleep(site.options.latency).await;
     }
     let reply = match &site.service {
         Service::Stripe(emulator) => emulator.answer(&site, &incoming),
         Service::Github(emulator) => emulator.answer(&site, &incoming),
+        Service::Plausible(emulator) => emulator.answer(&site, &incoming),
     };
     {
         let mut log = site.log();

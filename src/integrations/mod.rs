@@ -58,6 +58,7 @@ mod settings;
 pub(crate) mod testing;
 
 pub mod github;
+pub mod plausible;
 pub mod stripe;
 
 use std::{collections::BTreeMap, sync::Arc};

@@ -26,6 +26,9 @@ pub const DOWNLOAD: &str = "Download";
 /// The currency in which the site tells what a purchase is worth.
 pub const SITE_CURRENCY: &str = "USD";
 
+/// The zone in which the site's counters cut their days.
+pub const SITE_ZONE: &str = "Europe/Berlin";
+
 /// What the site's counter saw, oldest first.
 #[derive(Debug, Clone, Default)]
 pub struct Web {
