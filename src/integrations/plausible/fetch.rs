@@ -99,7 +99,16 @@ impl<'a> Reader<'a> {
 
     /// The site by days, weeks or months. Of days it is remembered what they were.
     async fn days(&mut self, metrics: &[&Metric], question: &Question<'_>) -> Result<Outcome, Error> {
-        let rows = self.ask(question).await?;
+        let rows = match self.ask(question).await {
+            Err(error) => {
+                if !error.is_connection_wide() && question.grain == Interval::Day && self.seen.doubt(self.ctx) {
+                    let stream = Reading::Days.stream();
+                    self.ctx.commit(Batch::new().checkpoint(stream, self.seen.bytes())).await?;
+                }
+                return Err(error);
+            }
+            rows => rows?,
+        };
         let mut batch = Batch::new();
         for metric in metrics {
             let samples = samples::of(metric, &rows)?;

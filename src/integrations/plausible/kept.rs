@@ -23,7 +23,7 @@ use crate::{
 /// So many rows are kept, at most: an answer of the newest days, not of a whole history.
 const MOST_ROWS: usize = 2_000;
 /// For so many days the figures are remembered.
-const REMEMBERED_DAYS: i32 = 35;
+const REMEMBERED_DAYS: i32 = 100;
 
 /// What the figures of the site were, by day, and the run that saw them.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -50,6 +50,13 @@ impl Seen {
         self.days.retain(|day, _| *day > ctx.today().plus(-REMEMBERED_DAYS));
     }
 
+    /// Forgets days that may have changed: they could not be read. Gives whether there were any.
+    pub(super) fn doubt(&mut self, ctx: &Context) -> bool {
+        let before = self.days.len();
+        self.days.retain(|day, _| *day < unsettled(ctx));
+        self.days.len() < before
+    }
+
     /// Whether there was no version 2 when it was last looked for, which is once a day.
     pub(super) fn is_old(&self, ctx: &Context) -> bool {
         self.old_on == Some(ctx.today())
@@ -67,17 +74,21 @@ impl Seen {
 
     /// What stands for all that happened on some days. `None` unless it is known as of this run for days that may change.
     fn state(&self, ctx: &Context, days: Period) -> Option<u64> {
-        let unsettled = ctx.today().plus(-i32::from(SETTLES_AFTER_DAYS));
         let mut hasher = DefaultHasher::new();
         for day in days.days() {
             let (at, figures) = self.days.get(&day)?;
-            if day >= unsettled && *at != ctx.now {
+            if day >= unsettled(ctx) && *at != ctx.now {
                 return None;
             }
             figures.hash(&mut hasher);
         }
         Some(hasher.finish())
     }
+}
+
+/// The first day that may still change.
+fn unsettled(ctx: &Context) -> Day {
+    ctx.today().plus(-i32::from(SETTLES_AFTER_DAYS))
 }
 
 /// The last answer to a question.

@@ -90,6 +90,8 @@ pub(crate) async fn obeys_retry_after(stand: &Stand) -> Checked {
             said(clock.now()).iter().fold(limit, |reply, said| reply.header("retry-after", said))
         });
         let fetched = direct.fetch().await;
+        // To wait for no time at all is not said either.
+        let at_least = if at_least.is_zero() && unsaid > LONGEST_SLEEP { unsaid } else { at_least };
         if at_least > LONGEST_SLEEP {
             is_handed_back(stand, &front, &fetched, at_least).map_err(|why| format!("Retry-After {what}: {why}"))?;
             fetched.is_honest(&undisturbed)?;
