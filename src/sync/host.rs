@@ -162,7 +162,7 @@ impl RunHost {
                 written.changed.insert(definition.id.clone());
             }
             written.answered.insert(answer.metric_id.clone());
-            cover(&mut written, definition, &answer.scope, answer.period);
+            cover(&mut written, &answer.metric_id, &answer.scope, answer.period);
         }
         for gap in &batch.gaps {
             self.write_gap(&mut write, gap, &mut written).await?;
@@ -199,7 +199,7 @@ impl RunHost {
         let mut book = self.book(write, definition, &gap.scope, gap.period).await?;
         let changes = ledger::gap(definition, gap, &book.standing, self.frame);
         book.apply(write, definition, changes, None).await.map_err(internal)?;
-        cover(written, definition, &gap.scope, gap.period);
+        cover(written, &gap.metric_id, &gap.scope, gap.period);
         Ok(())
     }
 
@@ -229,9 +229,7 @@ impl RunHost {
         period: Period,
     ) -> Result<Book, Error> {
         let carrier = ledger::carrier(definition, self.frame);
-        let concerned = |series: &SeriesKey| {
-            ledger::covers(scope, series) || (*series == carrier && ledger::is_state(definition, scope))
-        };
+        let concerned = |series: &SeriesKey| ledger::covers(scope, series) || (*series == carrier && is_state(scope));
         // Of hundreds of parts that are read one by one only the one in hand.
         let rows = match scope {
             Scope::One(dimension) => write.series_of_part(&definition.id, dimension).await,
@@ -241,9 +239,14 @@ impl RunHost {
     }
 }
 
-fn cover(tally: &mut Tally, definition: &Definition, scope: &Scope, period: Period) {
-    if ledger::is_state(definition, scope) {
-        tally.covered.entry(definition.id.clone()).or_default().extend(period.days());
+/// Whether an entry of this scope settles the metric's own state.
+fn is_state(scope: &Scope) -> bool {
+    matches!(scope, Scope::Total | Scope::EveryDimension)
+}
+
+fn cover(tally: &mut Tally, metric_id: &str, scope: &Scope, period: Period) {
+    if is_state(scope) {
+        tally.covered.entry(metric_id.to_owned()).or_default().extend(period.days());
     }
 }
 

@@ -71,15 +71,6 @@ fn filled(definition: &Definition, scope: &Scope, frame: Frame) -> SeriesKey {
     }
 }
 
-/// Whether an entry of this scope settles the metric's own state. That of a table is the state of its parts.
-pub(super) fn is_state(definition: &Definition, scope: &Scope) -> bool {
-    match scope {
-        Scope::Total => true,
-        Scope::One(_) => false,
-        Scope::EveryDimension => definition.widget_type == WidgetType::Table,
-    }
-}
-
 /// Whether an entry of this scope speaks of a series.
 pub(super) fn covers(scope: &Scope, series: &SeriesKey) -> bool {
     match scope {
@@ -130,9 +121,7 @@ pub(super) fn answer(
     }
     let days_with_value: BTreeSet<Day> =
         said.iter().filter(|(_, sample)| sample.value.is_some()).map(|((_, day), _)| *day).collect();
-    // What is said of parts alone says nothing of their total.
-    let is_told = answer.scope != Scope::EveryDimension || is_state(definition, &answer.scope);
-    for day in period.days().filter(|_| is_told) {
+    for day in period.days() {
         let cell = if is_table_state {
             let state = if days_with_value.contains(&day) { State::Value } else { State::Zero };
             Cell { value: None, denominator: None, mark: mark(definition, day, state, quality_of(day), frame) }

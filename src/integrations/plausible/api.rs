@@ -82,9 +82,11 @@ fn from(body: &Json, offset: usize) -> Json {
     body
 }
 
-/// What stands for a question: two of the same text get the same answer until something happens.
+/// What stands for a question, whatever days it is about.
 pub(super) fn text(question: &Question<'_>) -> String {
-    body(question).to_string()
+    let mut body = body(question);
+    body["date_range"] = Json::Null;
+    body.to_string()
 }
 
 /// Asks. The answer speaks of every bucket that was asked for, or it is an error.

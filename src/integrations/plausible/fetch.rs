@@ -1,9 +1,9 @@
 //! Reading the metrics: one question for all that it feeds.
 
 use super::{
-    api, kept,
-    kept::Seen,
-    metrics::{self, Reading, Row as Metric},
+    api,
+    kept::{Memory, Seen},
+    metrics::{self, GOAL, Reading, Row as Metric},
     old,
     refusal::{WITHOUT_REVENUE, explained, is_without_revenue, no_such_goals, unknown_goal},
     samples,
@@ -80,7 +80,7 @@ impl<'a> Reader<'a> {
 
     /// What a reading asks.
     pub(super) fn question(&self, reading: Reading, period: Period, grain: Interval) -> Question<'a> {
-        let goals: &[String] = if reading.by() == Some("event:goal") { &self.measured.goals } else { &[] };
+        let goals: &[String] = if reading.by() == Some(GOAL) { &self.measured.goals } else { &[] };
         let (site, by, today) = (self.measured.site.as_str(), reading.by(), self.ctx.today());
         Question { site, metrics: reading.figures(), period, grain, by, goals, today }
     }
@@ -130,7 +130,8 @@ impl<'a> Reader<'a> {
         question: &Question<'_>,
     ) -> Result<Outcome, Error> {
         let (stream, by_day) = (reading.stream(), question.grain == Interval::Day);
-        let known = if by_day { kept::known(self.ctx, &self.seen, stream, question).await? } else { None };
+        let mut memory = Memory::load(self.ctx, stream).await?;
+        let known = memory.known(self.ctx, &self.seen, question).filter(|_| by_day);
         let found = match known {
             Some(rows) => Found { rows, missing: Vec::new() },
             None if reading == Reading::Revenue && self.seen.is_old(self.ctx) => {
@@ -140,11 +141,14 @@ impl<'a> Reader<'a> {
         };
         let mut batch = Batch::new();
         for metric in metrics {
-            batch = written(batch, metric, question, &found)?;
+            batch = written(batch, metric, question, &found, &mut memory)?;
         }
-        if found.missing.is_empty() {
-            let bytes = kept::keep(self.ctx, &self.seen, question, &found.rows).filter(|_| by_day);
-            batch = bytes.into_iter().fold(batch, |batch, bytes| batch.checkpoint(stream, bytes));
+        if by_day && found.missing.is_empty() {
+            let is_kept = memory.keep(self.ctx, &self.seen, question, &found.rows);
+            // Goals are remembered by name, whatever else is.
+            if is_kept || reading.by() == Some(GOAL) {
+                batch = batch.checkpoint(stream, memory.bytes());
+            }
         }
         self.ctx.commit(batch).await?;
         Ok(match found.missing.as_slice() {
@@ -196,27 +200,35 @@ fn answered(question: &Question<'_>) -> Period {
     }
 }
 
-/// A metric of parts. Where one of them is not known, neither is their total, and the others are told one by one.
-fn written(mut batch: Batch, metric: &Metric, question: &Question<'_>, found: &Found) -> Result<Batch, Error> {
+/// A metric of parts. Those of a table are told all at once; beside a total they are told one by one, so that one that is
+/// not measured is no zero.
+fn written(
+    mut batch: Batch,
+    metric: &Metric,
+    question: &Question<'_>,
+    found: &Found,
+    memory: &mut Memory,
+) -> Result<Batch, Error> {
     let (days, samples) = (answered(question), samples::of(metric, &found.rows)?);
     let has_total = metric.definition().widget_type != WidgetType::Table;
-    if found.missing.is_empty() {
-        if has_total {
-            batch = batch.answer(Answer::total(metric.id, days, samples.total));
-        }
-        return Ok(batch.answer(Answer::every_dimension(metric.id, days, samples.parts)));
+    let is_whole = found.missing.is_empty();
+    // Where one of them is not known, neither is their total, and of a table not all of it.
+    let why = || Why::Failed(no_such_goals(&found.missing));
+    batch = match (has_total, is_whole) {
+        (true, true) => batch.answer(Answer::total(metric.id, days, samples.total)),
+        (false, true) => return Ok(batch.answer(Answer::every_dimension(metric.id, days, samples.parts))),
+        (true, false) => batch.gap(metric.id, Scope::Total, days, why()),
+        (false, false) => batch.gap(metric.id, Scope::EveryDimension, days, why()),
+    };
+    for name in &found.missing {
+        batch = batch.gap(metric.id, Scope::One(name.clone()), days, why());
     }
-    let why = Why::Failed(no_such_goals(&found.missing));
-    let whole = if has_total { Scope::Total } else { Scope::EveryDimension };
-    batch = batch.gap(metric.id, whole, days, why.clone());
-    for goal in question.goals {
-        if found.missing.contains(goal) {
-            batch = batch.gap(metric.id, Scope::One(goal.clone()), days, why.clone());
-            continue;
-        }
-        let is_own = |sample: &&Sample| sample.dimension.as_ref() == Some(goal);
+    let told = samples.parts.iter().filter_map(|sample| sample.dimension.as_ref());
+    let named = question.goals.iter().filter(|_| metric.id == metrics::CONVERSIONS);
+    for name in memory.names(told.chain(named)).iter().filter(|name| !found.missing.contains(name)) {
+        let is_own = |sample: &&Sample| sample.dimension.as_ref() == Some(name);
         let own = samples.parts.iter().filter(is_own).cloned().collect();
-        batch = batch.answer(Answer::one(metric.id, goal, days, own));
+        batch = batch.answer(Answer::one(metric.id, name, days, own));
     }
     Ok(batch)
 }

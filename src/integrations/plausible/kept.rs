@@ -4,7 +4,7 @@
 //! done: then pages, sources, countries and goals of those days are what they were, and their last answer is taken.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     hash::{DefaultHasher, Hash as _, Hasher as _},
 };
 
@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    api,
     metrics::SETTLES_AFTER_DAYS,
     table::{Question, Row},
 };
@@ -20,12 +21,12 @@ use crate::{
     metric::{Day, Period},
 };
 
-/// So many rows are kept, at most: an answer of the newest days, not of a whole history.
+/// So many rows are kept, at most.
 const MOST_ROWS: usize = 2_000;
-/// For so many days the figures are remembered.
-const REMEMBERED_DAYS: i32 = 100;
+/// So many names of parts are kept, at most: goals are set up by hand.
+const MOST_NAMES: usize = 1_000;
 
-/// What the figures of the site were, by day, and the run that saw them.
+/// What the figures of the site were on days that may change, and the run that saw them.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Seen {
     days: BTreeMap<Day, (Timestamp, u64)>,
@@ -47,7 +48,7 @@ impl Seen {
             figures.iter().for_each(|row| row.figures.hash(&mut hasher));
             self.days.insert(day, (ctx.now, hasher.finish()));
         }
-        self.days.retain(|day, _| *day > ctx.today().plus(-REMEMBERED_DAYS));
+        self.days.retain(|day, _| *day >= unsettled(ctx));
     }
 
     /// Forgets days that may have changed: they could not be read. Gives whether there were any.
@@ -72,14 +73,11 @@ impl Seen {
         serde_json::to_vec(self).unwrap_or_default()
     }
 
-    /// What stands for all that happened on some days. `None` unless it is known as of this run for days that may change.
-    fn state(&self, ctx: &Context, days: Period) -> Option<u64> {
+    /// What stands for all that happened on the days that may change. `None` unless it is known as of this run.
+    fn state(&self, ctx: &Context) -> Option<u64> {
         let mut hasher = DefaultHasher::new();
-        for day in days.days() {
-            let (at, figures) = self.days.get(&day)?;
-            if day >= unsettled(ctx) && *at != ctx.now {
-                return None;
-            }
+        for day in Period::inclusive(unsettled(ctx), ctx.today()).days() {
+            let (_, figures) = self.days.get(&day).filter(|(at, _)| *at == ctx.now)?;
             figures.hash(&mut hasher);
         }
         Some(hasher.finish())
@@ -91,7 +89,15 @@ fn unsettled(ctx: &Context) -> Day {
     ctx.today().plus(-i32::from(SETTLES_AFTER_DAYS))
 }
 
-/// The last answer to a question.
+/// What a stream of parts remembers.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Memory {
+    /// Parts that were ever told of, for metrics whose parts are told one by one.
+    names: BTreeSet<String>,
+    last: Option<Last>,
+}
+
+/// The last answer to a question, as far as it is about days that may change.
 #[derive(Debug, Serialize, Deserialize)]
 struct Last {
     question: String,
@@ -101,28 +107,47 @@ struct Last {
     rows: Vec<Row>,
 }
 
-/// The answer to this question, if it was asked on this day already and nothing has happened since.
-pub(super) async fn known(
-    ctx: &Context,
-    seen: &Seen,
-    stream: &str,
-    question: &Question<'_>,
-) -> Result<Option<Vec<Row>>, Error> {
-    let Some(state) = seen.state(ctx, question.days()).filter(|_| !ctx.forced) else { return Ok(None) };
-    let last: Option<Last> = read(ctx.checkpoint(stream).await?);
-    let same = |last: &Last| {
-        last.state == state && last.asked_on == ctx.today() && last.question == super::api::text(question)
-    };
-    Ok(last.filter(same).map(|last| last.rows))
-}
+impl Memory {
+    /// What the stream remembers.
+    pub(super) async fn load(ctx: &Context, stream: &str) -> Result<Self, Error> {
+        Ok(read(ctx.checkpoint(stream).await?))
+    }
 
-/// The answer as it is kept, where it is worth it.
-pub(super) fn keep(ctx: &Context, seen: &Seen, question: &Question<'_>, rows: &[Row]) -> Option<Vec<u8>> {
-    let is_worth_it = rows.len() <= MOST_ROWS && question.days().contains(ctx.today());
-    let state = seen.state(ctx, question.days()).filter(|_| is_worth_it)?;
-    let question = super::api::text(question);
-    let last = Last { question, state, asked_on: ctx.today(), rows: rows.to_vec() };
-    serde_json::to_vec(&last).ok()
+    /// The answer to this question, if it was asked on this day already and nothing has happened since.
+    pub(super) fn known(&self, ctx: &Context, seen: &Seen, question: &Question<'_>) -> Option<Vec<Row>> {
+        let (state, last) = (seen.state(ctx)?, self.last.as_ref()?);
+        let is_same = last.state == state && last.asked_on == ctx.today() && last.question == api::text(question);
+        if !is_same || ctx.forced || question.days().start() < unsettled(ctx) {
+            return None;
+        }
+        Some(last.rows.iter().filter(|row| question.days().contains(row.day)).cloned().collect())
+    }
+
+    /// Takes an answer over, where it is worth it. Says whether it did.
+    pub(super) fn keep(&mut self, ctx: &Context, seen: &Seen, question: &Question<'_>, rows: &[Row]) -> bool {
+        let first = unsettled(ctx);
+        let newest: Vec<Row> = rows.iter().filter(|row| row.day >= first).cloned().collect();
+        let is_whole = question.days().contains(first) && question.days().contains(ctx.today());
+        let Some(state) = seen.state(ctx).filter(|_| is_whole && newest.len() <= MOST_ROWS) else { return false };
+        let question = api::text(question);
+        self.last = Some(Last { question, state, asked_on: ctx.today(), rows: newest });
+        true
+    }
+
+    /// All parts that are known, with these among them from now on.
+    pub(super) fn names<'a>(&mut self, more: impl Iterator<Item = &'a String>) -> &BTreeSet<String> {
+        for name in more {
+            if self.names.len() < MOST_NAMES {
+                self.names.insert(name.clone());
+            }
+        }
+        &self.names
+    }
+
+    /// As it is kept.
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
+    }
 }
 
 /// What cannot be read is what an earlier version kept: it is forgotten.

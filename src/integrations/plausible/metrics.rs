@@ -19,6 +19,8 @@ pub(super) const COUNTRIES: &str = "plausible_countries";
 
 /// Days after its end during which a day is read again.
 pub(super) const SETTLES_AFTER_DAYS: u16 = 1;
+/// The dimension of goals.
+pub(super) const GOAL: &str = "event:goal";
 /// The figure that version 1 does not tell.
 pub(super) const CONVERSION_RATE_FIGURE: &str = "conversion_rate";
 
@@ -72,7 +74,7 @@ impl Reading {
     pub(super) fn by(self) -> Option<&'static str> {
         match self {
             Self::Days | Self::Now => None,
-            Self::Goals | Self::Revenue => Some("event:goal"),
+            Self::Goals | Self::Revenue => Some(GOAL),
             Self::Pages => Some("event:page"),
             Self::Sources => Some("visit:source"),
             Self::Countries => Some("visit:country"),
