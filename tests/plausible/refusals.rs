@@ -22,14 +22,17 @@ async fn a_goal_that_was_renamed_is_named_and_the_others_go_on() {
     let before = said(&series(&app, "plausible_conversions", true).await["Download"]);
     let server = PlausibleServer::default().renamed("Sign-up", "Registration");
     let place = place.now_with(Options { plausible: server, ..Options::default() }).await;
-    let app = place.open(30).await;
+    // While nobody comes goals are what they were; then they are asked for.
+    place.emulators.advance(now() + jiff::SignedDuration::from_mins(90));
+    let app = place.open(90).await;
     let run = app.run("main").await;
     assert_eq!(run.status, RunStatus::Partial);
     let failed = error_of(&run, "plausible_conversions").unwrap();
     assert!(failed.contains("no goal \"Sign-up\"") && failed.contains("set goals to it"), "{failed}");
     assert!(error_of(&run, "plausible_visits").is_none());
     let after = series(&app, "plausible_conversions", true).await;
-    assert_eq!(said(&after["Download"]), before);
+    let past = before.len() - 1;
+    assert_eq!(said(&after["Download"])[..past], before[..past]);
     assert!(after["Download"].points.iter().all(|point| !point.stale));
     assert!(after["Sign-up"].points.last().unwrap().stale);
     let total = &series(&app, "plausible_conversions", false).await[""];
