@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     http::Credentials,
-    integrations::{AccountInfo, Context, Descriptor, Settings, ZonePolicy, check_credentials},
+    integrations::{AccountInfo, Context, Descriptor, FieldError, Settings, ZonePolicy, check_credentials},
     metric::{Day, Zone},
     secret::Secret,
     store::{Connection, ConnectionSettings, ConnectionState, NewConnection, Project},
@@ -55,7 +55,13 @@ impl Connections {
             return Err(Error::AlreadyConnected { name: other.name.clone() });
         }
         let name = choose_name(request.name.as_deref(), &descriptor, &existing)?;
+        let chosen = host_settings.zone.clone();
         let zone = zone_of(&descriptor, host_settings.zone, &account, &project);
+        if let Some(chosen) = chosen.filter(|chosen| descriptor.zone == ZonePolicy::AccountIfSaid && *chosen != zone) {
+            let message =
+                format!("{} counts its days in {zone} here, not in {chosen}; leave this out", descriptor.name);
+            return Err(Error::InvalidFields { fields: vec![FieldError::new("zone", message)] });
+        }
         let now = self.now_for(&descriptor.id);
         let history = i32::try_from(descriptor.history_days.saturating_sub(1)).unwrap_or(i32::MAX);
         let public_id = Uuid::now_v7();
@@ -200,7 +206,7 @@ fn choose_name(given: Option<&str>, descriptor: &Descriptor, existing: &[Connect
     let taken = |name: &str| existing.iter().any(|connection| connection.name.to_lowercase() == name.to_lowercase());
     match given.map(str::trim).filter(|name| !name.is_empty()) {
         Some(name) if name.chars().count() > 80 || name.chars().any(char::is_control) => {
-            let fields = vec![crate::integrations::FieldError::new("name", "use at most 80 printable characters")];
+            let fields = vec![FieldError::new("name", "use at most 80 printable characters")];
             Err(Error::InvalidFields { fields })
         }
         Some(name) if taken(name) => Err(Error::NameTaken(name.to_owned())),
@@ -221,6 +227,7 @@ fn zone_of(descriptor: &Descriptor, chosen: Option<Zone>, account: &AccountInfo,
     let zone = match descriptor.zone {
         ZonePolicy::Utc => Some(Zone::utc()),
         ZonePolicy::Account => of_account.or(of_project),
+        ZonePolicy::AccountIfSaid => of_account.or(chosen).or(of_project),
         ZonePolicy::Choosable => chosen.or(of_account).or(of_project),
     };
     zone.unwrap_or_else(Zone::utc)

@@ -33,7 +33,7 @@ pub(super) fn parse(
     let mut note = |key: &str, message: String| errors.push(FieldError::new(key, message));
 
     let zone = zone.and_then(|name| match name.parse::<Zone>() {
-        Ok(_) if descriptor.zone != ZonePolicy::Choosable => {
+        Ok(_) if matches!(descriptor.zone, ZonePolicy::Utc | ZonePolicy::Account) => {
             note(ZONE, format!("{} counts its days in its own zone; leave this out", descriptor.name));
             None
         }

@@ -1,4 +1,4 @@
-//! The simulated company: Stripe, GitHub and Vercel on loopback addresses, as strict as the real ones, with a history that
+//! The simulated company: its accounts at each service on loopback addresses, as strict as the real ones, with a history that
 //! adds up.
 //!
 //! ```no_run
@@ -16,11 +16,12 @@
 //! ```
 //!
 //! It shares no code with the integrations that it serves, or it would repeat their mistakes; of the crate it uses
-//! [`crate::metric`] alone. What the real services do is told in providers.md, sections 3 to 5.
+//! [`crate::metric`] alone. What the real services do is told in providers.md, sections 3 to 7.
 
 pub mod bulk;
 pub mod company;
 mod github;
+mod plausible;
 mod random;
 mod server;
 mod stripe;
@@ -33,6 +34,7 @@ mod tests;
 pub use self::{
     company::{Company, Truth},
     github::{GithubToken, SecondaryLimit},
+    plausible::{PlausibleGoal, PlausibleKey, PlausibleServer},
     server::{Emulators, Options, Request},
     stripe::{PERMISSIONS as STRIPE_PERMISSIONS, StripeKey},
     tour::Account,
@@ -55,3 +57,9 @@ pub const GITHUB_APP_TOKEN: &str = "ghs_DemoFernwerkNotARealInstallation0001";
 pub const VERCEL_TOKEN: &str = "DemoFernwerkVercelNotAReal01";
 /// A token at Vercel that is limited to the company's team.
 pub const VERCEL_TEAM_TOKEN: &str = "DemoFernwerkVercelTeamNot02";
+/// A key of Plausible's Stats API.
+pub const PLAUSIBLE_KEY: &str = "DemoFernwerkNotARealPlausibleKey0000000000000000000000000000001A";
+/// A key of Plausible's Stats API whose plan does not include it.
+pub const PLAUSIBLE_KEY_WITHOUT_PLAN: &str = "DemoFernwerkNotARealPlausibleKey0000000000000000000000000000002B";
+/// The company's web site, as Plausible knows it.
+pub const PLAUSIBLE_SITE: &str = "fernwerk.example";

@@ -22,6 +22,7 @@ use tokio::{
 use super::{
     Company,
     github::{self, GithubToken},
+    plausible::{self, PlausibleKey, PlausibleServer},
     stripe::{self, StripeKey},
     vercel::{self, VercelToken},
 };
@@ -45,7 +46,11 @@ pub struct Options {
     pub vercel_tokens: Vec<VercelToken>,
     /// What the team's plan at Vercel does not include: `web_analytics`, `observability`.
     pub vercel_lacks: Vec<&'static str>,
-    /// Refuses what GitHub would ignore: unknown query parameters get 400. Stripe is always strict.
+    /// Keys that Plausible knows.
+    pub plausible_keys: Vec<PlausibleKey>,
+    /// How Plausible is set up.
+    pub plausible: PlausibleServer,
+    /// Refuses what GitHub and Plausible's old API would ignore: unknown query parameters get 400. Stripe is always strict.
     pub strict: bool,
     /// Whether limits are enforced. They are counted and told either way.
     pub rate_limits: bool,
@@ -72,6 +77,11 @@ impl Default for Options {
                 VercelToken::full(super::VERCEL_TEAM_TOKEN).limited_to_team(),
             ],
             vercel_lacks: Vec::new(),
+            plausible_keys: vec![
+                PlausibleKey::full(super::PLAUSIBLE_KEY),
+                PlausibleKey::full(super::PLAUSIBLE_KEY_WITHOUT_PLAN).without_plan(),
+            ],
+            plausible: PlausibleServer::default(),
             strict: true,
             rate_limits: true,
             latency: Duration::ZERO,
@@ -118,6 +128,7 @@ impl Emulators {
             Service::Stripe(stripe::Emulator::default()),
             Service::Github(github::Emulator::default()),
             Service::Vercel(vercel::Emulator::default()),
+            Service::Plausible(plausible::Emulator::default()),
         ];
         for service in services {
             let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
@@ -134,7 +145,7 @@ impl Emulators {
         Ok(emulators)
     }
 
-    /// The address of `stripe`, `github` or `vercel`, such as `http://127.0.0.1:40123`; empty for any other name.
+    /// The address of a service by its integration's id, such as `http://127.0.0.1:40123`; empty for any other name.
     pub fn url(&self, service: &str) -> String {
         self.site(service).map(|site| site.url.clone()).unwrap_or_default()
     }
@@ -191,6 +202,7 @@ enum Service {
     Stripe(stripe::Emulator),
     Github(github::Emulator),
     Vercel(vercel::Emulator),
+    Plausible(plausible::Emulator),
 }
 
 impl Service {
@@ -199,6 +211,7 @@ impl Service {
             Self::Stripe(_) => "stripe",
             Self::Github(_) => "github",
             Self::Vercel(_) => "vercel",
+            Self::Plausible(_) => "plausible",
         }
     }
 }
@@ -312,6 +325,7 @@ async fn answer(State(site): State<Arc<Site>>, request: HttpRequest) -> Response
         Service::Stripe(emulator) => emulator.answer(&site, &incoming),
         Service::Github(emulator) => emulator.answer(&site, &incoming),
         Service::Vercel(emulator) => emulator.answer(&site, &incoming),
+        Service::Plausible(emulator) => emulator.answer(&site, &incoming),
     };
     {
         let mut log = site.log();

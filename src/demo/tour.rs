@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::{Value as Json, json};
 
 use super::{
-    Company, GITHUB_TOKEN, STRIPE_KEY, Truth, VERCEL_TOKEN,
-    company::{Days, Money, ProjectTruth, RepositoryTruth, TEAM_SLUG, Usage},
+    Company, GITHUB_TOKEN, PLAUSIBLE_KEY, PLAUSIBLE_SITE, STRIPE_KEY, Truth, VERCEL_TOKEN,
+    company::{Days, Money, ProjectTruth, RepositoryTruth, TEAM_SLUG, Usage, tally_by},
 };
 use crate::metric::{Currency, Period, exact};
 
@@ -32,6 +32,11 @@ impl Company {
                 credentials: vec![("token", GITHUB_TOKEN)],
                 settings: json!({"repositories": repositories}),
             },
+            Account {
+                integration_id: "plausible",
+                credentials: vec![("api_key", PLAUSIBLE_KEY)],
+                settings: json!({"site_id": PLAUSIBLE_SITE}),
+            },
             Account { integration_id: "stripe", credentials: vec![("api_key", STRIPE_KEY)], settings: json!({}) },
             Account {
                 integration_id: "vercel",
@@ -48,6 +53,7 @@ impl Truth {
     pub fn total(&self, metric_id: &str, currency: Option<Currency>, period: Period) -> Option<i64> {
         match metric_id.split_once('_')? {
             ("stripe", metric) => self.billing(metric, currency, period),
+            ("plausible", metric) => self.site(metric, currency, period),
             ("github", "contributors") => {
                 let day = period.last()?;
                 let authors = self.repositories.values().filter_map(|one| one.contributors.get(&day)).flatten();
@@ -63,6 +69,30 @@ impl Truth {
             }
             ("github", metric) => self.repositories.values().map(|repository| code(repository, metric, period)).sum(),
             ("vercel", metric) => built(&self.projects.values().collect::<Vec<_>>(), metric, period),
+            _ => None,
+        }
+    }
+
+    /// What the site's counter says. Goals are those of the emulator: what was done, and the page of the prices.
+    fn site(&self, metric: &str, currency: Option<Currency>, period: Period) -> Option<i64> {
+        let whole = || self.visits(period);
+        let last = || period.last().map(|day| self.visits(Period::single(day)));
+        match metric {
+            "visitors" => Some(last()?.visitors()),
+            "visits" => Some(whole().visits),
+            "pageviews" => Some(whole().pageviews),
+            "events" => Some(whole().events()),
+            "visit_duration" => {
+                let day = last()?;
+                exact::round(&exact::fraction(day.duration_secs, day.visits)?).map(|seconds| 1000 * seconds)
+            }
+            "revenue" if currency? == Currency::USD => Some(whole().revenue),
+            "conversions" => {
+                let (web, zone) = self.web.as_ref()?;
+                let visits = web.period(period, zone);
+                let prices = tally_by(visits, |_, hit| (hit.goal.is_none() && hit.page == "/pricing").then_some(()));
+                Some(whole().goals + prices.values().map(|tally| tally.pageviews).sum::<i64>())
+            }
             _ => None,
         }
     }

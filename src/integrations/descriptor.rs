@@ -75,6 +75,8 @@ pub enum ZonePolicy {
     Utc,
     /// The provider counts days in the account's zone.
     Account,
+    /// The same, but it does not always say which zone that is: then the user has to.
+    AccountIfSaid,
 }
 
 /// Where the paths of requests start.

@@ -74,6 +74,7 @@ mod settings;
 pub(crate) mod testing;
 
 pub mod github;
+pub mod plausible;
 pub mod stripe;
 pub mod vercel;
 

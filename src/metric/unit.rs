@@ -13,9 +13,9 @@ pub enum Unit {
     Seconds,
     /// Bytes.
     Bytes,
-    /// A share of the whole, only for [`Kind::Ratio`]. Leaves as percent with two decimals.
+    /// A share of the whole, only for [`Kind::Ratio`] and [`Kind::Statistic`]. Leaves as percent with two decimals.
     Percent,
-    /// Any other quotient, only for [`Kind::Ratio`]. Leaves with four decimals.
+    /// Any other quotient, only for [`Kind::Ratio`] and [`Kind::Statistic`]. Leaves with four decimals.
     Ratio,
     /// A decimal number, stored as an integer of `10^-scale`.
     Decimal {

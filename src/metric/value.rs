@@ -111,6 +111,8 @@ impl Value {
                 Self::money_share(Money::new(value, currency?), Money::new(denominator, currency?))
             }
             (Kind::Ratio, _, Some(denominator)) => Self::ratio(value, denominator),
+            // A provider's own share, which several of cannot be combined.
+            (Kind::Statistic, Unit::Percent | Unit::Ratio, Some(denominator)) => Self::ratio(value, denominator),
             (Kind::Ratio, _, None) | (_, _, Some(_)) => None,
             (_, Unit::Count, None) => Some(Self::Count(value)),
             (_, Unit::Currency, None) => Some(Self::Money(Money::new(value, currency?))),
@@ -241,6 +243,8 @@ mod tests {
         assert!(Value::Count(1).check(Unit::Count, Kind::Flow).is_ok());
         assert!(Value::Count(1).check(Unit::Currency, Kind::Flow).is_err());
         assert!(Value::Count(1).check(Unit::Percent, Kind::Ratio).is_err());
+        assert!(Value::ratio(1, 2).unwrap().check(Unit::Percent, Kind::Statistic).is_ok());
+        assert!(Value::ratio(1, 2).unwrap().check(Unit::Seconds, Kind::Statistic).is_err());
         assert!(Value::ratio(1, 2).unwrap().check(Unit::Percent, Kind::Flow).is_err());
     }
 }

@@ -1,11 +1,14 @@
 //! What the totals are, by the generator's own books.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 
 use super::{
-    Company, Project, Repository, Usage,
+    Company, Project, Repository, Tally, Usage, Web,
     books::Books,
     movements::{Level, Moved},
     tally,
@@ -74,6 +77,8 @@ pub struct Truth {
     pub succeeded_payments: Days,
     /// Money by day and upper-case currency.
     pub money: Days<BTreeMap<String, Money>>,
+    /// What the site's counter saw, and the zone that days were asked for in.
+    pub web: Option<(Arc<Web>, Zone)>,
     /// Code, by `owner/name`.
     pub repositories: BTreeMap<String, RepositoryTruth>,
     /// What was built and visited, by the project's name.
@@ -155,7 +160,7 @@ pub struct RepositoryTruth {
 impl Company {
     /// The totals, with days of money cut in `zone`.
     pub fn truth(&self, zone: &Zone) -> Truth {
-        let mut truth = Truth::default();
+        let mut truth = Truth { web: Some((self.web_shared(), zone.clone())), ..Truth::default() };
         self.books.money(&mut truth, zone);
         self.books.subscriptions(&mut truth, zone, self.now);
         for repository in &self.github.repositories {
@@ -216,6 +221,13 @@ impl Company {
     /// MRR in minor units by upper-case currency at an instant.
     pub fn mrr_at(&self, at: Timestamp) -> BTreeMap<String, i64> {
         self.books.mrr_at(at)
+    }
+}
+
+impl Truth {
+    /// What the visits of some days come to.
+    pub fn visits(&self, period: Period) -> Tally {
+        self.web.as_ref().map(|(web, zone)| tally(web.period(period, zone))).unwrap_or_default()
     }
 }
 

@@ -7,6 +7,7 @@ mod company;
 mod events;
 mod github;
 mod invoices;
+mod plausible;
 mod story;
 mod stripe;
 mod time;

@@ -187,15 +187,16 @@ pub(crate) async fn defines_its_metrics(stand: &Stand) -> Checked {
 
 fn define(metric: &Definition) -> Checked {
     let is_quotient = metric.kind == Kind::Ratio;
+    let may_be = is_quotient || metric.kind == Kind::Statistic;
     ensure!(!metric.name.trim().is_empty(), "no name");
     ensure!(metric.description.len() >= 10, "no description");
     ensure!(is_word(&metric.category, '_'), "\"{}\" is no category", metric.category);
     ensure!(metric.definition >= 1, "no version of its definition");
     ensure!(metric.retention_days != Some(0), "the provider could never answer");
     ensure!(metric.settles_after_days <= 100, "it never settles");
-    ensure!(is_quotient || !matches!(metric.unit, Unit::Percent | Unit::Ratio), "a quotient has to be a ratio");
+    ensure!(may_be || !matches!(metric.unit, Unit::Percent | Unit::Ratio), "a quotient has to be a ratio");
     ensure!(!is_quotient || !matches!(metric.unit, Unit::Count | Unit::Bytes), "a ratio is not counted in things");
-    ensure!(is_quotient || metric.valid != ValidRange::Share, "only a ratio is a share");
+    ensure!(may_be || metric.valid != ValidRange::Share, "only a ratio is a share");
     ensure!(metric.widget_type != WidgetType::Table || metric.dimension.is_some(), "a table without a dimension");
     ensure!(!matches!(metric.unit, Unit::Decimal { scale } if scale > 12), "too many digits");
     let is_share = is_quotient && matches!(metric.unit, Unit::Percent | Unit::Ratio);

@@ -1,6 +1,7 @@
 //! What the suite has to know of an integration to judge it: how its emulator is started, and what a user types in.
 
 mod github;
+mod plausible;
 mod stripe;
 mod vercel;
 
@@ -185,7 +186,7 @@ macro_rules! stands {
 }
 
 mod each {
-    stands! { github stripe vercel }
+    stands! { github plausible stripe vercel }
 
     #[test]
     fn every_entry_of_the_registry_has_a_stand() {

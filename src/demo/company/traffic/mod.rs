@@ -26,8 +26,11 @@ pub const DOWNLOAD: &str = "Download";
 /// The currency in which the site tells what a purchase is worth.
 pub const SITE_CURRENCY: &str = "USD";
 
+/// The zone in which the site's counters cut their days.
+pub const SITE_ZONE: &str = "Europe/Berlin";
+
 /// What the site's counter saw, oldest first.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Web {
     visits: Vec<Visit>,
 }
@@ -211,6 +214,14 @@ pub fn tally_by<K: Ord>(visits: &[Visit], key: impl Fn(&Visit, &Hit) -> Option<K
 impl Company {
     /// The traffic of its web site. It is grown when it is first asked for, since few who generate a company do.
     pub fn web(&self) -> &Web {
+        self.grown_web()
+    }
+
+    pub(super) fn web_shared(&self) -> Arc<Web> {
+        self.grown_web().clone()
+    }
+
+    fn grown_web(&self) -> &Arc<Web> {
         self.web.get_or_init(|| Arc::new(grow(self)))
     }
 }
