@@ -40,6 +40,14 @@ pub(crate) async fn after(step: &'static str) {
 #[inline(always)]
 async fn reach(_: Point) {}
 
+/// A future that is to run in a task of its own, watched as the one that starts it.
+#[cfg(not(debug_assertions))]
+pub(crate) fn carried<F: Future>(future: F) -> F {
+    future
+}
+
+#[cfg(debug_assertions)]
+pub(crate) use armed::carried;
 #[cfg(debug_assertions)]
 use armed::reach;
 #[cfg(debug_assertions)]
@@ -84,7 +92,18 @@ mod armed {
         LAST.store(number, Ordering::Relaxed);
     }
 
-    /// Runs a future, of whose points the watch is told. Tasks of their own that it starts are not watched.
+    pub(crate) fn carried<F: Future>(future: F) -> impl Future<Output = F::Output> {
+        let watch = WATCH.try_with(Clone::clone).ok();
+        async move {
+            match watch {
+                Some(watch) => WATCH.scope(watch, future).await,
+                None => future.await,
+            }
+        }
+    }
+
+    /// Runs a future, of whose points the watch is told. Of tasks that it starts only those are watched that are
+    /// [`carried`].
     pub async fn watched<F: Future>(watch: Watch, future: F) -> F::Output {
         WATCH.scope(watch, future).await
     }
