@@ -6,6 +6,7 @@ mod architecture;
 mod cli;
 mod conformance;
 mod github;
+mod oauth;
 mod series;
 mod store;
 mod support;
