@@ -104,12 +104,12 @@ pub(crate) async fn killed_at_every_step_the_next_process_goes_on(db: Database, 
     assert!(view.success && view.refreshed);
     let points = of_renewal(points);
     assert_eq!(points.len(), 2 * STEPS.len(), "{points:?}");
-    for number in 0..points.len() {
+    for (number, expected) in points.iter().enumerate() {
         site.auth.end_access();
         let dying = process(&db, site, site.clock()).await;
         let counts = |point: Point| STEPS.contains(&point.step);
         let point = killed_at(number, counts, test(&dying)).await.unwrap();
-        assert_eq!(point, points[number]);
+        assert_eq!(point, *expected);
         // A lease later, since nobody gave it back.
         let survivor = process(&db, site, site.later(26)).await;
         let view = test(&survivor).await;
@@ -158,7 +158,7 @@ pub(crate) async fn the_address_of_a_sign_in_is_the_standards(db: Database, site
     assert_eq!((get("response_type"), get("code_challenge_method"), get("redirect_uri")), ("code", "S256", REDIRECT));
     assert_eq!((get("state").len(), get("code_challenge").len()), (43, 43));
     assert_eq!((get("access_type"), get("prompt")), ("offline", "consent"));
-    assert!(url.as_str().starts_with(site.url), "the sandbox's address stands in for the provider's");
+    assert!(url.as_str().starts_with(site.url.as_str()), "the sandbox's address stands in for the provider's");
     let other = begin(&process.connections, site.new_connection("main")).await.unwrap();
     assert_ne!(url.query(), other.query(), "each sign-in has a state and a verifier of its own");
     // Of another address the server says so and sends nobody there.

@@ -137,7 +137,7 @@ async fn leaving_gives_access_back_unless_another_connection_needs_it(db: Databa
 #[tokio::test]
 async fn without_a_client_it_is_said_what_to_set_and_what_to_register() {
     let (db, acme) = (Database::sqlite().await, Acme::start().await);
-    let process = process_with(&db, &acme, clock(), BTreeMap::new()).await;
+    let process = process_with(&db, &acme, acme.clock(), BTreeMap::new()).await;
     let error = begin(&process.connections, acme.new_connection("main")).await.unwrap_err();
     for part in ["DASHTRAY_ACME_VISITS_CLIENT_ID", "DASHTRAY_ACME_VISITS_CLIENT_SECRET", REDIRECT] {
         assert!(error.to_string().contains(part), "{error}");
@@ -150,5 +150,6 @@ async fn without_a_client_it_is_said_what_to_set_and_what_to_register() {
 
 #[tokio::test]
 async fn the_address_of_a_sign_in_is_the_standards() {
-    checks::the_address_of_a_sign_in_is_the_standards(Database::sqlite().await, &Acme::start().await).await;
+    let acme = Acme::start().await;
+    checks::the_address_of_a_sign_in_is_the_standards(Database::sqlite().await, &acme).await;
 }

@@ -11,11 +11,13 @@ on_both! {
 }
 
 async fn killed_at_every_step_the_next_process_goes_on(db: Database) {
-    checks::killed_at_every_step_the_next_process_goes_on(db, &Acme::start().await).await;
+    let acme = Acme::start().await;
+    checks::killed_at_every_step_the_next_process_goes_on(db, &acme).await;
 }
 
 async fn killed_with_the_answer_in_hand_the_open_state_is_reported(db: Database) {
-    checks::killed_with_the_answer_in_hand_the_open_state_is_reported(db, &Acme::start().await).await;
+    let acme = Acme::start().await;
+    checks::killed_with_the_answer_in_hand_the_open_state_is_reported(db, &acme).await;
 }
 
 /// The same without a death: the answer was lost on the way.

@@ -3,9 +3,9 @@
 mod acme;
 pub(crate) mod checks;
 mod flow;
+mod key_files;
 mod kills;
 mod renewal;
-mod service_account;
 
 use std::{any::Any, collections::BTreeMap, sync::Arc};
 

@@ -26,19 +26,23 @@ on_both! {
 }
 
 async fn a_hundred_callers_make_one_refresh(db: Database) {
-    checks::a_hundred_callers_make_one_refresh(db, &Acme::start().await).await;
+    let acme = Acme::start().await;
+    checks::a_hundred_callers_make_one_refresh(db, &acme).await;
 }
 
 async fn two_processes_share_one_grant(db: Database) {
-    checks::two_processes_share_one_grant(db, &Acme::start().await).await;
+    let acme = Acme::start().await;
+    checks::two_processes_share_one_grant(db, &acme).await;
 }
 
 async fn a_new_refresh_token_is_kept_and_an_old_one_stays_where_none_comes(db: Database) {
-    checks::a_new_refresh_token_is_kept_and_an_old_one_stays_where_none_comes(db, &Acme::start().await).await;
+    let acme = Acme::start().await;
+    checks::a_new_refresh_token_is_kept_and_an_old_one_stays_where_none_comes(db, &acme).await;
 }
 
 async fn no_answer_of_an_endpoint_loses_a_grant(db: Database) {
-    checks::no_answer_of_an_endpoint_loses_a_grant(db, &Acme::start().await).await;
+    let acme = Acme::start().await;
+    checks::no_answer_of_an_endpoint_loses_a_grant(db, &acme).await;
 }
 
 /// C34: `invalid_grant` is believed when what lies there is still what was sent.

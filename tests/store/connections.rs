@@ -140,7 +140,7 @@ async fn deleting_a_connection_leaves_no_row_of_it_in_any_table(db: Database) {
     let store = db.open().await;
     let (kept, _) = claimed(&store).await;
     let project = store.project("default").await.unwrap().unwrap();
-    // Rates and budgets are nobody's.
+    // Rates, budgets and sign-ins under way are no connection's.
     store
         .load_rates(&[dashtray::store::Rate {
             day: day("2026-03-01"),
@@ -151,6 +151,7 @@ async fn deleting_a_connection_leaves_no_row_of_it_in_any_table(db: Database) {
         .await
         .unwrap();
     store.reserve(&super::budgets::reservation(1, at(0))).await.unwrap();
+    store.insert_sign_in(project.id, b"hash", &sealed(3), at(0)).await.unwrap();
     let before = db.row_counts().await;
 
     let made = store.insert_connection(&new_connection(&project, "gone"), at(0)).await.unwrap();
@@ -173,7 +174,10 @@ async fn deleting_a_connection_leaves_no_row_of_it_in_any_table(db: Database) {
     let full = db.row_counts().await;
     for (table, count) in &full {
         // Otherwise this test would not see what a new table leaves behind.
-        assert!(["projects", "rates", "budgets"].contains(&table.as_str()) || *count > before[table], "{table}");
+        assert!(
+            ["projects", "rates", "budgets", "sign_ins"].contains(&table.as_str()) || *count > before[table],
+            "{table}"
+        );
     }
     store.delete_connection(made.key).await.unwrap();
     assert_eq!(db.row_counts().await, before);
