@@ -40,18 +40,16 @@ pub(crate) async fn after(step: &'static str) {
 #[inline(always)]
 async fn reach(_: Point) {}
 
-#[cfg(debug_assertions)]
-pub(crate) use armed::carried;
-#[cfg(debug_assertions)]
-use armed::reach;
-
-/// What becomes a task of its own is still watched.
+/// A future that is to run in a task of its own, watched as the one that starts it.
 #[cfg(not(debug_assertions))]
-#[inline(always)]
 pub(crate) fn carried<F: Future>(future: F) -> F {
     future
 }
 
+#[cfg(debug_assertions)]
+pub(crate) use armed::carried;
+#[cfg(debug_assertions)]
+use armed::reach;
 #[cfg(debug_assertions)]
 pub use armed::{Watch, abort_at, watched};
 
@@ -70,7 +68,14 @@ mod armed {
     pub type Watch = Arc<dyn Fn(Point) -> BoxFuture<'static, ()> + Send + Sync>;
 
     tokio::task_local! {
-        static WATCH: Watch;
+        static WATCH: Scope;
+    }
+
+    /// Who is told, and a channel that closes when the watched future is gone.
+    #[derive(Clone)]
+    struct Scope {
+        watch: Watch,
+        alive: tokio::sync::watch::Receiver<()>,
     }
 
     /// Where the program ends; 0 for nowhere.
@@ -84,8 +89,8 @@ mod armed {
             tracing::error!(%point, "the program ends at a fail point");
             std::process::abort();
         }
-        if let Ok(watch) = WATCH.try_with(Clone::clone) {
-            watch(point).await;
+        if let Ok(scope) = WATCH.try_with(Clone::clone) {
+            (scope.watch)(point).await;
         }
     }
 
@@ -94,19 +99,24 @@ mod armed {
         LAST.store(number, Ordering::Relaxed);
     }
 
-    /// What becomes a task of its own is still watched.
     pub(crate) fn carried<F: Future>(future: F) -> impl Future<Output = F::Output> {
-        let watch = WATCH.try_with(Clone::clone).ok();
+        let scope = WATCH.try_with(Clone::clone).ok();
         async move {
-            match watch {
-                Some(watch) => WATCH.scope(watch, future).await,
-                None => future.await,
+            let Some(scope) = scope else { return future.await };
+            let mut alive = scope.alive.clone();
+            tokio::select! {
+                output = WATCH.scope(scope, future) => return output,
+                _ = alive.changed() => {}
             }
+            // What was watched was killed, and this with it.
+            std::future::pending().await
         }
     }
 
-    /// Runs a future, of whose points the watch is told, and of those of tasks that it starts with [`carried`].
+    /// Runs a future, of whose points the watch is told. Of tasks that it starts only those are watched, and end when it
+    /// is dropped, that are [`carried`].
     pub async fn watched<F: Future>(watch: Watch, future: F) -> F::Output {
-        WATCH.scope(watch, future).await
+        let (_life, alive) = tokio::sync::watch::channel(());
+        WATCH.scope(Scope { watch, alive }, future).await
     }
 }

@@ -6,6 +6,7 @@ mod architecture;
 mod cli;
 mod conformance;
 mod github;
+mod oauth;
 mod plausible;
 mod series;
 mod store;

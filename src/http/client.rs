@@ -4,19 +4,21 @@ use std::{
     fmt,
     net::SocketAddr,
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        Arc, Mutex, OnceLock, PoisonError, RwLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use jiff::Timestamp;
 use reqwest::Method;
+use tokio_util::task::TaskTracker;
 
 use super::{
-    AddressRules, Credentials, Error, Kept, Memory, Service,
+    AddressRules, Credentials, Error, Grant, Kept, Memory, Service,
     address::Resolver,
     budget::{Budget, Budgets},
+    grant::{Keeper, Keepers},
     pulse::Pulse,
     redact::Redactor,
     request::Request,
@@ -77,6 +79,9 @@ struct Inner {
     plain: OnceLock<reqwest::Client>,
     memory: Arc<dyn Memory>,
     budgets: Budgets,
+    keepers: Keepers,
+    /// Renewals under way.
+    renewals: TaskTracker,
     clock: Clock,
 }
 
@@ -113,7 +118,9 @@ impl Client {
         };
         let budgets = Budgets::new(memory.clone(), clock);
         let (judging, plain) = (OnceLock::new(), OnceLock::new());
-        let client = Self { inner: Arc::new(Inner { config, judging, plain, memory, budgets, clock }) };
+        let (keepers, renewals) = (Keepers::default(), TaskTracker::new());
+        let client =
+            Self { inner: Arc::new(Inner { config, judging, plain, memory, budgets, keepers, renewals, clock }) };
         if !client.config().extra_ca.is_empty() {
             // Whoever gave an authority is to hear at once what is wrong with it.
             client.connections(false)?;
@@ -128,7 +135,9 @@ impl Client {
             client: self.clone(),
             target: Target::new(&session.service, rules),
             budget: self.inner.budgets.of(&session.service, &session.credentials),
-            redactor: Redactor::new(&session.credentials, &session.service.auth),
+            redactor: RwLock::new(Arc::new(Redactor::new(&session.credentials, &session.service.auth))),
+            keeper: self.inner.keepers.of(self, &session.service, &session.credentials),
+            renewed: AtomicBool::new(false),
             session,
             requests: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
@@ -137,6 +146,16 @@ impl Client {
             kept: Mutex::default(),
         };
         Http { inner: Arc::new(inner) }
+    }
+
+    /// Waits until what providers were asked to renew is kept. For the end of a program.
+    pub async fn settle(&self) {
+        self.inner.renewals.close();
+        self.inner.renewals.wait().await;
+    }
+
+    pub(super) fn renewals(&self) -> &TaskTracker {
+        &self.inner.renewals
     }
 
     pub(super) fn config(&self) -> &ClientConfig {
@@ -205,7 +224,11 @@ pub(super) struct HttpInner {
     pub(super) session: Session,
     pub(super) target: Result<Target, Error>,
     pub(super) budget: Arc<Budget>,
-    pub(super) redactor: Redactor,
+    pub(super) redactor: RwLock<Arc<Redactor>>,
+    /// Where the credentials renew themselves.
+    pub(super) keeper: Option<Arc<Keeper>>,
+    /// Whether access was renewed for this session.
+    pub(super) renewed: AtomicBool,
     pub(super) requests: AtomicU64,
     pub(super) bytes: AtomicU64,
     pub(super) waited_ms: AtomicU64,
@@ -249,6 +272,16 @@ impl Http {
             bytes: self.inner.bytes.load(Ordering::Relaxed),
             waited_ms: self.inner.waited_ms.load(Ordering::Relaxed),
         }
+    }
+
+    /// Whether a user's sign-in had to be renewed on the way.
+    pub fn was_renewed(&self) -> bool {
+        self.inner.renewed.load(Ordering::Relaxed)
+    }
+
+    /// The grant as it stands now, for whoever saves credentials that were tried.
+    pub(crate) fn grant(&self) -> Option<Grant> {
+        self.inner.keeper.as_ref()?.held().map(|grant| (*grant).clone())
     }
 
     /// Whether requests are made, waits between them included.

@@ -172,7 +172,8 @@ fn said_by_provider(is_limit: bool, headers: &HeaderMap, rules: &Rules<'_>) -> O
     said.resets_at.filter(|_| said.remaining.unwrap_or(0) == 0)
 }
 
-fn holds(when: &When, headers: &HeaderMap, head: &[u8]) -> bool {
+/// Whether a condition holds of an answer.
+pub(super) fn holds(when: &When, headers: &HeaderMap, head: &[u8]) -> bool {
     match when {
         When::Always => true,
         When::BodyContains(text) => {
@@ -221,7 +222,7 @@ fn sentence(kind: FailureKind, status: u16) -> &'static str {
 }
 
 /// Full jitter: anything between nothing and the exponential step.
-fn backoff(attempt: u32) -> Duration {
+pub(super) fn backoff(attempt: u32) -> Duration {
     let step = BACKOFF_BASE.saturating_mul(1 << attempt.saturating_sub(1).min(16)).min(BACKOFF_CAP);
     rand::random_range(Duration::ZERO..=step)
 }

@@ -8,7 +8,8 @@
 //! # Three rules
 //!
 //! 1. **The host owns all I/O.** An integration asks its [`Context`]; there is no socket, clock, file or sleep here.
-//! 2. **No secrets.** [`Descriptor::auth`] names the field that signs a request; the value never gets here.
+//! 2. **No secrets.** [`Descriptor::auth`] names the field that signs a request, or says how a user signs in; keys and
+//!    tokens never get here, and the host renews what ends.
 //! 3. **Network apart from arithmetic.** `api.rs` has one function an endpoint with typed answers; `metrics.rs` has
 //!    pure functions from answers to samples. `mod.rs` joins the two.
 //!

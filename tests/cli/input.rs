@@ -45,6 +45,8 @@ async fn unknown_ids_and_impossible_dates_are_refused() {
             ("set stripe max_quota_share=2", 2, &["max_quota_share", "up to 1"]),
             ("set stripe zone=Europe/Berlin", 2, &["zone", "connect again"]),
             ("set stripe reporting_currency=EURO", 2, &["reporting_currency"]),
+            ("connect stripe --oauth", 2, &["no_sign_in", "Stripe has no sign-in", "dashtray integrations stripe"]),
+            ("reconnect stripe --oauth", 2, &["no_sign_in", "connect it with a key"]),
             ("worker", 2, &["PostgreSQL", "dashtray serve"]),
             ("rates load nowhere.csv", 2, &["nowhere.csv: cannot be read"]),
         ],

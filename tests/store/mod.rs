@@ -3,6 +3,7 @@
 mod budgets;
 mod connections;
 mod failures;
+mod grants;
 mod queue;
 mod reading;
 mod schema;

@@ -18,6 +18,7 @@ use serde_json::{Map, Value as Json};
 use url::Url;
 
 use super::front::Reply;
+use crate::oauth::Site;
 
 /// Credential fields by key.
 pub(crate) type Fields = BTreeMap<String, Secret>;
@@ -110,6 +111,12 @@ impl Stand {
         Period::inclusive(today.plus(-9), today)
     }
 }
+
+/// Starts a service together with its authorisation server.
+pub(crate) type StartSite = fn() -> BoxFuture<'static, Site>;
+
+/// The services with a sign-in, by integration id.
+pub(crate) const SITES: &[(&str, StartSite)] = &[];
 
 /// The instant that stands live in unless they have a reason.
 pub(crate) fn now() -> Timestamp {
