@@ -14,9 +14,9 @@ use jiff::Timestamp;
 use reqwest::Method;
 
 use super::{
-    AddressRules, Credentials, Error, Kept, Memory, Service,
+    AddressRules, Credentials, Error, Kept, Memory, Renewal, Service,
     address::Resolver,
-    budget::{Budget, Budgets},
+    budget::{Budget, Budgets, Claim, claims},
     pulse::Pulse,
     redact::Redactor,
     request::Request,
@@ -240,6 +240,15 @@ impl Http {
     /// A POST request that changes nothing at the provider (a query), so that it may be repeated like a GET.
     pub fn query(&self, template: &'static str, body: &impl serde::Serialize) -> Request {
         Request::new(self.clone(), Method::POST, template, Some(serde_json::to_vec(body)))
+    }
+
+    /// Nobody calls a resource with these credentials before its limit starts anew, in this process or another. For
+    /// providers that tell in the body of an answer how much is left. A call that would come too soon is `rate_limited`.
+    pub async fn used_up(&self, resource: &str, renewal: Renewal) -> Result<(), Error> {
+        let Session { service, quota_share_permille, .. } = &self.inner.session;
+        let mut claims = claims(&service.limits, "", Some(resource), *quota_share_permille);
+        claims.retain(Claim::is_of_resource);
+        self.inner.budget.block(&claims, renewal.after(self.inner.client.now())).await
     }
 
     /// What was done so far.

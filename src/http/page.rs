@@ -91,7 +91,7 @@ where
     /// Reads the page that is due, and finds the one after it.
     async fn read(&mut self) -> Result<(Answer<T>, Option<Url>), Error> {
         let target = self.request.http.inner.target.as_ref().map_err(Clone::clone)?;
-        let url = self.request.url(target.base())?;
+        let url = self.request.url(target)?;
         let endpoint = self.request.template;
         self.guard.enter(&url).map_err(|error| error.context("endpoint", endpoint))?;
         let fetched = self.request.fetch().await?;

@@ -77,7 +77,7 @@ impl Request {
         let inner = &*self.http.inner;
         let service = &*inner.session.service;
         let target = inner.target.as_ref().map_err(Clone::clone)?;
-        let url = self.url(target.base())?;
+        let url = self.url(target)?;
         let signature = service.auth.sign(&inner.session.credentials)?;
         let mut headers = self.headers(&service.headers)?;
         let request_key = request_key(&self.method, &url, &headers);

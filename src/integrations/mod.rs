@@ -58,6 +58,7 @@ mod settings;
 pub(crate) mod testing;
 
 pub mod github;
+pub mod google_analytics;
 pub mod stripe;
 
 use std::{collections::BTreeMap, sync::Arc};

@@ -10,6 +10,7 @@ use crate::nearest::nearest;
 fn builtin() -> Vec<Arc<dyn Integration>> {
     vec![
         Arc::new(super::github::Github),
+        Arc::new(super::google_analytics::GoogleAnalytics),
         Arc::new(super::stripe::Stripe),
     ]
 }

@@ -1,0 +1,136 @@
+//! What the integration says about itself.
+
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
+
+use super::{
+    api::{ADMIN, ADMIN_HOST, CORE, REALTIME},
+    metrics::{METRICS, Reading},
+    quota::DAILY,
+    settings::PROPERTY,
+};
+use crate::{
+    http::{Auth, Exception, Limits, Meaning, Renewal, When, Window, WindowScope},
+    integrations::{
+        BaseUrl, Category, CredentialField, Descriptor, FieldKind, SettingField, SettingKind, Shape, Stream, ZonePolicy,
+    },
+};
+
+/// How far back a first sync goes, in one report.
+const HISTORY_DAYS: u32 = 90;
+
+static DESCRIPTOR: LazyLock<Arc<Descriptor>> = LazyLock::new(|| Arc::new(describe()));
+
+/// The descriptor, made once.
+pub(super) fn descriptor() -> Arc<Descriptor> {
+    DESCRIPTOR.clone()
+}
+
+fn describe() -> Descriptor {
+    Descriptor {
+        id: "google-analytics".to_owned(),
+        name: "Google Analytics".to_owned(),
+        category: Category::Analytics,
+        icon: include_str!("icon.svg").to_owned(),
+        summary: "Users, sessions, engagement, key events and revenue of a Google Analytics 4 property.".to_owned(),
+        auth: Auth::Bearer { field: "service_account".to_owned() },
+        credentials: vec![service_account()],
+        settings: vec![property()],
+        base_url: BaseUrl::Fixed("https://analyticsdata.googleapis.com".to_owned()),
+        hosts: vec![ADMIN_HOST.to_owned()],
+        headers: Vec::new(),
+        limits: limits(),
+        exceptions: exceptions(),
+        streams: streams(),
+        metrics: METRICS.iter().map(|row| row.definition()).collect(),
+        sync_interval_minutes: 30,
+        zone: ZonePolicy::Account,
+        history_days: HISTORY_DAYS,
+        guide: include_str!("guide.md").to_owned(),
+    }
+}
+
+fn service_account() -> CredentialField {
+    CredentialField {
+        key: "service_account".to_owned(),
+        label: "Service account key".to_owned(),
+        placeholder: "{ \"type\": \"service_account\", … }".to_owned(),
+        kind: FieldKind::Password,
+        required: true,
+        help_text: "The whole JSON file of a service account's key, from the first brace to the last. Add the service \
+                    account's address to the property as Viewer; it needs no role in Google Cloud."
+            .to_owned(),
+        pattern: None,
+        rejected_prefixes: vec![
+            (
+                "-----BEGIN".to_owned(),
+                "this is only the private key; paste the whole JSON file that it came in".to_owned(),
+            ),
+            ("AIza".to_owned(), "this is an API key, which cannot read Google Analytics; give a service account's key".to_owned()),
+        ],
+        link: Some("https://console.cloud.google.com/iam-admin/serviceaccounts".to_owned()),
+    }
+}
+
+fn property() -> SettingField {
+    SettingField {
+        key: PROPERTY.to_owned(),
+        label: "Property".to_owned(),
+        help_text: "The number of the Google Analytics 4 property, such as 341528790: Admin, Property details. Not the \
+                    measurement id (G-…). Left empty, the properties that can be read are named."
+            .to_owned(),
+        kind: SettingKind::Text,
+        default: None,
+        affects: streams().into_iter().map(|stream| stream.id).collect(),
+    }
+}
+
+/// What Google counts are tokens, which its answers tell (see `quota.rs`), and calls at once, of which it allows ten for a
+/// property. The calls of a minute are our own measure, but for the Admin API.
+fn limits() -> Limits {
+    let window = |resource: &str, calls| Window {
+        scope: WindowScope::Resource(resource.to_owned()),
+        calls,
+        per: Duration::from_secs(60),
+    };
+    Limits {
+        windows: vec![window(CORE, 300), window(REALTIME, 300), window(ADMIN, 600)],
+        concurrent: 2,
+        headers: None,
+        wait_unless_said: Duration::from_secs(10),
+    }
+}
+
+/// A quota that is used up is named in the message, and nothing says for how long (providers.md 6.7). Any other 429 is of
+/// calls at once.
+fn exceptions() -> Vec<Exception> {
+    let used_up = |said: &str, renewal| Exception {
+        status: 429,
+        when: When::BodyContains(said.to_owned()),
+        means: Meaning::UsedUp(renewal),
+    };
+    vec![
+        used_up("per day", DAILY),
+        used_up("per hour", Renewal::Hourly),
+        used_up("thresholded requests", Renewal::Hourly),
+        used_up("server errors", Renewal::Hourly),
+    ]
+}
+
+fn streams() -> Vec<Stream> {
+    let stream = |reading: Reading, shape: Shape, periods: bool, cost: &str| Stream {
+        id: reading.stream().to_owned(),
+        shape,
+        version: 1,
+        cost: cost.to_owned(),
+        periods,
+    };
+    let history = Shape::ByDay { window_days: HISTORY_DAYS };
+    vec![
+        stream(Reading::Days, history, true, "one call, and one each for the weeks and the months"),
+        stream(Reading::Tables, history, false, "one call, and one for each further 25,000 rows of a table"),
+        stream(Reading::Realtime, Shape::WholeAccount, false, "one call"),
+    ]
+}
