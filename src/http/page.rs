@@ -6,6 +6,7 @@ use std::{
     marker::PhantomData,
 };
 
+use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use tokio_util::task::AbortOnDropHandle;
 use url::Url;
@@ -27,6 +28,8 @@ pub enum Next {
     Query(&'static str, String),
     /// As the `Link` header's `rel="next"` says; done where there is none.
     Link,
+    /// The same request with this body, of a list that is asked for by POST.
+    Body(serde_json::Value),
 }
 
 /// A list that is read page by page. A repeated cursor, a repeated page and a list without end are `invalid_response`;
@@ -57,10 +60,12 @@ where
         // Whatever fails below, the list is over.
         self.is_done = true;
         let (answer, following) = self.read().await.map_err(|error| error.context("page", self.guard.pages))?;
-        if let Some(url) = following {
-            self.request.page = Some(url);
-            self.is_done = false;
+        match following {
+            Some(Following::Url(url)) => self.request.page = Some(url),
+            Some(Following::Body(body)) => self.request.body = Some(body),
+            None => return Ok(Some(answer)),
         }
+        self.is_done = false;
         Ok(Some(answer))
     }
 
@@ -89,24 +94,35 @@ where
     }
 
     /// Reads the page that is due, and finds the one after it.
-    async fn read(&mut self) -> Result<(Answer<T>, Option<Url>), Error> {
+    async fn read(&mut self) -> Result<(Answer<T>, Option<Following>), Error> {
         let target = self.request.http.inner.target.as_ref().map_err(Clone::clone)?;
         let url = self.request.url(target)?;
         let endpoint = self.request.template;
-        self.guard.enter(&url).map_err(|error| error.context("endpoint", endpoint))?;
+        let body = self.request.body.as_deref().unwrap_or_default();
+        self.guard.enter(&url, body).map_err(|error| error.context("endpoint", endpoint))?;
         let fetched = self.request.fetch().await?;
         self.guard.look(&fetched.body).map_err(|error| error.context("endpoint", endpoint))?;
         let answer = self.request.decoded(fetched)?;
         let following = match (self.next)(&answer)? {
             Next::Done => None,
-            Next::Query(key, value) => Some(with_parameter(url, key, &value)),
+            Next::Query(key, value) => Some(Following::Url(with_parameter(url, key, &value))),
             Next::Link => match answer.link("next") {
-                Some(link) => Some(admitted(&link, target).map_err(|error| error.context("endpoint", endpoint))?),
+                Some(link) => {
+                    let url = admitted(&link, target).map_err(|error| error.context("endpoint", endpoint))?;
+                    Some(Following::Url(url))
+                }
                 None => None,
             },
+            Next::Body(body) => Some(Following::Body(body.to_string().into())),
         };
         Ok((answer, following))
     }
+}
+
+/// What the next page is asked for with.
+enum Following {
+    Url(Url),
+    Body(Bytes),
 }
 
 fn admitted(link: &str, target: &super::target::Target) -> Result<Url, Error> {
@@ -126,19 +142,19 @@ fn with_parameter(mut url: Url, key: &str, value: &str) -> Url {
 #[derive(Debug, Default)]
 struct Guard {
     pages: u32,
-    /// Hashes of the URLs that were asked for.
+    /// Hashes of what was asked for: URL and body.
     seen: HashSet<u64>,
     last_body: Option<u64>,
 }
 
 impl Guard {
     /// Before a page is asked for.
-    fn enter(&mut self, url: &Url) -> Result<(), Error> {
+    fn enter(&mut self, url: &Url, body: &[u8]) -> Result<(), Error> {
         self.pages += 1;
         if self.pages > MOST_PAGES {
             return Err(Error::invalid_response("the list does not end"));
         }
-        if !self.seen.insert(hash(url.as_str().as_bytes())) {
+        if !self.seen.insert(hash(&(url.as_str(), body))) {
             return Err(Error::invalid_response("the list does not end: it leads back to a page that was read"));
         }
         Ok(())
@@ -146,7 +162,7 @@ impl Guard {
 
     /// Once it is there. Pages without items may well look the same.
     fn look(&mut self, body: &[u8]) -> Result<(), Error> {
-        let this = Some(hash(body));
+        let this = Some(hash(&body));
         if self.last_body == this && has_items(body) {
             return Err(Error::invalid_response("the list does not end: the same page came twice"));
         }
@@ -167,9 +183,9 @@ fn has_items(body: &[u8]) -> bool {
     false
 }
 
-fn hash(bytes: &[u8]) -> u64 {
+fn hash(what: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
-    bytes.hash(&mut hasher);
+    what.hash(&mut hasher);
     hasher.finish()
 }
 
@@ -202,12 +218,21 @@ mod tests {
     }
 
     #[test]
+    fn a_page_by_its_body_is_another_page_until_the_body_repeats() {
+        let (url, mut guard): (Url, Guard) = ("https://a.example/query".parse().unwrap(), Guard::default());
+        guard.enter(&url, br#"{"offset":0}"#).unwrap();
+        guard.enter(&url, br#"{"offset":3}"#).unwrap();
+        let error = guard.enter(&url, br#"{"offset":0}"#).unwrap_err();
+        assert!(error.to_string().contains("leads back"), "{error}");
+    }
+
+    #[test]
     fn a_list_ends_at_some_point() {
         let mut guard = Guard::default();
         for page in 0..MOST_PAGES {
-            guard.enter(&format!("https://a.example/?page={page}").parse().unwrap()).unwrap();
+            guard.enter(&format!("https://a.example/?page={page}").parse().unwrap(), b"").unwrap();
         }
-        let error = guard.enter(&"https://a.example/?page=more".parse().unwrap()).unwrap_err();
+        let error = guard.enter(&"https://a.example/?page=more".parse().unwrap(), b"").unwrap_err();
         assert_eq!(error.to_string(), "the list does not end");
     }
 }

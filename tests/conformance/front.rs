@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use serde_json::{Map, Value as Json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -20,7 +21,8 @@ use url::Url;
 /// A run that asks more often than this never ends.
 const MOST_REQUESTS: usize = 3_000;
 
-/// A request as it came.
+/// A request as it came. What a POST asks for in a JSON object is told as its query, so that rules read and change it like
+/// any other: `{"pagination": {"limit": 5}}` is `pagination.limit=5`.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
     /// On tokio's clock, which most checks pause.
@@ -30,6 +32,8 @@ pub(crate) struct Asked {
     pub(crate) query: String,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
+    /// Whether the query stands in the body.
+    in_body: bool,
 }
 
 impl Asked {
@@ -268,16 +272,25 @@ impl Shared {
 
     async fn ask(&self, asked: &Asked, target: &str) -> io::Result<Reply> {
         let mut stream = TcpStream::connect(&self.upstream).await?;
+        let (target, body) = match target.split_once('?') {
+            Some((path, query)) if asked.in_body => (path, body_of(query)),
+            _ => (target, asked.body.clone()),
+        };
         let mut head =
             format!("{} {target} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n", asked.method, self.upstream);
+        if !body.is_empty() {
+            head.push_str(&format!("content-length: {}\r\n", body.len()));
+        }
         for (name, value) in &asked.headers {
-            if !["host", "connection", "accept-encoding"].contains(&name.to_ascii_lowercase().as_str()) {
+            if !["host", "connection", "accept-encoding", "content-length"]
+                .contains(&name.to_ascii_lowercase().as_str())
+            {
                 head.push_str(&format!("{name}: {value}\r\n"));
             }
         }
         stream.set_nodelay(true)?;
         let mut bytes = format!("{head}\r\n").into_bytes();
-        bytes.extend_from_slice(&asked.body);
+        bytes.extend_from_slice(&body);
         stream.write_all(&bytes).await?;
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).await?;
@@ -399,16 +412,53 @@ async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<Option
     let mut words = head.split(' ');
     let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let body = buffer[end + 4..whole].to_vec();
+    let in_body = serde_json::from_slice::<Map<String, Json>>(&body).ok().filter(|_| query.is_empty());
     let asked = Asked {
         at: Instant::now(),
         method: method.to_owned(),
         path: path.to_owned(),
-        query: query.to_owned(),
-        body: buffer[end + 4..whole].to_vec(),
+        in_body: in_body.is_some(),
+        query: in_body.map_or_else(|| query.to_owned(), |body| query_of(&body)),
+        body,
         headers,
     };
     buffer.drain(..whole);
     Ok(Some(asked))
+}
+
+/// The fields of a JSON object as a query, those of objects in it under both names. A value stands as its JSON.
+fn query_of(body: &Map<String, Json>) -> String {
+    let mut pairs = Vec::new();
+    for (key, value) in body {
+        match value {
+            Json::Object(inner) if !inner.is_empty() => {
+                pairs.extend(inner.iter().map(|(name, value)| (format!("{key}.{name}"), value)));
+            }
+            value => pairs.push((key.clone(), value)),
+        }
+    }
+    let written = pairs.iter().map(|(key, value)| format!("{key}={}", escaped(&value.to_string())));
+    written.collect::<Vec<_>>().join("&")
+}
+
+/// The body that such a query was made of.
+fn body_of(query: &str) -> Vec<u8> {
+    let mut body = Map::new();
+    for (key, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        let value = serde_json::from_str(&value).unwrap_or(Json::Null);
+        match key.split_once('.') {
+            Some((key, name)) => body.entry(key).or_insert_with(|| Json::Object(Map::new()))[name] = value,
+            None => {
+                body.insert(key.into_owned(), value);
+            }
+        }
+    }
+    Json::Object(body).to_string().into_bytes()
+}
+
+fn escaped(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
 fn end_of_head(bytes: &[u8]) -> Option<usize> {
@@ -419,4 +469,13 @@ fn end_of_head(bytes: &[u8]) -> Option<usize> {
 fn headers_of(head: &str) -> impl Iterator<Item = (String, String)> {
     let pair = |line: &str| line.split_once(':').map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()));
     head.lines().skip(1).filter_map(pair)
+}
+
+#[test]
+fn what_a_body_asks_for_reads_like_a_query_and_back() {
+    let body = serde_json::json!({ "site": "a&b=c", "dates": ["2026-01-01", "2026-01-02"], "filters": [["is", "x", ["ä"]]],
+        "include": {}, "pagination": { "limit": 10000, "offset": 3 } });
+    let query = query_of(body.as_object().unwrap());
+    assert!(query.contains("&pagination.limit=10000&pagination.offset=3"), "{query}");
+    assert_eq!(serde_json::from_slice::<Json>(&body_of(&query)).unwrap(), body);
 }
