@@ -1,4 +1,4 @@
-//! The simulated company: Stripe and GitHub on loopback addresses, as strict as the real ones, with a history that
+//! The simulated company: Stripe, GitHub and Google Analytics on loopback addresses, as strict as the real ones, with a history that
 //! adds up.
 //!
 //! ```no_run
@@ -21,6 +21,7 @@
 pub mod bulk;
 pub mod company;
 mod github;
+mod google;
 mod random;
 mod server;
 mod stripe;
@@ -32,6 +33,7 @@ mod tests;
 pub use self::{
     company::{Company, Truth},
     github::{GithubToken, SecondaryLimit},
+    google::{GoogleProperty, GoogleToken, Uncertain},
     server::{Emulators, Options, Request},
     stripe::{PERMISSIONS as STRIPE_PERMISSIONS, StripeKey},
     tour::Account,
@@ -44,6 +46,10 @@ pub const STRIPE_KEY_WITHOUT_CHARGES: &str = "rk_test_DemoFernwerkNoChargesNotRe
 /// A fine-grained token that may administrate each repository of the company.
 pub const GITHUB_TOKEN: &str =
     "github_pat_DEMOFERNWERK0000000001_NotARealTokenNotARealTokenNotARealTokenNotARealToken001";
+/// An access token that may read each property.
+pub const GOOGLE_TOKEN: &str = "ya29.DemoFernwerkNotARealAccessToken0000000000000001";
+/// The number of the Google Analytics property of the company's site.
+pub const GOOGLE_PROPERTY: &str = "341528790";
 /// A fine-grained token that may read only, so that traffic is refused.
 pub const GITHUB_TOKEN_READ_ONLY: &str =
     "github_pat_DEMOFERNWERK0000000002_NotARealTokenNotARealTokenNotARealTokenNotARealToken002";

@@ -7,7 +7,7 @@ use std::{
 
 use axum::{
     Router,
-    body::Body,
+    body::{Body, to_bytes},
     extract::{Query, Request as HttpRequest, State},
     http::{HeaderMap, Response, Uri},
 };
@@ -22,11 +22,14 @@ use tokio::{
 use super::{
     Company,
     github::{self, GithubToken},
+    google::{self, GoogleProperty, GoogleToken},
     stripe::{self, StripeKey},
 };
 
 /// How many of the newest requests are kept.
 const LOG: usize = 50_000;
+/// No question is longer, in bytes.
+const LONGEST_BODY: usize = 1 << 20;
 
 /// How the emulators behave.
 #[derive(Debug, Clone)]
@@ -38,6 +41,10 @@ pub struct Options {
     pub stripe_version: &'static str,
     /// Tokens that GitHub knows.
     pub github_tokens: Vec<GithubToken>,
+    /// Access tokens that Google knows.
+    pub google_tokens: Vec<GoogleToken>,
+    /// Properties of Google Analytics.
+    pub google_properties: Vec<GoogleProperty>,
     /// Refuses what GitHub would ignore: unknown query parameters get 400. Stripe is always strict.
     pub strict: bool,
     /// Whether limits are enforced. They are counted and told either way.
@@ -60,6 +67,8 @@ impl Default for Options {
                 GithubToken::read_only(super::GITHUB_TOKEN_READ_ONLY),
                 GithubToken::installation(super::GITHUB_APP_TOKEN),
             ],
+            google_tokens: vec![GoogleToken::full(super::GOOGLE_TOKEN)],
+            google_properties: GoogleProperty::all(),
             strict: true,
             rate_limits: true,
             latency: Duration::ZERO,
@@ -102,7 +111,12 @@ impl Emulators {
     pub async fn start(company: Arc<Company>, options: Options) -> std::io::Result<Self> {
         let world = Arc::new(RwLock::new(World { company, since: Instant::now(), waited: Duration::ZERO }));
         let mut emulators = Self { sites: Vec::new(), world: world.clone(), tasks: Vec::new() };
-        for service in [Service::Stripe(stripe::Emulator::default()), Service::Github(github::Emulator::default())] {
+        let services = [
+            Service::Stripe(stripe::Emulator::default()),
+            Service::Github(github::Emulator::default()),
+            Service::Google(google::Emulator::default()),
+        ];
+        for service in services {
             let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
             let url = format!("http://{}", listener.local_addr()?);
             let log = Mutex::new(Log::default());
@@ -117,7 +131,7 @@ impl Emulators {
         Ok(emulators)
     }
 
-    /// The address of `stripe` or `github`, such as `http://127.0.0.1:40123`; empty for any other name.
+    /// The address of `stripe`, `github` or `google-analytics`, such as `http://127.0.0.1:40123`; empty for any other name.
     pub fn url(&self, service: &str) -> String {
         self.site(service).map(|site| site.url.clone()).unwrap_or_default()
     }
@@ -173,6 +187,7 @@ impl Drop for Emulators {
 enum Service {
     Stripe(stripe::Emulator),
     Github(github::Emulator),
+    Google(google::Emulator),
 }
 
 impl Service {
@@ -180,6 +195,7 @@ impl Service {
         match self {
             Self::Stripe(_) => "stripe",
             Self::Github(_) => "github",
+            Self::Google(_) => "google-analytics",
         }
     }
 }
@@ -236,14 +252,15 @@ pub(super) struct Incoming {
     pub(super) query: String,
     /// The query's pairs, decoded, in their order.
     pub(super) pairs: Vec<(String, String)>,
+    pub(super) body: Vec<u8>,
     headers: HeaderMap,
 }
 
 impl Incoming {
-    fn new(method: &str, uri: &Uri, headers: HeaderMap) -> Self {
+    fn new(method: &str, uri: &Uri, headers: HeaderMap, body: Vec<u8>) -> Self {
         let pairs = Query::<Vec<(String, String)>>::try_from_uri(uri).map(|Query(pairs)| pairs).unwrap_or_default();
         let query = uri.query().unwrap_or_default().to_owned();
-        Self { method: method.to_owned(), path: uri.path().to_owned(), query, pairs, headers }
+        Self { method: method.to_owned(), path: uri.path().to_owned(), query, pairs, body, headers }
     }
 
     pub(super) fn header(&self, name: &str) -> Option<&str> {
@@ -280,13 +297,21 @@ impl Reply {
 }
 
 async fn answer(State(site): State<Arc<Site>>, request: HttpRequest) -> Response<Body> {
-    let incoming = Incoming::new(request.method().as_str(), request.uri(), request.headers().clone());
+    let (head, body) = request.into_parts();
+    // A body that breaks off or is too long is no question that anybody could answer.
+    let body = to_bytes(body, LONGEST_BODY).await.map(Vec::from).unwrap_or_default();
+    let incoming = Incoming::new(head.method.as_str(), &head.uri, head.headers, body);
+    let _under_way = match &site.service {
+        Service::Google(emulator) => emulator.enter(&incoming),
+        Service::Stripe(_) | Service::Github(_) => None,
+    };
     if !site.options.latency.is_zero() {
         tokio::time::sleep(site.options.latency).await;
     }
     let reply = match &site.service {
         Service::Stripe(emulator) => emulator.answer(&site, &incoming),
         Service::Github(emulator) => emulator.answer(&site, &incoming),
+        Service::Google(emulator) => emulator.answer(&site, &incoming),
     };
     {
         let mut log = site.log();

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value as Json, json};
 
 use super::{
-    Company, GITHUB_TOKEN, STRIPE_KEY, Truth,
+    Company, GITHUB_TOKEN, GOOGLE_PROPERTY, GOOGLE_TOKEN, STRIPE_KEY, Truth,
     company::{Days, Money, RepositoryTruth},
 };
 use crate::metric::{Currency, Period, exact};
@@ -31,6 +31,11 @@ impl Company {
                 integration_id: "github",
                 credentials: vec![("token", GITHUB_TOKEN)],
                 settings: json!({"repositories": repositories}),
+            },
+            Account {
+                integration_id: "google-analytics",
+                credentials: vec![("service_account", GOOGLE_TOKEN)],
+                settings: json!({"property": GOOGLE_PROPERTY}),
             },
             Account { integration_id: "stripe", credentials: vec![("api_key", STRIPE_KEY)], settings: json!({}) },
         ]

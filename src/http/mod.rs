@@ -38,9 +38,7 @@ pub use auth::{Auth, Credentials};
 pub use client::{Client, ClientConfig, Counters, Http, Session};
 pub use conditional::Kept;
 pub use error::{Error, Retry};
-pub use limits::{
-    Exception, LimitHeaders, Limits, Meaning, Renewal, ResetForm, Service, When, Window, WindowScope,
-};
+pub use limits::{Exception, LimitHeaders, Limits, Meaning, Renewal, ResetForm, Service, When, Window, WindowScope};
 pub use memory::{Forgetful, Grant, Learned, Memory, MemoryError, Reservation};
 pub use page::{Next, Pages};
 pub use pulse::{Beat, Pulse};

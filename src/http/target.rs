@@ -49,7 +49,8 @@ impl Target {
 
     /// The root of another host of the service.
     pub(super) fn host(&self, host: &str) -> Result<Url, Error> {
-        let undeclared = |_| Error::internal("a request names a host that the descriptor does not").context("host", host);
+        let undeclared =
+            |_| Error::internal("a request names a host that the descriptor does not").context("host", host);
         let root = Url::parse(&format!("https://{host}")).map_err(|_| undeclared(""))?;
         self.admit(root).map_err(undeclared)
     }

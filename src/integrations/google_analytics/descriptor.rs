@@ -68,7 +68,10 @@ fn service_account() -> CredentialField {
                 "-----BEGIN".to_owned(),
                 "this is only the private key; paste the whole JSON file that it came in".to_owned(),
             ),
-            ("AIza".to_owned(), "this is an API key, which cannot read Google Analytics; give a service account's key".to_owned()),
+            (
+                "AIza".to_owned(),
+                "this is an API key, which cannot read Google Analytics; give a service account's key".to_owned(),
+            ),
         ],
         link: Some("https://console.cloud.google.com/iam-admin/serviceaccounts".to_owned()),
     }
@@ -78,9 +81,10 @@ fn property() -> SettingField {
     SettingField {
         key: PROPERTY.to_owned(),
         label: "Property".to_owned(),
-        help_text: "The number of the Google Analytics 4 property, such as 341528790: Admin, Property details. Not the \
+        help_text:
+            "The number of the Google Analytics 4 property, such as 341528790: Admin, Property details. Not the \
                     measurement id (G-…). Left empty, the properties that can be read are named."
-            .to_owned(),
+                .to_owned(),
         kind: SettingKind::Text,
         default: None,
         affects: streams().into_iter().map(|stream| stream.id).collect(),

@@ -1,9 +1,6 @@
 //! What a refusal of Google means, and what to do about it.
 
-use crate::{
-    integrations::Error,
-    metric::FailureKind,
-};
+use crate::{integrations::Error, metric::FailureKind};
 
 /// One of the two APIs, by the name and the service that Google knows.
 #[derive(Debug, Clone, Copy)]
@@ -46,7 +43,8 @@ pub(super) fn explain(error: Error, api: Api, property: &str) -> Error {
         );
         (sentence, Some(api.page()))
     } else if says("authentication scopes") {
-        let sentence = "the sign-in does not include Google Analytics; reconnect and leave the box ticked for seeing its data";
+        let sentence =
+            "the sign-in does not include Google Analytics; reconnect and leave the box ticked for seeing its data";
         (sentence.to_owned(), None)
     } else {
         (no_role(property), None)

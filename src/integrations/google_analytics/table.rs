@@ -113,10 +113,8 @@ impl Listing {
         for (name, figure) in names {
             let name = if name.is_empty() { UNNAMED.to_owned() } else { name };
             let sum = shown.entry(name).or_insert(Figure::sure(0));
-            *sum = Figure {
-                value: sum.value.saturating_add(figure.value),
-                is_fitted: sum.is_fitted || figure.is_fitted,
-            };
+            *sum =
+                Figure { value: sum.value.saturating_add(figure.value), is_fitted: sum.is_fitted || figure.is_fitted };
         }
         let sample = |(name, figure): (String, Figure<i64>)| {
             self.flags.mark(Sample::new(day, Value::Count(figure.value)).of(&name), figure.is_fitted)
