@@ -33,7 +33,7 @@ mod tests;
 pub use self::{
     company::{Company, Truth},
     github::{GithubToken, SecondaryLimit},
-    google::{GoogleProperty, GoogleToken, Uncertain},
+    google::{Analytics, GoogleProperty, GoogleToken, Uncertain},
     server::{Emulators, Options, Request},
     stripe::{PERMISSIONS as STRIPE_PERMISSIONS, StripeKey},
     tour::Account,

@@ -79,3 +79,16 @@ impl std::fmt::Display for UnknownIntegration {
 }
 
 impl std::error::Error for UnknownIntegration {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_integrations_share_a_metric() {
+        let descriptors: Vec<Arc<Descriptor>> = Registry::builtin().descriptors().collect();
+        let mut ids: Vec<&str> = descriptors.iter().flat_map(|one| &one.metrics).map(|one| one.id.as_str()).collect();
+        ids.sort_unstable();
+        assert_eq!(ids.windows(2).find(|pair| pair[0] == pair[1]), None);
+    }
+}

@@ -3,6 +3,7 @@
 mod access;
 mod admin;
 mod ask;
+mod books;
 mod problem;
 mod property;
 mod quota;
@@ -15,6 +16,7 @@ use serde_json::{Map, Value, json};
 pub(super) use self::quota::UnderWay;
 pub use self::{
     access::GoogleToken,
+    books::Analytics,
     property::{GoogleProperty, Uncertain},
 };
 use self::{

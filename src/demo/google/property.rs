@@ -72,7 +72,7 @@ impl GoogleProperty {
 }
 
 /// When a visit is counted: most within four hours, some only a day or almost two after.
-pub(in crate::demo) fn counted_at(visit: &Visit) -> Timestamp {
+pub(super) fn counted_at(visit: &Visit) -> Timestamp {
     let mut dice = Dice::new(visit.visitor.rotate_left(29) ^ visit.at.as_second().unsigned_abs()).fork();
     let minutes = if dice.chance(8) { dice.between(20 * 60, 46 * 60) } else { dice.between(1, 4 * 60) };
     visit.last_at().saturating_add(SignedDuration::from_mins(minutes)).unwrap_or(visit.at)

@@ -22,30 +22,30 @@ const DIGITS: u8 = 12;
 
 /// What some parts of visits come to.
 #[derive(Debug, Clone, Default)]
-pub(in crate::demo) struct Counted {
+struct Counted {
     people: HashSet<u64>,
     active: HashSet<u64>,
     last: Option<usize>,
-    pub(in crate::demo) new_users: i64,
-    pub(in crate::demo) sessions: i64,
-    pub(in crate::demo) engaged: i64,
-    pub(in crate::demo) pageviews: i64,
-    pub(in crate::demo) events: i64,
-    pub(in crate::demo) key_events: i64,
-    pub(in crate::demo) seconds: i64,
+    new_users: i64,
+    sessions: i64,
+    engaged: i64,
+    pageviews: i64,
+    events: i64,
+    key_events: i64,
+    seconds: i64,
     engagement_seconds: i64,
     /// Cents.
-    pub(in crate::demo) revenue: i64,
+    revenue: i64,
 }
 
 impl Counted {
     /// Different people with an engaged session or a first visit.
-    pub(in crate::demo) fn active_users(&self) -> i64 {
+    fn active_users(&self) -> i64 {
         count(self.active.len())
     }
 
     /// Different people.
-    pub(in crate::demo) fn total_users(&self) -> i64 {
+    fn total_users(&self) -> i64 {
         count(self.people.len())
     }
 
@@ -140,7 +140,7 @@ fn key(ask: &Ask, visit: &Visit, hit: &Hit, zone: &Zone) -> Vec<String> {
 }
 
 /// What was counted of some days by the company's now, by whatever the key says.
-pub(in crate::demo) fn count_days<K: Ord>(
+fn count_days<K: Ord>(
     company: &Company,
     period: Period,
     zone: &Zone,

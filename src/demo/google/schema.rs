@@ -87,7 +87,7 @@ impl Dimension {
 }
 
 /// A source as Google names it.
-pub(in crate::demo) fn source(name: &str) -> &str {
+pub(super) fn source(name: &str) -> &str {
     match name {
         "Direct / None" => "(direct)",
         "Google" => "google",
@@ -116,6 +116,6 @@ fn country(code: &str) -> &str {
 }
 
 /// Whether a goal is one of the property's key events.
-pub(in crate::demo) fn is_key(hit: &Hit) -> bool {
+pub(super) fn is_key(hit: &Hit) -> bool {
     matches!(hit.goal, Some(SIGN_UP | PURCHASE))
 }

@@ -1,6 +1,7 @@
 //! What the suite has to know of an integration to judge it: how its emulator is started, and what a user types in.
 
 mod github;
+mod google_analytics;
 mod stripe;
 
 use std::{any::Any, collections::BTreeMap, sync::Arc};
@@ -184,7 +185,7 @@ macro_rules! stands {
 }
 
 mod each {
-    stands! { github stripe }
+    stands! { github google_analytics stripe }
 
     #[test]
     fn every_entry_of_the_registry_has_a_stand() {

@@ -1,0 +1,80 @@
+//! Google Analytics' stand: the property of the simulated company's site, and the same before anybody came.
+
+use std::sync::{Arc, LazyLock};
+
+use dashtray::{
+    demo::{Company, Emulators, GOOGLE_PROPERTY, GoogleProperty, GoogleToken, Options},
+    integrations::google_analytics::GoogleAnalytics,
+};
+use futures_util::future::BoxFuture;
+use serde_json::{Map, Value as Json, json};
+
+use super::{Account, Endpoint, List, Provider, Stand, field, now};
+use crate::conformance::front::Reply;
+
+const TOKEN: &str = "ya29.Qx7CanaryGoogle9fTz4Wm2Lk8";
+const WITHOUT_REVENUE: &str = "ya29.Qx7CanaryGoogleWithoutRevenue9fTz4";
+const WRONG: &str = "ya29.Qx7WrongGoogle9fTz4Wm2Lk8x";
+
+static BUSY: LazyLock<Arc<Company>> = LazyLock::new(|| Arc::new(Company::generate(11, now())));
+static QUIET: LazyLock<Arc<Company>> = LazyLock::new(|| Arc::new(Company::empty(now())));
+
+pub(crate) fn stand() -> Stand {
+    Stand {
+        integration: Arc::new(GoogleAnalytics),
+        now: now(),
+        settings: Map::from_iter([("property".to_owned(), json!(GOOGLE_PROPERTY))]),
+        valid: field("service_account", TOKEN),
+        fake: field("service_account", WRONG),
+        without: vec![("revenue", field("service_account", WITHOUT_REVENUE))],
+        start,
+        endpoint: Endpoint { is: |path| path.ends_with(":runRealtimeReport"), feeds: &["ga_realtime_users"] },
+        lists: vec![List {
+            name: "pages",
+            is: |path| path.ends_with(":batchRunReports"),
+            size: "requests.0.limit",
+            cursor: "requests.0.offset",
+            entries: "/reports/0/rows",
+            empty,
+            total: Some("/reports/0/rowCount"),
+            gone: None,
+        }],
+        throttles: [
+            "Exhausted property tokens per hour. These quota tokens will return in under one hour.",
+            "Exhausted property tokens per day. These quota tokens will return in under 24 hours.",
+            "Exhausted concurrent requests quota. Please wait for other requests to end.",
+        ]
+        .map(|message| Reply::json(429, &exhausted(message)))
+        .to_vec(),
+    }
+}
+
+fn exhausted(message: &str) -> String {
+    json!({ "error": { "code": 429, "message": message, "status": "RESOURCE_EXHAUSTED" } }).to_string()
+}
+
+fn start(account: Account) -> BoxFuture<'static, Provider> {
+    let options = Options {
+        google_tokens: vec![GoogleToken::full(TOKEN), GoogleToken::full(WITHOUT_REVENUE).without_revenue()],
+        // As the suite's integrations without a database have it.
+        google_properties: vec![GoogleProperty::site("UTC")],
+        ..Options::default()
+    };
+    let company = match account {
+        Account::Busy => BUSY.clone(),
+        Account::Quiet => QUIET.clone(),
+    };
+    Box::pin(async move {
+        let emulators = Emulators::start(company, options).await.expect("a port on this machine");
+        Provider { url: emulators.url("google-analytics").parse().expect("a URL"), _running: Box::new(emulators) }
+    })
+}
+
+/// A page without rows of a table that has some.
+fn empty(page: &mut Reply, _asked: &str) {
+    let mut body: Json = serde_json::from_slice(&page.body).unwrap_or_default();
+    if let Some(rows) = body.pointer_mut("/reports/0/rows") {
+        *rows = json!([]);
+    }
+    page.body = body.to_string().into_bytes();
+}
