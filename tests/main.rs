@@ -6,6 +6,7 @@ mod architecture;
 mod cli;
 mod conformance;
 mod github;
+mod google;
 mod series;
 mod store;
 mod support;

@@ -165,6 +165,15 @@ impl Emulators {
         self.world.write().unwrap_or_else(PoisonError::into_inner).waited += by;
     }
 
+    /// Uses up tokens of each property of Google Analytics, as a colleague's reports do.
+    pub fn use_up_google_tokens(&self, tokens: i64) {
+        for site in &self.sites {
+            if let Service::Google(emulator) = &site.service {
+                emulator.use_up(site, tokens);
+            }
+        }
+    }
+
     /// The company as it is now.
     pub fn company(&self) -> Arc<Company> {
         company(&self.world)

@@ -61,6 +61,13 @@ impl Emulator {
         property_of(request).map(|property| self.budgets.enter(property))
     }
 
+    /// Uses tokens of each property up, as a colleague's reports do.
+    pub(super) fn use_up(&self, site: &Site, tokens: i64) {
+        for property in &site.options.google_properties {
+            self.budgets.use_up(property, tokens, site.now());
+        }
+    }
+
     fn judge(&self, site: &Site, request: &Incoming, company: &Company) -> Result<Value, Problem> {
         let place = Place::of(request).ok_or_else(|| Problem::no_such_path(&request.path))?;
         let caller = Caller::of(&site.options.google_tokens, request, place.api())?;

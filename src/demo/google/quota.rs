@@ -109,7 +109,12 @@ impl Budgets {
         }))
     }
 
-    /// Uses tokens up, as a colleague's own reports do.
+    /// Uses tokens up, as a colleague's reports do.
+    pub(super) fn use_up(&self, property: &GoogleProperty, tokens: i64, now: Timestamp) {
+        self.spend(property, Pool::Core, tokens, now);
+    }
+
+    /// What is used up after so many more tokens.
     fn spend(&self, property: &GoogleProperty, pool: Pool, tokens: i64, now: Timestamp) -> Used {
         let pacific = "America/Los_Angeles".parse().unwrap_or_else(|_| Zone::utc());
         let (hour, day) = (now.as_second().div_euclid(3600), Day::of(now, &pacific));

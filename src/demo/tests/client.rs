@@ -28,13 +28,25 @@ impl Answer {
 
 /// Asks for `path` at `url` with these headers, on a connection of its own.
 pub(super) async fn get(url: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+    send("GET", url, path, headers, "").await
+}
+
+/// The same by POST with a body.
+pub(super) async fn post(url: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    send("POST", url, path, headers, body).await
+}
+
+async fn send(method: &str, url: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
     let host = url.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(host).await.unwrap();
-    let mut request = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n");
+    let mut request = format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n");
     for (name, value) in headers {
         request.push_str(&format!("{name}: {value}\r\n"));
     }
-    stream.write_all(format!("{request}\r\n").as_bytes()).await.unwrap();
+    if !body.is_empty() {
+        request.push_str(&format!("content-length: {}\r\n", body.len()));
+    }
+    stream.write_all(format!("{request}\r\n{body}").as_bytes()).await.unwrap();
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).await.unwrap();
     let text = String::from_utf8(bytes).unwrap();
