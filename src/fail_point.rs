@@ -41,7 +41,17 @@ pub(crate) async fn after(step: &'static str) {
 async fn reach(_: Point) {}
 
 #[cfg(debug_assertions)]
+pub(crate) use armed::carried;
+#[cfg(debug_assertions)]
 use armed::reach;
+
+/// What becomes a task of its own is still watched.
+#[cfg(not(debug_assertions))]
+#[inline(always)]
+pub(crate) fn carried<F: Future>(future: F) -> F {
+    future
+}
+
 #[cfg(debug_assertions)]
 pub use armed::{Watch, abort_at, watched};
 
@@ -84,7 +94,18 @@ mod armed {
         LAST.store(number, Ordering::Relaxed);
     }
 
-    /// Runs a future, of whose points the watch is told. Tasks of their own that it starts are not watched.
+    /// What becomes a task of its own is still watched.
+    pub(crate) fn carried<F: Future>(future: F) -> impl Future<Output = F::Output> {
+        let watch = WATCH.try_with(Clone::clone).ok();
+        async move {
+            match watch {
+                Some(watch) => WATCH.scope(watch, future).await,
+                None => future.await,
+            }
+        }
+    }
+
+    /// Runs a future, of whose points the watch is told, and of those of tasks that it starts with [`carried`].
     pub async fn watched<F: Future>(watch: Watch, future: F) -> F::Output {
         WATCH.scope(watch, future).await
     }

@@ -15,6 +15,7 @@ use super::{
     Error,
     request::{Answer, Request},
 };
+use crate::fail_point;
 
 /// No list that anybody reads here is longer.
 const MOST_PAGES: u32 = 100_000;
@@ -79,10 +80,10 @@ where
         T: Send + 'static,
         F: Send + 'static,
     {
-        let task = AbortOnDropHandle::new(tokio::spawn(async move {
+        let task = AbortOnDropHandle::new(tokio::spawn(fail_point::carried(async move {
             let page = self.next().await;
             (self, page)
-        }));
+        })));
         async move {
             match task.await {
                 Ok(read) => read,

@@ -88,6 +88,8 @@ pub(crate) enum Form {
     Announced(u64),
     /// Nothing ever comes.
     Silence,
+    /// The same, and the clock stands still unless somebody else moves it.
+    Held,
     /// The connection is closed without a word.
     Closed,
 }
@@ -350,6 +352,7 @@ impl Shared {
             Form::Silence => loop {
                 self.dawdle(stream, Duration::from_secs(5)).await?;
             },
+            Form::Held => until_hung_up(stream).await?,
         }
         Ok(true)
     }
@@ -358,22 +361,24 @@ impl Shared {
     async fn dawdle(&self, stream: &TcpStream, pause: Duration) -> io::Result<()> {
         let passing =
             async { if self.steps.load(Ordering::Relaxed) { advance(pause).await } else { sleep(pause).await } };
-        let hung_up = async {
-            loop {
-                stream.readable().await?;
-                match stream.try_read(&mut [0]) {
-                    Ok(0) => return Err(io::Error::from(io::ErrorKind::ConnectionReset)),
-                    // Nobody asks for more before there was an answer.
-                    Ok(_) => {}
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    Err(error) => return Err(error),
-                }
-            }
-        };
         tokio::select! {
             biased;
-            gone = hung_up => gone,
+            gone = until_hung_up(stream) => gone,
             () = passing => Ok(()),
+        }
+    }
+}
+
+/// Ends, with an error, when the caller hangs up.
+async fn until_hung_up(stream: &TcpStream) -> io::Result<()> {
+    loop {
+        stream.readable().await?;
+        match stream.try_read(&mut [0]) {
+            Ok(0) => return Err(io::Error::from(io::ErrorKind::ConnectionReset)),
+            // Nobody asks for more before there was an answer.
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
         }
     }
 }

@@ -2,7 +2,7 @@
 //! with [`Pace::Stepped`](super::Pace): time stands still while anything works, and goes on where the HTTP layer would
 //! wait for a provider, where the front keeps it waiting, and where a check says so.
 
-use std::{sync::Arc, time::Duration};
+use std::{cell::Cell, sync::Arc, time::Duration};
 
 use dashtray::{
     clock::Clock,
@@ -16,7 +16,10 @@ use dashtray::{
 };
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
-use tokio::time::advance;
+use tokio::{
+    task::spawn_blocking,
+    time::{Instant, advance},
+};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -35,6 +38,9 @@ const MOST_ANSWER_BYTES: u64 = 4 << 20;
 pub(crate) const MOST_DECODED_BYTES: u64 = 8 << 20;
 /// Longer than any wait that the HTTP layer sits out.
 const A_WAIT: Duration = Duration::from_secs(61);
+/// So much of a wait passes at once, and the runtime has so many turns before.
+const A_STEP: Duration = Duration::from_secs(2);
+const TURNS: usize = 40;
 /// After this long a dead process's connection can be claimed.
 const A_LEASE: Duration = Duration::from_secs(26);
 /// Two windows of a month: whatever goes from window to window does so, and no more often than needed.
@@ -185,12 +191,35 @@ pub(crate) fn is_wait(point: Point) -> bool {
     point.step == points::WAIT
 }
 
+thread_local! {
+    /// Until when a task of this thread moves the clock.
+    static UNTIL: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
 /// Lets a wait that is about to begin be over soon. Says whether there is one.
 fn hurries(point: Point) -> bool {
-    if is_wait(point) {
-        tokio::spawn(advance(A_WAIT));
+    if is_wait(point) && UNTIL.replace(Some(Instant::now() + A_WAIT)).is_none() {
+        tokio::spawn(pass());
     }
     is_wait(point)
+}
+
+/// Lets time pass in steps, so that leases are renewed meanwhile and no database is late by all of it.
+async fn pass() {
+    struct Over;
+    impl Drop for Over {
+        fn drop(&mut self) {
+            UNTIL.set(None);
+        }
+    }
+    let _over = Over;
+    while UNTIL.get().is_some_and(|until| Instant::now() < until) {
+        for _ in 0..TURNS {
+            // Real time too: databases work in threads of their own.
+            let _ = spawn_blocking(std::thread::yield_now).await;
+        }
+        advance(A_STEP).await;
+    }
 }
 
 /// Runs a future whose waits for a provider are over at once.

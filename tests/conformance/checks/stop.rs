@@ -84,21 +84,10 @@ async fn is_stopped(
             stop.cancel();
         }
     };
-    let (count, silence) = (AtomicUsize::new(0), order.clone());
-    machine.front.rule(move |_| match (count.fetch_add(1, Ordering::Relaxed) == at, waiting) {
-        (false, _) => Act::Forward,
-        (true, Waiting::Answer) => {
-            silence();
-            Act::Reply(Reply::json(200, "").form(Form::Silence))
-        }
-        (true, Waiting::Limit) => Act::Reply(Reply::json(429, "{}").header("retry-after", ASKED_SECS)),
-    });
     let let_go: Arc<Mutex<Vec<AbortOnDropHandle<()>>>> = Arc::default();
-    let watch: Watch = Arc::new(move |point| {
-        if is_wait(point) {
-            if matches!(waiting, Waiting::Limit) {
-                order();
-            }
+    let later = {
+        let let_go = let_go.clone();
+        move || {
             let later = async {
                 for _ in 0..TURNS {
                     yield_now().await;
@@ -107,6 +96,24 @@ async fn is_stopped(
             };
             let later = AbortOnDropHandle::new(tokio::spawn(later));
             let_go.lock().unwrap_or_else(PoisonError::into_inner).push(later);
+        }
+    };
+    let (count, order_now, in_the_end) = (AtomicUsize::new(0), order.clone(), later.clone());
+    machine.front.rule(move |_| match (count.fetch_add(1, Ordering::Relaxed) == at, waiting) {
+        (false, _) => Act::Forward,
+        (true, Waiting::Answer) => {
+            order_now();
+            in_the_end();
+            Act::Reply(Reply::json(200, "").form(Form::Held))
+        }
+        (true, Waiting::Limit) => Act::Reply(Reply::json(429, "{}").header("retry-after", ASKED_SECS)),
+    });
+    let watch: Watch = Arc::new(move |point| {
+        if is_wait(point) {
+            if matches!(waiting, Waiting::Limit) {
+                order();
+            }
+            later();
         }
         Box::pin(std::future::ready(()))
     });
