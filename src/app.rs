@@ -77,7 +77,8 @@ impl App {
         let vault = open_vault(&config, nothing_sealed)?;
         let client = client_config(&config)?;
         let overrides = Overrides { provider_urls: config.provider_urls.clone(), now: config.now };
-        let connections = Connections::new(store.clone(), vault, registry.clone(), client, clock, overrides)?;
+        let connections = Connections::new(store.clone(), vault, registry.clone(), client, clock, overrides)?
+            .with_clients(config.oauth_clients.clone());
         let sync = Syncer::new(connections.clone(), u32::from(config.workers));
         Ok(Self { config: Arc::new(config), registry, store, connections, sync })
     }

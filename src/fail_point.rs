@@ -40,17 +40,16 @@ pub(crate) async fn after(step: &'static str) {
 #[inline(always)]
 async fn reach(_: Point) {}
 
+/// A future that is to run in a task of its own, watched as the one that starts it.
+#[cfg(not(debug_assertions))]
+pub(crate) fn carried<F: Future>(future: F) -> F {
+    future
+}
+
 #[cfg(debug_assertions)]
 pub(crate) use armed::carried;
 #[cfg(debug_assertions)]
 use armed::reach;
-
-/// What becomes a task of its own is still watched.
-#[cfg(not(debug_assertions))]
-#[inline(always)]
-pub(crate) fn carried<F: Future>(future: F) -> F {
-    future
-}
 
 #[cfg(debug_assertions)]
 pub use armed::{Watch, abort_at, watched};
@@ -105,7 +104,8 @@ mod armed {
         }
     }
 
-    /// Runs a future, of whose points the watch is told, and of those of tasks that it starts with [`carried`].
+    /// Runs a future, of whose points the watch is told. Of tasks that it starts only those are watched that are
+    /// [`carried`].
     pub async fn watched<F: Future>(watch: Watch, future: F) -> F::Output {
         WATCH.scope(watch, future).await
     }

@@ -5,16 +5,18 @@ use std::path::PathBuf;
 use super::{
     Invocation, ProjectArg, credentials,
     failure::{Done, Failure},
+    sign_in::sign_in,
 };
 use crate::{
-    connections::{ConnectRequest, ConnectedView},
+    connections::{ConnectRequest, ConnectedView, SignInFor},
     integrations::Check,
 };
 
 /// Connect an account of a service
 ///
 /// The credentials are tested before anything is saved, and are kept sealed. At a terminal each field is asked for;
-/// otherwise they are read from a file or stdin as {"credentials":{…},"settings":{…}}. A permission that is missing costs
+/// otherwise they are read from a file or stdin as {"credentials":{…},"settings":{…}}. With --oauth the address of the
+/// provider's sign-in is printed instead, and access is kept sealed and renewed by itself. A permission that is missing costs
 /// only the metrics that need it; the checks say which.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
@@ -31,6 +33,9 @@ pub(super) struct Args {
     /// File with credentials and settings, or - for stdin
     #[arg(long, value_name = "FILE")]
     credentials: Option<PathBuf>,
+    /// Sign in at the provider in a browser; a file then gives settings alone
+    #[arg(long)]
+    oauth: bool,
     #[command(flatten)]
     project: ProjectArg,
 }
@@ -38,6 +43,13 @@ pub(super) struct Args {
 pub(super) async fn run(invocation: &Invocation, args: Args) -> Result<Done, Failure> {
     let app = invocation.open().await?;
     let integration = app.registry.get(&args.integration)?;
+    if args.oauth {
+        let settings = credentials::read_settings(args.credentials.as_deref(), &integration.descriptor())?;
+        let purpose = SignInFor::Connect { integration_id: args.integration, name: args.name, settings };
+        let signed_in = sign_in(invocation, &app, &args.project.project, purpose).await?;
+        invocation.out.show(&signed_in.view, |view| human(view, "Connected"))?;
+        return Ok(Done::All);
+    }
     let given = credentials::read(args.credentials.as_deref(), &integration.descriptor(), true)?;
     let connected = app
         .connections

@@ -37,6 +37,21 @@ pub(super) fn read(file: Option<&Path>, descriptor: &Descriptor, ask_settings: b
     }
 }
 
+/// Settings alone, for a connection that is made by a sign-in. Without a file there are none: `dashtray set` knows them.
+pub(super) fn read_settings(file: Option<&Path>, descriptor: &Descriptor) -> Result<Map<String, Json>, Failure> {
+    let given = match file {
+        Some(_) => read(file, descriptor, true)?,
+        None => Given::default(),
+    };
+    match given.credentials.is_empty() {
+        true => Ok(given.settings),
+        false => Err(Failure::usage(
+            "bad_credentials_file",
+            "a sign-in takes no credentials; leave them out, or leave --oauth out",
+        )),
+    }
+}
+
 fn read_file(path: &Path) -> Result<Zeroizing<String>, Failure> {
     let mut text = Zeroizing::new(String::new());
     let read = if path == "-" {

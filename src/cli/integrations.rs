@@ -7,7 +7,10 @@ use super::{
     failure::{Done, Failure},
     output::{number, table, text},
 };
-use crate::integrations::{Descriptor, Registry, catalogue};
+use crate::{
+    http::grant::client_variables,
+    integrations::{Descriptor, Registry, catalogue},
+};
 
 /// What can be connected
 ///
@@ -59,6 +62,15 @@ fn entry_human(descriptor: &Descriptor) -> String {
         "\nSynced every {} minutes; the first sync reads {} days.\n",
         descriptor.sync_interval_minutes, descriptor.history_days
     ));
+    if descriptor.auth.oauth().is_some() {
+        let [id, secret] = client_variables(&descriptor.id);
+        out.push_str(&format!(
+            "\nSign in with: dashtray connect {} --oauth\nIt needs an OAuth client: set {id} and {secret} (or the same \
+             with _FILE), and register {} as redirect URI.\n",
+            descriptor.id,
+            catalogue::COMMAND_LINE_REDIRECT
+        ));
+    }
     let mut credentials = table(&["credential", "required", "what it is"]);
     for field in &descriptor.credentials {
         let required = if field.required { "yes" } else { "no" };

@@ -27,6 +27,7 @@ mod reconnect;
 mod runs;
 mod serve;
 mod set;
+mod sign_in;
 mod sparkline;
 mod sync;
 mod test;

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use super::{
     Invocation, ProjectArg, connect, credentials,
     failure::{Done, Failure},
+    sign_in::sign_in,
 };
+use crate::connections::SignInFor;
 
 /// Give a connection new credentials
 ///
@@ -21,6 +23,9 @@ pub(super) struct Args {
     /// File with {"credentials":{…}}, or - for stdin
     #[arg(long, value_name = "FILE")]
     credentials: Option<PathBuf>,
+    /// Sign in at the provider in a browser
+    #[arg(long, conflicts_with = "credentials")]
+    oauth: bool,
     #[command(flatten)]
     project: ProjectArg,
 }
@@ -29,6 +34,12 @@ pub(super) async fn run(invocation: &Invocation, args: Args) -> Result<Done, Fai
     let app = invocation.open().await?;
     let slug = args.project.project.as_str();
     let connection = app.connections.find(&app.connections.project(slug).await?, &args.connection).await?;
+    if args.oauth {
+        let purpose = SignInFor::Reconnect { connection: args.connection };
+        let signed_in = sign_in(invocation, &app, slug, purpose).await?;
+        invocation.out.show(&signed_in.view, |view| connect::human(view, "Reconnected"))?;
+        return Ok(Done::All);
+    }
     let integration = app.registry.get(&connection.integration_id)?;
     let given = credentials::read(args.credentials.as_deref(), &integration.descriptor(), false)?;
     if !given.settings.is_empty() {

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Error, Flags, Origin, PREFIX, PROVIDER_URL, SECRETS, cut};
+use super::{Error, Flags, Origin, PREFIX, PROVIDER_URL, SECRETS, clients, cut};
 use crate::nearest::nearest;
 
 /// Values by key, each with its origin. An empty value counts as not given.
@@ -42,6 +42,7 @@ pub(super) fn from_environment(
         let Some(rest) = name.strip_prefix(PREFIX) else { continue };
         let key = rest.to_lowercase();
         let other = ["CONFIG", "NOW"].contains(&rest) || rest.starts_with(PROVIDER_URL) || rest.starts_with("TEST_");
+        let other = other || clients::is_of_client(rest);
         #[cfg(debug_assertions)]
         let other = other || name == super::sandbox::FAIL_AT;
         if known.contains_key(&key) && rest == key.to_uppercase() {

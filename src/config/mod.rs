@@ -3,6 +3,7 @@
 //! The defaults are `config.example.toml` itself, compiled in and loaded first, so that the documented values are the
 //! real ones and its keys are the known keys. This is the only module that reads the environment.
 
+mod clients;
 mod layers;
 mod sandbox;
 mod show;
@@ -21,7 +22,7 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use url::Url;
 
-use crate::{clock::Clock, secret::Secret};
+use crate::{clock::Clock, http::OAuthClient, secret::Secret};
 use values::Values;
 
 const DEFAULTS: &str = include_str!("../../config.example.toml");
@@ -61,6 +62,8 @@ pub struct Config {
     pub read_timeout: Duration,
     /// For one whole answer.
     pub answer_timeout: Duration,
+    /// By integration id: the client by which its provider knows this installation.
+    pub oauth_clients: BTreeMap<String, OAuthClient>,
     /// By integration id: replaces scheme, host and port of its requests. Loopback addresses alone, for tests.
     pub provider_urls: BTreeMap<String, Url>,
     /// Freezes the clock of runs. Only ever set together with `provider_urls`.
@@ -221,7 +224,8 @@ fn load(flags: &Flags, environment: &BTreeMap<String, String>) -> Result<Loaded,
 
     let provider_urls = sandbox::provider_urls(environment)?;
     let now = sandbox::now(environment, &provider_urls, &mut warnings)?;
-    let config = Values(&values).config(provider_urls, now)?;
+    let oauth_clients = clients::oauth_clients(environment)?;
+    let config = Values(&values).config(provider_urls, now, oauth_clients)?;
     let file = file.map(|(path, _)| path);
     Ok(Loaded { entries: show::entries(&config, &values), config, file, warnings })
 }

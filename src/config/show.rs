@@ -16,6 +16,16 @@ pub(super) fn entries(config: &Config, values: &Layer) -> Vec<Entry> {
             Entry { key: key.clone(), value, origin: origin.clone() }
         })
         .collect();
+    for (id, client) in &config.oauth_clients {
+        let name = format!("{PREFIX}{}", id.to_uppercase().replace('-', "_"));
+        let entry = |key: &str, value: &str| Entry {
+            key: format!("{key}_{id}"),
+            value: value.to_owned(),
+            origin: Origin::Environment(format!("{name}_{}", key.to_uppercase())),
+        };
+        entries.push(entry("client_id", &client.id));
+        entries.extend(client.secret.as_ref().map(|_| entry("client_secret", "***")));
+    }
     entries.extend(config.provider_urls.iter().map(|(id, url)| {
         let name = format!("{PREFIX}{PROVIDER_URL}{}", id.to_uppercase().replace('-', "_"));
         Entry { key: format!("provider_url_{id}"), value: url.to_string(), origin: Origin::Environment(name) }

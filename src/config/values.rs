@@ -11,13 +11,18 @@ use jiff::Timestamp;
 use url::Url;
 
 use super::{Config, Error, cut, layers::Layer};
-use crate::secret::Secret;
+use crate::{http::OAuthClient, secret::Secret};
 
 /// Typed reading of the joined layers.
 pub(super) struct Values<'a>(pub(super) &'a Layer);
 
 impl Values<'_> {
-    pub(super) fn config(&self, provider_urls: BTreeMap<String, Url>, now: Option<Timestamp>) -> Result<Config, Error> {
+    pub(super) fn config(
+        &self,
+        provider_urls: BTreeMap<String, Url>,
+        now: Option<Timestamp>,
+        oauth_clients: BTreeMap<String, OAuthClient>,
+    ) -> Result<Config, Error> {
         let data_dir: PathBuf = self.read("data_dir", "a directory")?;
         let database_url = match (self.given("database_url"), self.given("database_url_file")) {
             (Some(url), _) => Secret::new(url),
@@ -48,6 +53,7 @@ impl Values<'_> {
             connect_timeout: self.seconds("connect_timeout_secs")?,
             read_timeout: self.seconds("read_timeout_secs")?,
             answer_timeout: self.seconds("answer_timeout_secs")?,
+            oauth_clients,
             provider_urls,
             now,
         })
@@ -82,7 +88,8 @@ impl Values<'_> {
     }
 }
 
-fn read_secret(key: &str, path: &Path) -> Result<Secret, Error> {
+/// A secret that lies in a file.
+pub(super) fn read_secret(key: &str, path: &Path) -> Result<Secret, Error> {
     let text = std::fs::read_to_string(path)
         .map(zeroize::Zeroizing::new)
         .map_err(|error| Error(format!("{key}: {} cannot be read: {error}", path.display())))?;

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     http::Credentials,
-    integrations::{AccountInfo, Context, Descriptor, Settings, ZonePolicy, check_credentials},
+    integrations::{AccountInfo, Context, Descriptor, FieldError, Settings, ZonePolicy, check_credentials},
     metric::{Day, Zone},
     secret::Secret,
     store::{Connection, ConnectionSettings, ConnectionState, NewConnection, Project},
@@ -39,15 +39,26 @@ pub struct ConnectRequest {
 
 impl Connections {
     /// Checks, tests, seals and saves. Nothing is kept unless the provider accepts the credentials.
-    pub async fn connect(&self, request: ConnectRequest) -> Result<ConnectedView, Error> {
+    pub async fn connect(&self, mut request: ConnectRequest) -> Result<ConnectedView, Error> {
+        let descriptor = self.registry.get(&request.integration_id)?.descriptor();
+        let given = std::mem::take(&mut request.credentials);
+        let credentials = self.check_input(&descriptor, given, &request.settings)?;
+        self.connect_with(request, credentials).await
+    }
+
+    /// The same with credentials that are checked, in place of the request's own.
+    pub(super) async fn connect_with(
+        &self,
+        request: ConnectRequest,
+        credentials: Credentials,
+    ) -> Result<ConnectedView, Error> {
         let integration = self.registry.get(&request.integration_id)?;
         let descriptor = integration.descriptor();
         let project = self.project(&request.project).await?;
-        let (credentials, parsed) = check_input(&descriptor, request.credentials, &request.settings)?;
-        let (host_settings, settings) = parsed;
-
+        let (host_settings, settings) = check_settings(&descriptor, &request.settings)?;
         let context = self.trial(&project, &descriptor, &settings, credentials.clone())?;
         let account = tried(integration.as_ref(), &context).await?;
+        let credentials = credentials.with_grant(context.http.grant());
 
         let existing = self.store.connections(project.id).await?;
         let same = |other: &&Connection| other.integration_id == descriptor.id && other.account_id == account.id;
@@ -84,6 +95,12 @@ impl Connections {
         }
     }
 
+    /// Refuses a name that is taken, before anybody goes anywhere.
+    pub(super) async fn check_name(&self, project: &Project, name: Option<&str>) -> Result<(), Error> {
+        let existing = self.store.connections(project.id).await?;
+        choose_given(name, &existing).map(drop)
+    }
+
     /// Asks the provider whether the credentials still work. A refusal is the result of the test, not an error.
     pub async fn test(&self, project: &str, connection: &str) -> Result<TestView, Error> {
         let project = self.project(project).await?;
@@ -95,7 +112,7 @@ impl Connections {
         let mut view = TestView {
             connection_id: connection.public_id,
             success: result.is_ok(),
-            refreshed: false,
+            refreshed: context.http.was_renewed(),
             error: result.as_ref().err().map(ErrorView::from),
             account: None,
             checks: Vec::new(),
@@ -118,11 +135,24 @@ impl Connections {
         connection: &str,
         credentials: BTreeMap<String, Secret>,
     ) -> Result<ConnectedView, Error> {
+        let found = self.find(&self.project(project).await?, connection).await?;
+        let descriptor = self.registry.get(&found.integration_id)?.descriptor();
+        let credentials = self.check_input(&descriptor, credentials, &settings_of(&found))?;
+        self.reconnect_with(project, connection, credentials).await
+    }
+
+    /// The same with credentials that are checked.
+    pub(super) async fn reconnect_with(
+        &self,
+        project: &str,
+        connection: &str,
+        credentials: Credentials,
+    ) -> Result<ConnectedView, Error> {
         let project = self.project(project).await?;
         let connection = self.find(&project, connection).await?;
         let integration = self.registry.get(&connection.integration_id)?;
         let descriptor = integration.descriptor();
-        let (credentials, (_, settings)) = check_input(&descriptor, credentials, &settings_of(&connection))?;
+        let (_, settings) = check_settings(&descriptor, &settings_of(&connection))?;
         let context = self.trial(&project, &descriptor, &settings, credentials.clone())?;
         let account = tried(integration.as_ref(), &context).await?;
         if account.id != connection.account_id {
@@ -132,6 +162,7 @@ impl Connections {
                 found: format!("{} ({})", account.label, account.id),
             });
         }
+        let credentials = credentials.with_grant(context.http.grant());
         let sealed = memory::seal_credentials(&self.vault, connection.public_id, &credentials)?;
         self.store.replace_credentials(connection.key, &sealed).await?;
         self.keep_account(&connection, &account).await?;
@@ -157,7 +188,36 @@ impl Connections {
         }
     }
 
-    /// Tests credentials and settings that are not saved.
+    /// Checks credentials and settings together, so that all errors are seen at once.
+    fn check_input(
+        &self,
+        descriptor: &Descriptor,
+        credentials: BTreeMap<String, Secret>,
+        settings: &Map<String, Json>,
+    ) -> Result<Credentials, Error> {
+        let credentials = check_credentials(&descriptor.credentials, credentials);
+        let settings = options::parse(descriptor, settings);
+        match (credentials, settings) {
+            (Ok(credentials), Ok((_, settings))) => {
+                let service = self.service(descriptor, &settings)?;
+                let fields = match descriptor.auth.check(&service, &credentials) {
+                    Err((field, why)) => vec![FieldError::new(&field, why)],
+                    Ok(()) if descriptor.auth.oauth().is_some() && !descriptor.auth.is_given(&credentials) => {
+                        vec![no_way(descriptor)]
+                    }
+                    Ok(()) => return Ok(credentials),
+                };
+                Err(Error::InvalidFields { fields })
+            }
+            (credentials, settings) => {
+                let mut fields = credentials.err().unwrap_or_default();
+                fields.extend(settings.err().unwrap_or_default());
+                Err(Error::InvalidFields { fields })
+            }
+        }
+    }
+
+    /// Tests credentials and settings. What is not kept anywhere yet is not kept by this either.
     pub(super) fn trial(
         &self,
         project: &Project,
@@ -177,40 +237,49 @@ impl Connections {
     }
 }
 
-/// Checks credentials and settings together, so that all errors are seen at once.
-fn check_input(
+/// The host's settings and the integration's own.
+pub(super) fn check_settings(
     descriptor: &Descriptor,
-    credentials: BTreeMap<String, Secret>,
     settings: &Map<String, Json>,
-) -> Result<(Credentials, (options::HostSettings, Settings)), Error> {
-    let credentials = check_credentials(&descriptor.credentials, credentials);
-    let settings = options::parse(descriptor, settings);
-    match (credentials, settings) {
-        (Ok(credentials), Ok(settings)) => Ok((credentials, settings)),
-        (credentials, settings) => {
-            let mut fields = credentials.err().unwrap_or_default();
-            fields.extend(settings.err().unwrap_or_default());
-            Err(Error::InvalidFields { fields })
-        }
+) -> Result<(options::HostSettings, Settings), Error> {
+    options::parse(descriptor, settings).map_err(|fields| Error::InvalidFields { fields })
+}
+
+/// What is to be given where there are several ways and none was taken.
+fn no_way(descriptor: &Descriptor) -> FieldError {
+    let keys: Vec<&str> = descriptor.credentials.iter().map(|field| field.key.as_str()).collect();
+    let field = keys.first().copied().unwrap_or("credentials");
+    let sign_in = format!("sign in with `dashtray connect {} --oauth`", descriptor.id);
+    match keys.is_empty() {
+        true => FieldError::new(field, format!("{} takes no key; {sign_in}", descriptor.name)),
+        false => FieldError::new(field, format!("give this, or {sign_in}")),
     }
 }
 
 /// The given name if it is free, else the service's name with the first free number.
 fn choose_name(given: Option<&str>, descriptor: &Descriptor, existing: &[Connection]) -> Result<String, Error> {
-    let taken = |name: &str| existing.iter().any(|connection| connection.name.to_lowercase() == name.to_lowercase());
+    if let Some(name) = choose_given(given, existing)? {
+        return Ok(name);
+    }
+    let numbered = (2..).map(|number| format!("{} {number}", descriptor.name));
+    let mut names = std::iter::once(descriptor.name.clone()).chain(numbered);
+    Ok(names.find(|name| !is_taken(name, existing)).unwrap_or_else(|| descriptor.name.clone()))
+}
+
+/// The given name, if one is given and it is good.
+fn choose_given(given: Option<&str>, existing: &[Connection]) -> Result<Option<String>, Error> {
     match given.map(str::trim).filter(|name| !name.is_empty()) {
         Some(name) if name.chars().count() > 80 || name.chars().any(char::is_control) => {
-            let fields = vec![crate::integrations::FieldError::new("name", "use at most 80 printable characters")];
+            let fields = vec![FieldError::new("name", "use at most 80 printable characters")];
             Err(Error::InvalidFields { fields })
         }
-        Some(name) if taken(name) => Err(Error::NameTaken(name.to_owned())),
-        Some(name) => Ok(name.to_owned()),
-        None => {
-            let numbered = (2..).map(|number| format!("{} {number}", descriptor.name));
-            let mut names = std::iter::once(descriptor.name.clone()).chain(numbered);
-            Ok(names.find(|name| !taken(name)).unwrap_or_else(|| descriptor.name.clone()))
-        }
+        Some(name) if is_taken(name, existing) => Err(Error::NameTaken(name.to_owned())),
+        given => Ok(given.map(str::to_owned)),
     }
+}
+
+fn is_taken(name: &str, existing: &[Connection]) -> bool {
+    existing.iter().any(|connection| connection.name.to_lowercase() == name.to_lowercase())
 }
 
 /// The setting, else the account's zone, else the project's; a provider's own where it has one. Frozen from here on.

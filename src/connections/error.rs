@@ -1,5 +1,6 @@
 //! What can go wrong with a connection.
 
+use super::SignInError;
 use crate::{
     http,
     integrations::{FieldError, UnknownIntegration},
@@ -56,6 +57,32 @@ pub enum Error {
         /// The account that the credentials open.
         found: String,
     },
+    /// The service is connected with a key.
+    #[error("{integration} has no sign-in; connect it with a key, see `dashtray integrations {id}`")]
+    NoSignIn {
+        /// Its name.
+        integration: String,
+        /// Its id.
+        id: String,
+    },
+    /// The operator has registered no OAuth client.
+    #[error(
+        "no OAuth client for {integration} is configured; register one at the provider with the redirect URI \
+         {redirect_uri} and set {id} and {secret} (or {id}_FILE and {secret}_FILE)"
+    )]
+    NoClient {
+        /// Name of the service.
+        integration: String,
+        /// The variable of the client's id.
+        id: String,
+        /// The variable of its secret.
+        secret: String,
+        /// What has to be registered.
+        redirect_uri: String,
+    },
+    /// A sign-in came to nothing.
+    #[error(transparent)]
+    SignIn(#[from] SignInError),
     /// The provider did not accept or did not answer.
     #[error(transparent)]
     Provider(#[from] http::Error),
@@ -94,6 +121,10 @@ impl Error {
             Self::Conflict(_) => "conflict",
             Self::NameTaken(_) => "name_taken",
             Self::AccountMismatch { .. } => "account_mismatch",
+            Self::NoSignIn { .. } => "no_sign_in",
+            Self::NoClient { .. } => "oauth_client_missing",
+            Self::SignIn(SignInError::Cancelled) => "cancelled",
+            Self::SignIn(_) => "sign_in",
             Self::Provider(error) => error.kind().name(),
             Self::Unreadable { .. } => "credentials_unreadable",
             Self::Vault(_) => "vault",
@@ -108,11 +139,14 @@ impl Error {
             | Self::UnknownProject(_)
             | Self::UnknownConnection { .. }
             | Self::InvalidFields { .. }
+            | Self::NoSignIn { .. }
+            | Self::NoClient { .. }
             | Self::NameTaken(_) => true,
             Self::Provider(error) => error.kind() == crate::metric::FailureKind::InvalidSettings,
             Self::AlreadyConnected { .. }
             | Self::Conflict(_)
             | Self::AccountMismatch { .. }
+            | Self::SignIn(_)
             | Self::Unreadable { .. }
             | Self::Vault(_)
             | Self::Store(_) => false,

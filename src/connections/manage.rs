@@ -31,6 +31,28 @@ pub struct Rotation {
     pub unreadable: Vec<String>,
 }
 
+/// A connection that was removed.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Disconnected {
+    /// Its name.
+    pub disconnected: String,
+    /// What became of the access.
+    pub access: Access,
+}
+
+/// What became of the access that a user gave by signing in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    /// There was none: the connection had a key, which is the user's.
+    None,
+    /// The provider took it back.
+    GivenBack,
+    /// The user can remove it in the account's settings: another connection needs it, the provider has no way, or it did
+    /// not answer.
+    Left,
+}
+
 impl Connections {
     /// The project's connections by name.
     pub async fn list(&self, project: &str) -> Result<Vec<ConnectionView>, Error> {
@@ -113,11 +135,42 @@ impl Connections {
         self.reload(connection.key).await
     }
 
-    /// Removes a connection with its credentials and all its data.
-    pub async fn disconnect(&self, project: &str, connection: &str) -> Result<(), Error> {
+    /// Removes a connection with its credentials and all its data. Access that a user gave by signing in is given back
+    /// first; that a provider does not answer holds nothing up.
+    pub async fn disconnect(&self, project: &str, connection: &str) -> Result<Disconnected, Error> {
         let project = self.project(project).await?;
         let connection = self.find(&project, connection).await?;
-        Ok(self.store.delete_connection(connection.key).await?)
+        let access = self.give_back(&connection).await;
+        self.store.delete_connection(connection.key).await?;
+        Ok(Disconnected { disconnected: connection.name, access })
+    }
+
+    async fn give_back(&self, connection: &Connection) -> Access {
+        let signed_in = async |connection: &Connection| {
+            let credentials = self.credentials(connection).await.ok()?;
+            credentials.grant().filter(|grant| grant.consented_at.is_some()).cloned()
+        };
+        let Some(grant) = signed_in(connection).await else { return Access::None };
+        let Ok(integration) = self.registry.get(&connection.integration_id) else { return Access::Left };
+        let descriptor = integration.descriptor();
+        // Providers take back all that one person gave to this installation, that of other connections too.
+        let others = self.store.connections_of(&connection.integration_id).await.unwrap_or_default();
+        for other in others.iter().filter(|other| other.key != connection.key) {
+            if signed_in(other).await.is_some() {
+                return Access::Left;
+            }
+        }
+        let settings = options::parse(&descriptor, &settings_of(connection)).map(|(_, settings)| settings);
+        let (Some(oauth), Ok(settings)) = (descriptor.auth.oauth(), settings) else { return Access::Left };
+        let Ok(service) = self.service(&descriptor, &settings) else { return Access::Left };
+        match self.client.give_back(&service, oauth, &grant).await {
+            Ok(true) => Access::GivenBack,
+            Ok(false) => Access::Left,
+            Err(error) => {
+                tracing::warn!(connection.id = %connection.public_id, %error, "access could not be given back");
+                Access::Left
+            }
+        }
     }
 
     /// Re-wraps all sealed credentials with the newest key. May be interrupted and run again. Kept answers are a cache

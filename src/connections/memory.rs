@@ -8,13 +8,17 @@ use std::{
 
 use async_trait::async_trait;
 use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::{
     clock::Clock,
-    http::{Credentials, Grant, Kept, Learned, Memory, MemoryError, Reservation},
+    http::{
+        Allowance, Credentials, Grant, Kept, KeptGrant, Learned, Memory, MemoryError, Place, Renewal, RenewalWish,
+        Reservation,
+    },
     secret::Secret,
-    store::{self, KeptRow, SealedRow, Store},
+    store::{self, CredentialsRow, KeptRow, RenewalRow, SealedRow, Store},
     vault::{self, Sealed, Vault},
 };
 
@@ -31,6 +35,11 @@ const KEPT_DAYS: i64 = 14;
 /// What runs did is of interest for this long.
 const RUN_DAYS: i64 = 90;
 
+/// For so long a sign-in that was used is told from one that never was.
+const SIGN_IN_DAYS: i64 = 2;
+/// Where the grant stands among the fields that are sealed. No field can be called so.
+const GRANT: &str = "@grant";
+
 /// Largest body that is unpacked again.
 const MAX_KEPT_BYTES: u64 = 64 << 20;
 
@@ -46,7 +55,7 @@ fn failed(error: impl std::fmt::Display) -> MemoryError {
 
 #[async_trait]
 impl Memory for SealedMemory {
-    async fn reserve(&self, reservation: &Reservation) -> Result<Grant, MemoryError> {
+    async fn reserve(&self, reservation: &Reservation) -> Result<Allowance, MemoryError> {
         self.store.reserve(reservation).await.map_err(failed)
     }
 
@@ -59,16 +68,67 @@ impl Memory for SealedMemory {
         // A kept answer that cannot be opened is asked for again; nothing depends on it.
         Ok(unpack(&self.vault, connection_id, request_key, row))
     }
+
+    async fn begin_renewal(&self, wish: &RenewalWish) -> Result<Renewal, MemoryError> {
+        let id = public_id(&wish.connection_id)?;
+        let begun = self.store.begin_renewal(id, wish.version, &wish.owner, wish.now, wish.until).await;
+        Ok(match begun.map_err(failed)? {
+            RenewalRow::Begun { open_since } => Renewal::Begun { interrupted_at: open_since },
+            RenewalRow::Busy => Renewal::Busy,
+            RenewalRow::Newer(row) => Renewal::Newer(self.kept_grant(id, &row)?),
+        })
+    }
+
+    async fn keep_grant(&self, connection_id: &str, version: i64, grant: &Grant) -> Result<Option<i64>, MemoryError> {
+        let id = public_id(connection_id)?;
+        let row = self.store.credentials(id).await.map_err(failed)?;
+        if row.version != version {
+            return Ok(None);
+        }
+        // What lies beside the grant stays as it is: it is of the same version.
+        let credentials = open_credentials(&self.vault, id, &row).map_err(failed)?.with_grant(Some(grant.clone()));
+        let sealed = seal_credentials(&self.vault, id, &credentials).map_err(failed)?;
+        self.store.keep_renewed(id, version, &sealed).await.map_err(failed)
+    }
+
+    async fn end_renewal(
+        &self,
+        connection_id: &str,
+        owner: &str,
+        open_since: Option<Timestamp>,
+    ) -> Result<(), MemoryError> {
+        self.store.end_renewal(public_id(connection_id)?, owner, open_since).await.map_err(failed)
+    }
+
+    async fn grant(&self, connection_id: &str) -> Result<Option<KeptGrant>, MemoryError> {
+        let id = public_id(connection_id)?;
+        match self.store.credentials(id).await {
+            Ok(row) => Ok(Some(self.kept_grant(id, &row)?)),
+            Err(store::Error::NotFound(_)) => Ok(None),
+            Err(error) => Err(failed(error)),
+        }
+    }
+}
+
+fn public_id(connection_id: &str) -> Result<Uuid, MemoryError> {
+    connection_id.parse().map_err(|_| MemoryError("this is no connection's id".to_owned()))
 }
 
 impl SealedMemory {
-    /// Drops kept answers and records of runs that are too old to be of use; says how many.
+    fn kept_grant(&self, id: Uuid, row: &CredentialsRow) -> Result<KeptGrant, MemoryError> {
+        let credentials = open_credentials(&self.vault, id, row).map_err(failed)?;
+        Ok(KeptGrant { version: row.version, grant: credentials.grant().cloned() })
+    }
+
+    /// Drops kept answers, sign-ins and records of runs that are too old to be of use; says how many.
     pub async fn prune(&self) -> Result<u64, store::Error> {
         let before = |days: i64| {
             let age = jiff::SignedDuration::from_hours(24 * days);
-            self.clock.now().checked_sub(age).unwrap_or(jiff::Timestamp::MIN)
+            self.clock.now().checked_sub(age).unwrap_or(Timestamp::MIN)
         };
-        Ok(self.store.prune_kept(before(KEPT_DAYS)).await? + self.store.prune_runs(before(RUN_DAYS)).await?)
+        let kept = self.store.prune_kept(before(KEPT_DAYS)).await?;
+        let sign_ins = self.store.prune_sign_ins(before(SIGN_IN_DAYS)).await?;
+        Ok(kept + sign_ins + self.store.prune_runs(before(RUN_DAYS)).await?)
     }
 }
 
@@ -107,26 +167,31 @@ pub(super) fn credentials_label(connection_id: Uuid) -> String {
     format!("credentials {connection_id}")
 }
 
-/// Seals the credentials of a connection.
+/// Seals the credentials of a connection, with the grant if they have one.
 pub(super) fn seal_credentials(
     vault: &Vault,
     connection_id: Uuid,
     credentials: &Credentials,
 ) -> Result<SealedRow, vault::Error> {
-    let plain: BTreeMap<&str, &str> = credentials.iter().map(|(key, secret)| (key, secret.expose())).collect();
+    let grant = credentials.grant().map(Grant::to_text);
+    let mut plain: BTreeMap<&str, &str> = credentials.iter().map(|(key, secret)| (key, secret.expose())).collect();
+    plain.extend(grant.as_ref().map(|text| (GRANT, text.as_str())));
     let bytes = zeroize::Zeroizing::new(serde_json::to_vec(&plain).unwrap_or_default());
     Ok(to_row(vault.seal(&credentials_label(connection_id), &bytes)?))
 }
 
-/// Opens the credentials of a connection.
+/// Opens the credentials of a connection. They know where they lie, so that a renewed grant goes there.
 pub(super) fn open_credentials(
     vault: &Vault,
     connection_id: Uuid,
-    sealed: &SealedRow,
+    row: &CredentialsRow,
 ) -> Result<Credentials, vault::Error> {
-    let plain = vault.open(&credentials_label(connection_id), &from_row(sealed.clone()))?;
-    let fields: BTreeMap<String, Secret> = serde_json::from_slice(&plain).map_err(|_| vault::Error::Corrupt)?;
-    Ok(Credentials::new(fields))
+    let plain = vault.open(&credentials_label(connection_id), &from_row(row.sealed.clone()))?;
+    let mut fields: BTreeMap<String, Secret> = serde_json::from_slice(&plain).map_err(|_| vault::Error::Corrupt)?;
+    let grant = fields.remove(GRANT);
+    let grant = grant.map(|text| Grant::from_text(text.expose()).ok_or(vault::Error::Corrupt)).transpose()?;
+    let place = Place { connection_id: connection_id.to_string(), version: row.version };
+    Ok(Credentials::new(fields).with_grant(grant).kept_at(place))
 }
 
 pub(super) fn to_row(sealed: Sealed) -> SealedRow {

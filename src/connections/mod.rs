@@ -6,6 +6,7 @@ mod manage;
 mod memory;
 mod options;
 mod session;
+mod sign_in;
 mod view;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -16,7 +17,7 @@ use url::Url;
 
 use crate::{
     clock::Clock,
-    http::{Client, ClientConfig},
+    http::{Client, ClientConfig, OAuthClient},
     integrations::Registry,
     store::{Connection, Project, Store},
     vault::Vault,
@@ -24,10 +25,11 @@ use crate::{
 
 pub use connect::ConnectRequest;
 pub use error::Error;
-pub use manage::Rotation;
+pub use manage::{Access, Disconnected, Rotation};
 pub use memory::SealedMemory;
 pub(crate) use memory::pack;
 pub use session::{Guarded, guarded};
+pub use sign_in::{Callback, SignInError, SignInFor, SignInRequest, SignInView, SignedIn};
 pub use view::{AccountView, ConnectedView, ConnectionView, CorrectedView, ErrorView, TestView};
 
 /// What all that touches a connection needs. Cheap to clone.
@@ -39,6 +41,7 @@ pub struct Connections {
     pub(crate) client: Client,
     pub(crate) clock: Clock,
     overrides: Overrides,
+    clients: Arc<BTreeMap<String, OAuthClient>>,
 }
 
 /// Sandboxes: addresses that stand in for providers, and the instant that runs through them take for now.
@@ -69,7 +72,14 @@ impl Connections {
         let vault = Arc::new(vault);
         let memory = SealedMemory::new(store.clone(), vault.clone(), clock);
         let client = Client::new(client, Arc::new(memory), clock)?;
-        Ok(Self { store, vault, registry, client, clock, overrides })
+        Ok(Self { store, vault, registry, client, clock, overrides, clients: Arc::default() })
+    }
+
+    /// The same with OAuth clients, by integration id.
+    #[must_use]
+    pub fn with_clients(mut self, clients: BTreeMap<String, OAuthClient>) -> Self {
+        self.clients = Arc::new(clients);
+        self
     }
 
     /// The instant that runs of an integration take for now.

@@ -27,8 +27,7 @@ pub(super) struct Opening<'a> {
 impl Connections {
     /// The way to the provider.
     pub(super) fn http(&self, opening: Opening<'_>) -> Result<Http, http::Error> {
-        let override_url = self.overrides.provider_urls.get(&opening.descriptor.id).cloned();
-        let service = opening.descriptor.service(opening.settings, override_url)?;
+        let service = self.service(opening.descriptor, opening.settings)?;
         Ok(self.client.session(Session {
             service: Arc::new(service),
             credentials: opening.credentials,
@@ -40,9 +39,10 @@ impl Connections {
 
     /// Opens the sealed credentials of a connection.
     pub(super) async fn credentials(&self, connection: &Connection) -> Result<Credentials, Error> {
-        let sealed = self.store.sealed_credentials(connection.key).await?;
-        super::memory::open_credentials(&self.vault, connection.public_id, &sealed)
-            .map_err(|source| Error::Unreadable { name: connection.name.clone(), source })
+        let row = self.store.credentials(connection.public_id).await?;
+        let credentials = super::memory::open_credentials(&self.vault, connection.public_id, &row)
+            .map_err(|source| Error::Unreadable { name: connection.name.clone(), source })?;
+        Ok(credentials.with_client(self.oauth_client(&connection.integration_id)))
     }
 
     /// A context for a saved connection. Results go to `host`; no wait goes past `budget` from now.

@@ -18,6 +18,7 @@
 //! It shares no code with the integrations that it serves, or it would repeat their mistakes; of the crate it uses
 //! [`crate::metric`] alone. What the real services do is told in providers.md, sections 3 and 4.
 
+pub mod authorization;
 pub mod bulk;
 pub mod company;
 mod github;
@@ -53,5 +54,9 @@ pub const GOOGLE_PROPERTY: &str = "341528790";
 /// A fine-grained token that may read only, so that traffic is refused.
 pub const GITHUB_TOKEN_READ_ONLY: &str =
     "github_pat_DEMOFERNWERK0000000002_NotARealTokenNotARealTokenNotARealTokenNotARealToken002";
+/// The id of the OAuth client that the company has registered for its Dashtray.
+pub const OAUTH_CLIENT_ID: &str = "000000000001-demofernwerknotarealclient.apps.example";
+/// Its secret.
+pub const OAUTH_CLIENT_SECRET: &str = "GOCSPX-DemoFernwerkNotARealSecret001";
 /// A token of an app's installation.
 pub const GITHUB_APP_TOKEN: &str = "ghs_DemoFernwerkNotARealInstallation0001";

@@ -105,7 +105,7 @@ impl Budgets {
 /// Names provider, its address and the credential, without telling the credential.
 fn key(id: &str, base_url: &str, credentials: &Credentials) -> String {
     let mut hash = Sha256::new();
-    for text in [id, base_url].into_iter().chain(credentials.iter().flat_map(|(key, value)| [key, value.expose()])) {
+    for text in [id, base_url].into_iter().chain(credentials.identity()) {
         hash.update((text.len() as u64).to_be_bytes());
         hash.update(text.as_bytes());
     }

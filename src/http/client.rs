@@ -4,8 +4,8 @@ use std::{
     fmt,
     net::SocketAddr,
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        Arc, Mutex, OnceLock, PoisonError, RwLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -14,9 +14,10 @@ use jiff::Timestamp;
 use reqwest::Method;
 
 use super::{
-    AddressRules, Credentials, Error, Kept, Memory, Renewal, Service,
+    AddressRules, Credentials, Error, Grant, Kept, Memory, Reset, Service,
     address::Resolver,
     budget::{Budget, Budgets, Claim, claims},
+    grant::{Keeper, Keepers},
     pulse::Pulse,
     redact::Redactor,
     request::Request,
@@ -77,6 +78,7 @@ struct Inner {
     plain: OnceLock<reqwest::Client>,
     memory: Arc<dyn Memory>,
     budgets: Budgets,
+    keepers: Keepers,
     clock: Clock,
 }
 
@@ -112,8 +114,8 @@ impl Client {
             moving => moving,
         };
         let budgets = Budgets::new(memory.clone(), clock);
-        let (judging, plain) = (OnceLock::new(), OnceLock::new());
-        let client = Self { inner: Arc::new(Inner { config, judging, plain, memory, budgets, clock }) };
+        let (judging, plain, keepers) = (OnceLock::new(), OnceLock::new(), Keepers::default());
+        let client = Self { inner: Arc::new(Inner { config, judging, plain, memory, budgets, keepers, clock }) };
         if !client.config().extra_ca.is_empty() {
             // Whoever gave an authority is to hear at once what is wrong with it.
             client.connections(false)?;
@@ -128,7 +130,9 @@ impl Client {
             client: self.clone(),
             target: Target::new(&session.service, rules),
             budget: self.inner.budgets.of(&session.service, &session.credentials),
-            redactor: Redactor::new(&session.credentials, &session.service.auth),
+            redactor: RwLock::new(Arc::new(Redactor::new(&session.credentials, &session.service.auth))),
+            keeper: self.inner.keepers.of(self, &session.service, &session.credentials),
+            renewed: AtomicBool::new(false),
             session,
             requests: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
@@ -205,7 +209,11 @@ pub(super) struct HttpInner {
     pub(super) session: Session,
     pub(super) target: Result<Target, Error>,
     pub(super) budget: Arc<Budget>,
-    pub(super) redactor: Redactor,
+    pub(super) redactor: RwLock<Arc<Redactor>>,
+    /// Where the credentials renew themselves.
+    pub(super) keeper: Option<Arc<Keeper>>,
+    /// Whether access was renewed for this session.
+    pub(super) renewed: AtomicBool,
     pub(super) requests: AtomicU64,
     pub(super) bytes: AtomicU64,
     pub(super) waited_ms: AtomicU64,
@@ -244,11 +252,11 @@ impl Http {
 
     /// Nobody calls a resource with these credentials before its limit starts anew, in this process or another. For
     /// providers that tell in the body of an answer how much is left. A call that would come too soon is `rate_limited`.
-    pub async fn used_up(&self, resource: &str, renewal: Renewal) -> Result<(), Error> {
+    pub async fn used_up(&self, resource: &str, reset: Reset) -> Result<(), Error> {
         let Session { service, quota_share_permille, .. } = &self.inner.session;
         let mut claims = claims(&service.limits, "", Some(resource), *quota_share_permille);
         claims.retain(Claim::is_of_resource);
-        self.inner.budget.block(&claims, renewal.after(self.inner.client.now())).await
+        self.inner.budget.block(&claims, reset.after(self.inner.client.now())).await
     }
 
     /// What was done so far.
@@ -258,6 +266,16 @@ impl Http {
             bytes: self.inner.bytes.load(Ordering::Relaxed),
             waited_ms: self.inner.waited_ms.load(Ordering::Relaxed),
         }
+    }
+
+    /// Whether a user's sign-in had to be renewed on the way.
+    pub fn was_renewed(&self) -> bool {
+        self.inner.renewed.load(Ordering::Relaxed)
+    }
+
+    /// The grant as it stands now, for whoever saves credentials that were tried.
+    pub(crate) fn grant(&self) -> Option<Grant> {
+        self.inner.keeper.as_ref()?.held().map(|grant| (*grant).clone())
     }
 
     /// Whether requests are made, waits between them included.

@@ -97,11 +97,7 @@ impl Error {
     /// caller has taken every secret out.
     #[must_use]
     pub fn with_provider_message(mut self, said: &str) -> Self {
-        let said: String = said.split_whitespace().collect::<Vec<_>>().join(" ");
-        let mut cut: String = said.chars().filter(|c| !c.is_control()).take(PROVIDER_MESSAGE_CHARS).collect();
-        if said.chars().count() > PROVIDER_MESSAGE_CHARS {
-            cut.push('…');
-        }
+        let cut = cut(said);
         self.0.provider_message = (!cut.is_empty()).then_some(cut);
         self
     }
@@ -168,6 +164,16 @@ impl Error {
     pub fn is_connection_wide(&self) -> bool {
         matches!(self.kind(), FailureKind::Unauthorized | FailureKind::RateLimited)
     }
+}
+
+/// What a provider said, as long as it is shown.
+pub(super) fn cut(said: &str) -> String {
+    let said: String = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut cut: String = said.chars().filter(|c| !c.is_control()).take(PROVIDER_MESSAGE_CHARS).collect();
+    if said.chars().count() > PROVIDER_MESSAGE_CHARS {
+        cut.push('…');
+    }
+    cut
 }
 
 impl fmt::Display for Error {

@@ -109,14 +109,14 @@ pub struct Exception {
 /// When a limit starts anew, where the provider has a rule and says no instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Renewal {
+pub enum Reset {
     /// With each hour.
     Hourly,
     /// At midnight of this time zone, an IANA name.
     Daily(&'static str),
 }
 
-impl Renewal {
+impl Reset {
     /// The first instant after `now` at which it starts anew.
     pub(super) fn after(self, now: Timestamp) -> Timestamp {
         const HOUR: i64 = 3600;
@@ -157,7 +157,7 @@ pub enum Meaning {
     /// A limit is reached: wait as the answer says, else as long as `wait_unless_said`.
     RateLimited,
     /// A limit is used up: wait as the answer says, else until it starts anew.
-    UsedUp(Renewal),
+    UsedUp(Reset),
     /// A passing fault: try again.
     Transient,
     /// This kind of failure, not to be tried again.
@@ -177,17 +177,17 @@ mod tests {
 
     #[test]
     fn a_limit_starts_anew_with_the_hour_or_at_midnight_of_its_zone() {
-        let pacific = Renewal::Daily("America/Los_Angeles");
-        for (renewal, now, expected) in [
-            (Renewal::Hourly, "2026-03-31T15:04:05Z", "2026-03-31T16:00:00Z"),
-            (Renewal::Hourly, "2026-03-31T15:00:00Z", "2026-03-31T16:00:00Z"),
-            (Renewal::Hourly, "2026-03-31T23:59:59.9Z", "2026-04-01T00:00:00Z"),
+        let pacific = Reset::Daily("America/Los_Angeles");
+        for (reset, now, expected) in [
+            (Reset::Hourly, "2026-03-31T15:04:05Z", "2026-03-31T16:00:00Z"),
+            (Reset::Hourly, "2026-03-31T15:00:00Z", "2026-03-31T16:00:00Z"),
+            (Reset::Hourly, "2026-03-31T23:59:59.9Z", "2026-04-01T00:00:00Z"),
             (pacific, "2026-03-31T06:59:59Z", "2026-03-31T07:00:00Z"),
             (pacific, "2026-03-31T07:00:00Z", "2026-04-01T07:00:00Z"),
             // The day on which clocks go forward there has 23 hours.
             (pacific, "2026-03-08T08:00:00Z", "2026-03-09T07:00:00Z"),
         ] {
-            assert_eq!(renewal.after(now.parse().unwrap()).to_string(), expected, "{renewal:?} after {now}");
+            assert_eq!(reset.after(now.parse().unwrap()).to_string(), expected, "{reset:?} after {now}");
         }
     }
 }

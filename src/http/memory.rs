@@ -3,19 +3,91 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::conditional::Kept;
+use super::{conditional::Kept, grant::Grant};
 
 /// A durable memory, shared by all processes that use one database.
 #[async_trait]
 pub trait Memory: Send + Sync + 'static {
     /// Takes up to `wanted` calls out of a window, atomically among all processes. A window that is over starts anew.
-    async fn reserve(&self, reservation: &Reservation) -> Result<Grant, MemoryError>;
+    async fn reserve(&self, reservation: &Reservation) -> Result<Allowance, MemoryError>;
 
     /// Notes what the provider said about a window, so that other runs and processes know it too.
     async fn learn(&self, learned: &Learned) -> Result<(), MemoryError>;
 
     /// The answer kept for a request of a connection.
     async fn recall(&self, connection_id: &str, request_key: &str) -> Result<Option<Kept>, MemoryError>;
+
+    /// Takes the lease on a connection's grant and notes the intent to renew it, in one transaction, unless another
+    /// holds the lease or the grant is not the one any more that the caller knows.
+    ///
+    /// A memory that keeps no grants need not do this or what follows.
+    async fn begin_renewal(&self, _wish: &RenewalWish) -> Result<Renewal, MemoryError> {
+        Err(MemoryError("no grant is kept here".to_owned()))
+    }
+
+    /// Keeps a renewed grant in place of the one of that version, and gives the lease back. The new version; `None`
+    /// where another one was kept meanwhile.
+    async fn keep_grant(
+        &self,
+        _connection_id: &str,
+        _version: i64,
+        _grant: &Grant,
+    ) -> Result<Option<i64>, MemoryError> {
+        Err(MemoryError("no grant is kept here".to_owned()))
+    }
+
+    /// Gives the lease back without a new grant. Where it is open whether the provider renewed it, since when.
+    async fn end_renewal(
+        &self,
+        _connection_id: &str,
+        _owner: &str,
+        _open_since: Option<Timestamp>,
+    ) -> Result<(), MemoryError> {
+        Err(MemoryError("no grant is kept here".to_owned()))
+    }
+
+    /// The grant that is kept for a connection; `None` when the connection is gone.
+    async fn grant(&self, _connection_id: &str) -> Result<Option<KeptGrant>, MemoryError> {
+        Err(MemoryError("no grant is kept here".to_owned()))
+    }
+}
+
+/// A wish to renew the grant of a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RenewalWish {
+    /// Which connection.
+    pub connection_id: String,
+    /// The version of its credentials that the caller knows.
+    pub version: i64,
+    /// Who wants to.
+    pub owner: String,
+    /// The present instant.
+    pub now: Timestamp,
+    /// When the lease is over, should the caller not come back.
+    pub until: Timestamp,
+}
+
+/// What becomes of the wish.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Renewal {
+    /// The lease is the caller's and the intent is noted.
+    Begun {
+        /// When an earlier renewal began of which no answer was kept.
+        interrupted_at: Option<Timestamp>,
+    },
+    /// Another one is at it.
+    Busy,
+    /// Another one has done it.
+    Newer(KeptGrant),
+}
+
+/// A grant as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptGrant {
+    /// Rises with everything that changes the connection's credentials.
+    pub version: i64,
+    /// The grant, if the credentials have one.
+    pub grant: Option<Grant>,
 }
 
 /// A wish for calls out of one window.
@@ -37,7 +109,7 @@ pub struct Reservation {
 
 /// What was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Grant {
+pub struct Allowance {
     /// How many calls; zero when the window is used up or the provider asked everyone to wait.
     pub granted: i64,
     /// When the window starts anew, or the wait is over.
@@ -74,8 +146,8 @@ pub struct Forgetful;
 
 #[async_trait]
 impl Memory for Forgetful {
-    async fn reserve(&self, reservation: &Reservation) -> Result<Grant, MemoryError> {
-        Ok(Grant { granted: reservation.wanted, resets_at: reservation.now })
+    async fn reserve(&self, reservation: &Reservation) -> Result<Allowance, MemoryError> {
+        Ok(Allowance { granted: reservation.wanted, resets_at: reservation.now })
     }
 
     async fn learn(&self, _learned: &Learned) -> Result<(), MemoryError> {

@@ -8,7 +8,7 @@
 //! Request -> budget -> sign -> send -> redirect? -> read within limits -> what does it mean? -> Answer | retry | Error
 //! ```
 //!
-//! What it must remember between runs and processes (budgets, kept answers) goes through the [`Memory`] trait.
+//! What it must remember between runs and processes (budgets, kept answers, grants) goes through the [`Memory`] trait.
 
 mod address;
 mod auth;
@@ -18,6 +18,7 @@ mod client;
 mod conditional;
 mod decode;
 mod error;
+pub mod grant;
 mod limits;
 mod link;
 mod memory;
@@ -34,12 +35,13 @@ mod tests;
 mod trouble;
 
 pub use address::AddressRules;
-pub use auth::{Auth, Credentials};
+pub use auth::{Auth, Credentials, Place};
 pub use client::{Client, ClientConfig, Counters, Http, Session};
 pub use conditional::Kept;
 pub use error::{Error, Retry};
-pub use limits::{Exception, LimitHeaders, Limits, Meaning, Renewal, ResetForm, Service, When, Window, WindowScope};
-pub use memory::{Forgetful, Grant, Learned, Memory, MemoryError, Reservation};
+pub use grant::{Expiry, Grant, OAuth, OAuthClient, ServiceAccount, ShortLived, SignIn};
+pub use limits::{Exception, LimitHeaders, Limits, Meaning, Reset, ResetForm, Service, When, Window, WindowScope};
+pub use memory::{Allowance, Forgetful, KeptGrant, Learned, Memory, MemoryError, Renewal, RenewalWish, Reservation};
 pub use page::{Next, Pages};
 pub use pulse::{Beat, Pulse};
 pub use request::{Answer, Request};

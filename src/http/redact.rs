@@ -34,11 +34,17 @@ impl std::fmt::Debug for Redactor {
 impl Redactor {
     /// For these credentials.
     pub(super) fn new(credentials: &Credentials, auth: &Auth) -> Self {
-        let mut plain: Vec<String> = credentials.iter().map(|(_, value)| value.expose().to_owned()).collect();
+        let mut plain: Vec<String> = credentials.secrets().map(|value| value.expose().to_owned()).collect();
         if let Auth::Basic { user, password } = auth {
             let field = |key: &str| credentials.get(key).map_or("", Secret::expose);
             plain.push(basic_pair(field(user), password.as_deref().map_or("", field)).to_string());
         }
+        Self::of(plain)
+    }
+
+    /// For these secrets.
+    pub(super) fn of(secrets: impl IntoIterator<Item = String>) -> Self {
+        let mut plain: Vec<String> = secrets.into_iter().collect();
         plain.retain(|value| value.len() >= SHORTEST);
         let mut forms = BTreeSet::new();
         for value in &plain {

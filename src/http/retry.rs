@@ -86,8 +86,8 @@ pub(super) fn decide(outcome: &Outcome<'_>, attempt: u32, rules: &Rules<'_>) -> 
             let wait = at.map_or_else(|| growing(attempt, rules), |at| until(at, rules.now));
             return again(attempt, wait, true, error(FailureKind::RateLimited, status, head, rules), rules);
         }
-        Some(Meaning::UsedUp(renewal)) => {
-            let at = said_by_provider(true, headers, rules).unwrap_or_else(|| renewal.after(rules.now));
+        Some(Meaning::UsedUp(reset)) => {
+            let at = said_by_provider(true, headers, rules).unwrap_or_else(|| reset.after(rules.now));
             let error = error(FailureKind::RateLimited, status, head, rules);
             return again(attempt, until(at, rules.now), true, error, rules);
         }
@@ -177,7 +177,8 @@ fn said_by_provider(is_limit: bool, headers: &HeaderMap, rules: &Rules<'_>) -> O
     said.resets_at.filter(|_| said.remaining.unwrap_or(0) == 0)
 }
 
-fn holds(when: &When, headers: &HeaderMap, head: &[u8]) -> bool {
+/// Whether a condition holds of an answer.
+pub(super) fn holds(when: &When, headers: &HeaderMap, head: &[u8]) -> bool {
     match when {
         When::Always => true,
         When::BodyContains(text) => {
@@ -226,7 +227,7 @@ fn sentence(kind: FailureKind, status: u16) -> &'static str {
 }
 
 /// Full jitter: anything between nothing and the exponential step.
-fn backoff(attempt: u32) -> Duration {
+pub(super) fn backoff(attempt: u32) -> Duration {
     let step = BACKOFF_BASE.saturating_mul(1 << attempt.saturating_sub(1).min(16)).min(BACKOFF_CAP);
     rand::random_range(Duration::ZERO..=step)
 }

@@ -58,9 +58,13 @@ const WRONG_AT_MOST: SignedDuration = SignedDuration::from_hours(48);
 /// An instant that a provider named, as we see it: as long from now as it was from the provider's own `Date`, however wrong
 /// its clock is, or ours.
 fn by_our_clock(at: Timestamp, headers: &HeaderMap, now: Timestamp) -> Timestamp {
-    let theirs = text(headers, DATE.as_str()).and_then(http_date);
-    let theirs = theirs.filter(|theirs| theirs.duration_since(now).abs() <= WRONG_AT_MOST);
+    let theirs = date(headers).filter(|theirs| theirs.duration_since(now).abs() <= WRONG_AT_MOST);
     theirs.and_then(|theirs| now.checked_add(at.duration_since(theirs)).ok()).unwrap_or(at)
+}
+
+/// The provider's own clock.
+pub(super) fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    text(headers, DATE.as_str()).and_then(http_date)
 }
 
 fn http_date(text: &str) -> Option<Timestamp> {

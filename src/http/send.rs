@@ -1,6 +1,6 @@
 //! The pipeline that every request goes through.
 
-use std::sync::{PoisonError, atomic::Ordering};
+use std::sync::{Arc, PoisonError, atomic::Ordering};
 
 use reqwest::{
     Method,
@@ -16,8 +16,10 @@ use tokio::{
 use url::Url;
 
 use super::{
-    Error, Http, Kept, Request, body,
+    Auth, Error, Grant, Http, Kept, Request, body,
     budget::{Claim, Taken, claims},
+    grant::{EXPIRED, shows_expiry},
+    redact::{Redactor, provider_message},
     retry::{HEAD_BYTES, LONGEST_SLEEP, Outcome, Rules, Verdict, decide, is_past, until},
     retry_after::said,
     target::{Target, is_same_origin},
@@ -57,6 +59,9 @@ struct Call {
     body: Option<bytes::Bytes>,
 }
 
+/// The header that signs, where anything does.
+type Signature = Option<(HeaderName, HeaderValue)>;
+
 struct Arrived {
     status: u16,
     headers: HeaderMap,
@@ -78,7 +83,7 @@ impl Request {
         let service = &*inner.session.service;
         let target = inner.target.as_ref().map_err(Clone::clone)?;
         let url = self.url(target)?;
-        let signature = service.auth.sign(&inner.session.credentials)?;
+        let (mut signature, mut access) = self.http.signature(None).await?;
         let mut headers = self.headers(&service.headers)?;
         let request_key = request_key(&self.method, &url, &headers);
         let kept = self.recall(&request_key).await?;
@@ -89,10 +94,19 @@ impl Request {
         let claims = claims(&service.limits, self.template, self.resource, inner.session.quota_share_permille);
         let signed_for = url.clone();
         let mut call = Call { url, method: self.method.clone(), headers, body: self.body.clone() };
-        let (mut attempt, mut redirects) = (1, 0);
+        let (mut attempt, mut redirects, mut is_renewed) = (1, 0, false);
         loop {
-            let signature = signature.as_ref().filter(|_| is_same_origin(&signed_for, &call.url));
-            let arrived = self.call_once(&call, target, signature, &claims, attempt).await?;
+            let sent = signature.as_ref().filter(|_| is_same_origin(&signed_for, &call.url));
+            let arrived = self.call_once(&call, target, sent, &claims, attempt).await?;
+            if self.is_over(&arrived) && sent.is_some() {
+                if is_renewed {
+                    return Err(self.http.refused_after_renewal(&arrived));
+                }
+                (signature, access) = self.http.signature(access.as_ref()).await?;
+                is_renewed = true;
+                continue;
+            }
+            let redactor = self.http.redactor();
             let verdict = {
                 let outcome = match &arrived {
                     Ok(Arrived { status, headers, body }) => {
@@ -104,7 +118,7 @@ impl Request {
                     exceptions: &service.exceptions,
                     limits: &service.limits,
                     allow: &self.allow,
-                    redactor: &inner.redactor,
+                    redactor: &redactor,
                     is_redirected: redirects > 0,
                     deadline: inner.session.deadline,
                     now: inner.client.now(),
@@ -139,6 +153,16 @@ impl Request {
                 (_, Err(_)) => return Err(Error::internal("a call without an answer was taken for one")),
             }
         }
+    }
+
+    /// Whether an answer shows that what signed it is over and could be renewed.
+    fn is_over(&self, arrived: &Result<Arrived, Trouble>) -> bool {
+        let session = &self.http.inner.session;
+        let (Ok(arrived), Some(signs)) = (arrived, session.service.auth.expiry(&session.credentials)) else {
+            return false;
+        };
+        let head = arrived.body.get(..HEAD_BYTES).unwrap_or(&arrived.body);
+        shows_expiry(signs, arrived.status, &arrived.headers, head)
     }
 
     /// Waits for the budget, signs, sends and reads. The outer error ends the request.
@@ -231,6 +255,54 @@ impl Request {
 }
 
 impl Http {
+    /// What signs a request, and the grant that it is of. With one that was refused: that of another.
+    async fn signature(&self, refused: Option<&Arc<Grant>>) -> Result<(Signature, Option<Arc<Grant>>), Error> {
+        let inner = &*self.inner;
+        let session = &inner.session;
+        let Some(keeper) = &inner.keeper else {
+            return Ok((session.service.auth.sign(&session.credentials)?, None));
+        };
+        let (before, sent) = (keeper.held(), keeper.sent.load(Ordering::Relaxed));
+        let grant = match refused {
+            Some(_) => keeper.renewed(refused).await,
+            None => keeper.valid().await,
+        };
+        inner.requests.fetch_add(keeper.sent.load(Ordering::Relaxed).saturating_sub(sent), Ordering::Relaxed);
+        let grant = grant?;
+        if before.is_none_or(|before| !Arc::ptr_eq(&before, &grant)) {
+            inner.renewed.fetch_or(keeper.is_oauth(), Ordering::Relaxed);
+        }
+        // What was granted later is as secret as what was there at the beginning.
+        let old = session.credentials.secrets().map(|secret| secret.expose().to_owned());
+        if session.credentials.grant() != Some(&*grant) {
+            let new = [Some(&grant.access_token), grant.refresh_token.as_ref()].into_iter().flatten();
+            let all = old.chain(new.map(|secret| secret.expose().to_owned()));
+            *inner.redactor.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Redactor::of(all));
+        }
+        Ok((Some(Auth::bearer(&grant)?), Some(grant)))
+    }
+
+    fn redactor(&self) -> Arc<Redactor> {
+        self.inner.redactor.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Access that was renewed just now, and is refused all the same.
+    fn refused_after_renewal(&self, arrived: &Result<Arrived, Trouble>) -> Error {
+        let is_oauth = self.inner.keeper.as_ref().is_some_and(|keeper| keeper.is_oauth());
+        let message = if is_oauth { EXPIRED } else { "the service account's access was refused" };
+        let error = Error::new(FailureKind::Unauthorized, message);
+        match arrived {
+            Ok(Arrived { status, body, .. }) => {
+                let error = error.with_status(*status);
+                match provider_message(body) {
+                    Some(said) => error.with_provider_message(&self.redactor().redact(&said)),
+                    None => error,
+                }
+            }
+            Err(_) => error,
+        }
+    }
+
     async fn wait(&self, wait: std::time::Duration) {
         let waited = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
         self.inner.waited_ms.fetch_add(waited, Ordering::Relaxed);

@@ -96,6 +96,19 @@ impl Target {
     }
 }
 
+/// What is called for a logical URL of a service that is not under its base.
+pub(super) fn actual_of(service: &Service, logical: &Url) -> Url {
+    match &service.override_url {
+        Some(to) => moved(logical, to),
+        None => logical.clone(),
+    }
+}
+
+/// Whether what is sent there is seen by nobody on the way.
+pub(super) fn is_safe(url: &Url) -> bool {
+    url.scheme() == "https" || (url.scheme() == "http" && url.host().as_ref().is_some_and(is_loopback))
+}
+
 /// Whether scheme, host and port are the same.
 pub(super) fn is_same_origin(a: &Url, b: &Url) -> bool {
     a.scheme() == b.scheme() && a.host() == b.host() && a.port_or_known_default() == b.port_or_known_default()

@@ -4,6 +4,10 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 
 use super::{BaseUrl, CredentialField, Descriptor};
+use crate::http::grant::client_variables;
+
+/// Where the command line waits for a browser that comes back from a sign-in.
+pub const COMMAND_LINE_REDIRECT: &str = "http://127.0.0.1:8573/oauth/callback";
 
 /// The whole entry, the same for command line and API.
 pub fn entry(descriptor: &Descriptor) -> Json {
@@ -19,6 +23,7 @@ pub fn entry(descriptor: &Descriptor) -> Json {
         "icon": descriptor.icon,
         "summary": descriptor.summary,
         "auth_type": descriptor.auth_type(),
+        "oauth": oauth(descriptor),
         "credentials_schema": schema,
         "settings": descriptor.settings,
         "metrics": descriptor.metrics,
@@ -30,6 +35,20 @@ pub fn entry(descriptor: &Descriptor) -> Json {
         "zone": descriptor.zone,
         "history_days": descriptor.history_days,
         "guide": descriptor.guide,
+    })
+}
+
+/// What a sign-in asks for, and the variables that the operator sets for it; null where there is none.
+fn oauth(descriptor: &Descriptor) -> Json {
+    let Some(oauth) = descriptor.auth.oauth() else { return Json::Null };
+    let [client_id, client_secret] = client_variables(&descriptor.id);
+    json!({
+        "authorise_url": oauth.authorise_url,
+        "scopes": oauth.scopes,
+        "client_id_variable": client_id,
+        "client_secret_variable": client_secret,
+        "redirect_path": "/oauth/callback",
+        "command_line_redirect_uri": COMMAND_LINE_REDIRECT,
     })
 }
 

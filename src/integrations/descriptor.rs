@@ -250,10 +250,8 @@ impl Descriptor {
         })
     }
 
-    /// `api_key` or `oauth`.
+    /// `oauth` where a user can sign in, else `api_key`.
     pub fn auth_type(&self) -> &'static str {
-        match self.auth {
-            Auth::Bearer { .. } | Auth::Basic { .. } | Auth::Header { .. } => "api_key",
-        }
+        if self.auth.oauth().is_some() { "oauth" } else { "api_key" }
     }
 }

@@ -6,7 +6,7 @@ use super::{
     Error, Store,
     db::{Row, Tx, args},
 };
-use crate::http::{Grant, Learned, Reservation};
+use crate::http::{Allowance, Learned, Reservation};
 
 /// A window as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +26,7 @@ struct Window {
 
 impl Store {
     /// Takes up to `wanted` calls out of a window, atomically among all processes. A window that is over starts anew.
-    pub async fn reserve(&self, reservation: &Reservation) -> Result<Grant, Error> {
+    pub async fn reserve(&self, reservation: &Reservation) -> Result<Allowance, Error> {
         let Reservation { budget, window, now, .. } = reservation;
         let mut tx = self.db.begin().await?;
         let mut row = load(&mut tx, budget, window, *now).await?;
@@ -48,7 +48,7 @@ impl Store {
 }
 
 impl Window {
-    fn reserve(&mut self, reservation: &Reservation) -> Grant {
+    fn reserve(&mut self, reservation: &Reservation) -> Allowance {
         let now = reservation.now;
         if now >= self.resets_at {
             self.started_at = now;
@@ -59,14 +59,14 @@ impl Window {
             self.resets_at = now.checked_add(length).unwrap_or(Timestamp::MAX);
         }
         if let Some(until) = self.blocked_until.filter(|until| *until > now) {
-            return Grant { granted: 0, resets_at: until };
+            return Allowance { granted: 0, resets_at: until };
         }
         let capacity = self.learned_limit.map_or(reservation.capacity, |limit| limit.min(reservation.capacity));
         let left = capacity.saturating_sub(self.used).min(self.remaining.unwrap_or(i64::MAX));
         let granted = reservation.wanted.min(left).max(0);
         self.used += granted;
         self.remaining = self.remaining.map(|remaining| remaining - granted);
-        Grant { granted, resets_at: self.resets_at }
+        Allowance { granted, resets_at: self.resets_at }
     }
 
     fn learn(&mut self, learned: &Learned) {

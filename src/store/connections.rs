@@ -264,16 +264,10 @@ impl Store {
         tx.commit("removal of a connection").await
     }
 
-    /// Its sealed credentials.
-    pub async fn sealed_credentials(&self, key: ConnectionKey) -> Result<SealedRow, Error> {
-        let sql = "SELECT key_id, wrapped_key, body FROM credentials WHERE project_id = $1 AND connection_id = $2";
-        let row = self.db.first(sql, args![key.project_id, key.connection_id]).await?;
-        sealed(&row.ok_or_else(|| missing(key))?)
-    }
-
-    /// Puts new credentials in the place of the old ones.
+    /// Puts new credentials in the place of the old ones. A renewal of those under way can keep nothing any more.
     pub async fn replace_credentials(&self, key: ConnectionKey, new: &SealedRow) -> Result<(), Error> {
-        let sql = "UPDATE credentials SET key_id = $3, wrapped_key = $4, body = $5
+        let sql = "UPDATE credentials SET key_id = $3, wrapped_key = $4, body = $5, version = version + 1,
+             lease_owner = NULL, lease_until = NULL, renewal_at = NULL
              WHERE project_id = $1 AND connection_id = $2";
         self.change(key, sql, args![&new.key_id, &new.wrapped_key, &new.body]).await
     }
@@ -293,6 +287,13 @@ impl Store {
         let sql = "SELECT key_id, count(*) AS sets FROM credentials GROUP BY key_id ORDER BY key_id";
         let rows = self.db.all(sql, args![]).await?;
         rows.iter().map(|row| Ok((row.get("key_id")?, row.get("sets")?))).collect()
+    }
+
+    /// The connections of an integration in all projects.
+    pub async fn connections_of(&self, integration_id: &str) -> Result<Vec<Connection>, Error> {
+        let sql = "SELECT c.*, s.key_id FROM connections c JOIN credentials s USING (project_id, connection_id)
+             WHERE c.integration_id = $1 ORDER BY c.project_id, c.connection_id";
+        self.db.all(sql, args![integration_id]).await?.iter().map(connection).collect()
     }
 
     /// Up to `limit` sealed credentials of all projects, after a key, in the order of keys.

@@ -12,6 +12,7 @@ mod connections;
 mod db;
 mod dialect;
 mod error;
+mod grants;
 mod kept;
 mod points;
 mod projects;
@@ -21,10 +22,12 @@ mod receipts;
 mod records;
 mod runs;
 mod series;
+mod sign_ins;
 mod write;
 
 pub use connections::{Connection, ConnectionKey, ConnectionSettings, ConnectionState, NewConnection, SealedRow};
 pub use error::Error;
+pub use grants::{CredentialsRow, RenewalRow};
 pub use kept::KeptRow;
 pub use points::{NoteRow, PointRow, RestatementRow};
 pub use projects::{NewProject, Project};
@@ -33,6 +36,7 @@ pub use rates::Rate;
 pub use records::RecordRow;
 pub use runs::{CorrectedRow, RunEnd, RunRow};
 pub use series::SeriesRow;
+pub use sign_ins::SignInRow;
 pub use write::Write;
 
 use jiff::Timestamp;

@@ -1,5 +1,6 @@
 //! What Dashtray answers over HTTP: for now whether it is well.
 
+mod callback;
 mod error;
 mod health;
 
@@ -10,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
+pub use callback::{Arrival, CALLBACK_PATH, Callbacks};
 pub use error::Error;
 
 /// All routes.

@@ -54,6 +54,7 @@ const OWNERS: &[(&[&str], &[&str])] = &[
     (&["sqlx"], &["store"]),
     (&["reqwest"], &["http"]),
     (&["rustls"], &["http"]),
+    (&["aws_lc_rs"], &["http", "demo"]),
     (&["clap"], &["cli"]),
     (&["indicatif"], &["cli"]),
     (&["inquire"], &["cli"]),

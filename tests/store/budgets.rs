@@ -1,6 +1,6 @@
 //! Budgets among runs and processes.
 
-use dashtray::http::{Grant, Learned, Reservation};
+use dashtray::http::{Allowance, Learned, Reservation};
 use jiff::Timestamp;
 
 use super::at;
@@ -39,8 +39,8 @@ fn learned(now: Timestamp) -> Learned {
     }
 }
 
-fn grant(granted: i64, resets_at: Timestamp) -> Grant {
-    Grant { granted, resets_at }
+fn grant(granted: i64, resets_at: Timestamp) -> Allowance {
+    Allowance { granted, resets_at }
 }
 
 async fn reservations_at_once_never_exceed_the_capacity(db: Database) {

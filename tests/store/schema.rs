@@ -4,11 +4,11 @@ use std::{collections::BTreeSet, fs, os::unix::fs::PermissionsExt, path::Path};
 
 use dashtray::store::new_id;
 
-use super::{at, claimed, run_end};
+use super::{at, claimed, run_end, sealed};
 use crate::support::database::{Database, on_both};
 
 /// The newest migration.
-const NEWEST: u32 = 2;
+const NEWEST: u32 = 3;
 
 #[tokio::test]
 async fn both_databases_have_the_same_tables_and_columns() {
@@ -54,10 +54,17 @@ async fn the_form_before_the_newest_is_brought_up_to_date_with_all_that_it_holds
     store.start_run(&claim, id, at(1)).await.unwrap();
     store.release(&claim, &run_end(id, "ok", at(600)), at(2)).await.unwrap();
     store.close().await;
-    let undo = "DROP INDEX runs_corrected; ALTER TABLE runs DROP COLUMN corrections";
+    let undo: String = ["version", "lease_owner", "lease_until", "renewal_at"]
+        .iter()
+        .map(|column| format!("ALTER TABLE credentials DROP COLUMN {column}; "))
+        .collect();
+    let undo = format!("{undo} DROP TABLE sign_ins");
     db.execute(&format!("{undo}; DELETE FROM _sqlx_migrations WHERE version = {NEWEST}")).await;
-    let run = db.open().await.run(connection.key, id).await.unwrap().unwrap();
-    assert_eq!((run.status.as_deref(), run.samples_written, run.corrections), (Some("ok"), 10, None));
+    let store = db.open().await;
+    let run = store.run(connection.key, id).await.unwrap().unwrap();
+    assert_eq!((run.status.as_deref(), run.samples_written), (Some("ok"), 10));
+    let credentials = store.credentials(connection.public_id).await.unwrap();
+    assert_eq!((credentials.sealed, credentials.version), (sealed(1), 0));
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Mutex};
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::http::{Grant, Kept, Learned, Memory, MemoryError, Reservation};
+use crate::http::{Allowance, Kept, Learned, Memory, MemoryError, Reservation};
 
 #[derive(Default)]
 pub(super) struct Remembering {
@@ -56,7 +56,7 @@ impl Remembering {
 
 #[async_trait]
 impl Memory for Remembering {
-    async fn reserve(&self, reservation: &Reservation) -> Result<Grant, MemoryError> {
+    async fn reserve(&self, reservation: &Reservation) -> Result<Allowance, MemoryError> {
         // A database takes its time, and others come in between.
         tokio::task::yield_now().await;
         let mut state = self.state.lock().unwrap();
@@ -67,7 +67,7 @@ impl Memory for Remembering {
         let now = reservation.now;
         let row = state.rows.entry((reservation.budget.clone(), reservation.window.clone())).or_default();
         if row.blocked_until > now {
-            return Ok(Grant { granted: 0, resets_at: row.blocked_until });
+            return Ok(Allowance { granted: 0, resets_at: row.blocked_until });
         }
         let is_over = row.resets_at <= now;
         if is_over {
@@ -77,7 +77,7 @@ impl Memory for Remembering {
         let granted = reservation.wanted.min(free).max(0);
         row.used += granted;
         row.remaining = row.remaining.map(|remaining| remaining - granted);
-        let grant = Grant { granted, resets_at: row.resets_at };
+        let grant = Allowance { granted, resets_at: row.resets_at };
         if is_over {
             state.starts.push(now);
         }

@@ -229,7 +229,7 @@ pub(super) async fn realtime(http: &Http, property: &str, request: &ReportReques
 async fn heed<'a>(http: &Http, resource: &str, reports: impl IntoIterator<Item = &'a Report>) -> Result<(), Error> {
     let last = reports.into_iter().filter_map(|report| report.property_quota.as_ref()).last();
     match last.and_then(quota::nearly_used_up) {
-        Some(renewal) => http.used_up(resource, renewal).await,
+        Some(reset) => http.used_up(resource, reset).await,
         None => Ok(()),
     }
 }

@@ -12,7 +12,7 @@ use super::{
     settings::PROPERTY,
 };
 use crate::{
-    http::{Auth, Exception, Limits, Meaning, Renewal, When, Window, WindowScope},
+    http::{Auth, Exception, Limits, Meaning, Reset, When, Window, WindowScope},
     integrations::{
         BaseUrl, Category, CredentialField, Descriptor, FieldKind, SettingField, SettingKind, Shape, Stream, ZonePolicy,
     },
@@ -110,16 +110,16 @@ fn limits() -> Limits {
 /// A quota that is used up is named in the message, and nothing says for how long (providers.md 6.7). Any other 429 is of
 /// calls at once.
 fn exceptions() -> Vec<Exception> {
-    let used_up = |said: &str, renewal| Exception {
+    let used_up = |said: &str, reset| Exception {
         status: 429,
         when: When::BodyContains(said.to_owned()),
-        means: Meaning::UsedUp(renewal),
+        means: Meaning::UsedUp(reset),
     };
     vec![
         used_up("per day", DAILY),
-        used_up("per hour", Renewal::Hourly),
-        used_up("thresholded requests", Renewal::Hourly),
-        used_up("server errors", Renewal::Hourly),
+        used_up("per hour", Reset::Hourly),
+        used_up("thresholded requests", Reset::Hourly),
+        used_up("server errors", Reset::Hourly),
     ]
 }
 

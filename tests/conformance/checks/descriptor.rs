@@ -44,6 +44,9 @@ fn signing(auth: &Auth) -> Vec<(&str, bool)> {
             let alone = password.is_none();
             std::iter::once((user.as_str(), alone)).chain(password.as_deref().map(|field| (field, true))).collect()
         }
+        Auth::OAuth(_) => Vec::new(),
+        Auth::ServiceAccount(account) => vec![(&account.field, true)],
+        Auth::AnyOf(ways) => ways.iter().flat_map(signing).collect(),
     }
 }
 

@@ -13,7 +13,7 @@ use std::{
 use async_trait::async_trait;
 use dashtray::{
     clock::Clock,
-    http::{ClientConfig, Error, Grant, Kept, Learned, Memory, MemoryError, Reservation},
+    http::{Allowance, ClientConfig, Error, Kept, Learned, Memory, MemoryError, Reservation},
     integrations::Outcome,
     metric::FailureKind,
 };
@@ -201,7 +201,7 @@ struct Windows {
 
 #[async_trait]
 impl Memory for Windows {
-    async fn reserve(&self, wish: &Reservation) -> Result<Grant, MemoryError> {
+    async fn reserve(&self, wish: &Reservation) -> Result<Allowance, MemoryError> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let ends = wish.now + SignedDuration::from_millis(wish.window_ms);
         let window = held.entry(wish.window.clone()).or_insert((ends, wish.capacity));
@@ -210,7 +210,7 @@ impl Memory for Windows {
         }
         let granted = wish.wanted.min(window.1).max(0);
         window.1 -= granted;
-        Ok(Grant { granted, resets_at: window.0 })
+        Ok(Allowance { granted, resets_at: window.0 })
     }
 
     async fn learn(&self, _: &Learned) -> Result<(), MemoryError> {
