@@ -21,8 +21,9 @@ use tokio::{
 
 use super::{
     Company,
+    authorization::AuthorizationServer,
     github::{self, GithubToken},
-    google::{self, GoogleProperty, GoogleToken},
+    google::{self, GoogleAccount, GoogleProperty},
     stripe::{self, StripeKey},
 };
 
@@ -41,8 +42,8 @@ pub struct Options {
     pub stripe_version: &'static str,
     /// Tokens that GitHub knows.
     pub github_tokens: Vec<GithubToken>,
-    /// Access tokens that Google knows.
-    pub google_tokens: Vec<GoogleToken>,
+    /// Users and service accounts that Google knows.
+    pub google_accounts: Vec<GoogleAccount>,
     /// Properties of Google Analytics.
     pub google_properties: Vec<GoogleProperty>,
     /// Refuses what GitHub would ignore: unknown query parameters get 400. Stripe is always strict.
@@ -67,7 +68,7 @@ impl Default for Options {
                 GithubToken::read_only(super::GITHUB_TOKEN_READ_ONLY),
                 GithubToken::installation(super::GITHUB_APP_TOKEN),
             ],
-            google_tokens: vec![GoogleToken::full(super::GOOGLE_TOKEN)],
+            google_accounts: [super::GOOGLE_READER, super::GOOGLE_USER].map(GoogleAccount::full).to_vec(),
             google_properties: GoogleProperty::all(),
             strict: true,
             rate_limits: true,
@@ -114,7 +115,7 @@ impl Emulators {
         let services = [
             Service::Stripe(stripe::Emulator::default()),
             Service::Github(github::Emulator::default()),
-            Service::Google(google::Emulator::default()),
+            Service::Google(google::Emulator::new(&options)),
         ];
         for service in services {
             let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
@@ -165,6 +166,14 @@ impl Emulators {
         self.world.write().unwrap_or_else(PoisonError::into_inner).waited += by;
     }
 
+    /// Where the tokens for Google come from.
+    pub fn google_authorization(&self) -> Option<&AuthorizationServer> {
+        self.sites.iter().find_map(|site| match &site.service {
+            Service::Google(emulator) => Some(emulator.authorization()),
+            _ => None,
+        })
+    }
+
     /// Uses up tokens of each property of Google Analytics, as a colleague's reports do.
     pub fn use_up_google_tokens(&self, tokens: i64) {
         for site in &self.sites {
@@ -172,6 +181,11 @@ impl Emulators {
                 emulator.use_up(site, tokens);
             }
         }
+    }
+
+    /// The instant that all services live in.
+    pub fn now(&self) -> Timestamp {
+        now(&self.world)
     }
 
     /// The company as it is now.
@@ -229,9 +243,7 @@ struct Log {
 impl Site {
     /// The company's clock: its own now, and on from there by the clock of tokio, which a test may pause.
     pub(super) fn now(&self) -> Timestamp {
-        let world = self.world.read().unwrap_or_else(PoisonError::into_inner);
-        let (now, passed) = (world.company.now, world.since.elapsed() + world.waited);
-        now.saturating_add(jiff::SignedDuration::try_from(passed).unwrap_or_default()).unwrap_or(now)
+        now(&self.world)
     }
 
     /// The company as this request sees it.
@@ -242,6 +254,12 @@ impl Site {
     fn log(&self) -> MutexGuard<'_, Log> {
         lock(&self.log)
     }
+}
+
+fn now(world: &RwLock<World>) -> Timestamp {
+    let world = world.read().unwrap_or_else(PoisonError::into_inner);
+    let (now, passed) = (world.company.now, world.since.elapsed() + world.waited);
+    now.saturating_add(jiff::SignedDuration::try_from(passed).unwrap_or_default()).unwrap_or(now)
 }
 
 fn company(world: &RwLock<World>) -> Arc<Company> {

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::{Value as Json, json};
 
 use super::{
-    Company, GITHUB_TOKEN, GOOGLE_PROPERTY, GOOGLE_TOKEN, STRIPE_KEY, Truth,
+    Company, GITHUB_TOKEN, GOOGLE_PROPERTY, GOOGLE_READER, STRIPE_KEY, Truth,
+    authorization::service_account_key,
     company::{Days, Money, RepositoryTruth},
 };
 use crate::metric::{Currency, Period, exact};
@@ -16,7 +17,7 @@ pub struct Account {
     /// Which integration connects it, and the name that [`super::Emulators::url`] takes.
     pub integration_id: &'static str,
     /// The credential fields.
-    pub credentials: Vec<(&'static str, &'static str)>,
+    pub credentials: Vec<(&'static str, String)>,
     /// The settings.
     pub settings: Json,
 }
@@ -29,15 +30,19 @@ impl Company {
         vec![
             Account {
                 integration_id: "github",
-                credentials: vec![("token", GITHUB_TOKEN)],
+                credentials: vec![("token", GITHUB_TOKEN.to_owned())],
                 settings: json!({"repositories": repositories}),
             },
             Account {
                 integration_id: "google-analytics",
-                credentials: vec![("service_account", GOOGLE_TOKEN)],
+                credentials: vec![("service_account", service_account_key(GOOGLE_READER))],
                 settings: json!({"property": GOOGLE_PROPERTY}),
             },
-            Account { integration_id: "stripe", credentials: vec![("api_key", STRIPE_KEY)], settings: json!({}) },
+            Account {
+                integration_id: "stripe",
+                credentials: vec![("api_key", STRIPE_KEY.to_owned())],
+                settings: json!({}),
+            },
         ]
     }
 }

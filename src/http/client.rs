@@ -250,6 +250,13 @@ impl Http {
         Request::new(self.clone(), Method::POST, template, Some(serde_json::to_vec(body)))
     }
 
+    /// The address of the service account that signs requests, where one does: what the user adds at the provider to let
+    /// it read. It is no secret.
+    pub fn service_account(&self) -> Option<String> {
+        let Session { service, credentials, .. } = &self.inner.session;
+        service.auth.address(credentials)
+    }
+
     /// Nobody calls a resource with these credentials before its limit starts anew, in this process or another. For
     /// providers that tell in the body of an answer how much is left. A call that would come too soon is `rate_limited`.
     pub async fn used_up(&self, resource: &str, reset: Reset) -> Result<(), Error> {

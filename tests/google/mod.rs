@@ -6,7 +6,10 @@ use std::{collections::BTreeMap, sync::Arc};
 use dashtray::{
     clock::Clock,
     connections::{ConnectRequest, Overrides},
-    demo::{Analytics, Company, Emulators, GOOGLE_PROPERTY, GOOGLE_TOKEN, GoogleProperty, Options, Uncertain},
+    demo::{
+        Analytics, Company, Emulators, GOOGLE_PROPERTY, GOOGLE_READER, GoogleProperty, Options, Uncertain,
+        authorization::service_account_key,
+    },
     integrations::google_analytics::GoogleAnalytics,
     metric::{Day, Interval, Period, Quality, Zone},
     secret::Secret,
@@ -68,7 +71,10 @@ impl Place {
             project: "default".to_owned(),
             integration_id: "google-analytics".to_owned(),
             name: Some("site".to_owned()),
-            credentials: BTreeMap::from([("service_account".to_owned(), Secret::new(GOOGLE_TOKEN))]),
+            credentials: BTreeMap::from([(
+                "service_account".to_owned(),
+                Secret::new(service_account_key(GOOGLE_READER)),
+            )]),
             settings: json!({ "property": GOOGLE_PROPERTY }).as_object().cloned().unwrap(),
         };
         process.connections.connect(request).await.unwrap();

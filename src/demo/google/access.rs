@@ -2,43 +2,41 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
+
 use super::problem::Problem;
-use crate::demo::server::Incoming;
+use crate::demo::{
+    authorization::{AuthorizationServer, Bearer, Denied, Rules},
+    server::Incoming,
+};
 
 /// The number of the Google Cloud project to which all credentials belong.
 pub(super) const PROJECT: &str = "600000000001";
 /// The service names of the two APIs.
 pub(super) const DATA_API: &str = "analyticsdata.googleapis.com";
 pub(super) const ADMIN_API: &str = "analyticsadmin.googleapis.com";
+/// What a token must be granted for.
+const SCOPE: &str = "https://www.googleapis.com/auth/analytics.readonly";
+/// What it may be granted for besides.
+const OTHER_SCOPES: [&str; 2] = ["openid", "https://www.googleapis.com/auth/userinfo.email"];
 
-/// An access token of the simulated company. Obviously made up.
+/// A user or a service account.
 #[derive(Debug, Clone)]
-pub struct GoogleToken {
-    /// What stands behind `Bearer`.
-    pub token: String,
+pub struct GoogleAccount {
+    /// The address.
+    pub address: String,
     /// Numbers of the properties on which it has a role; `None`: on all.
     pub properties: Option<BTreeSet<String>>,
     /// Whether its role hides revenue.
     pub hides_revenue: bool,
-    /// Whether it is over.
-    pub expired: bool,
-    /// Whether it was granted for Google Analytics.
-    pub in_scope: bool,
     /// APIs that are switched off in its project: `analyticsdata`, `analyticsadmin`.
     pub switched_off: BTreeSet<String>,
 }
 
-impl GoogleToken {
-    /// A token that may read each property.
-    pub fn full(token: &str) -> Self {
-        Self {
-            token: token.to_owned(),
-            properties: None,
-            hides_revenue: false,
-            expired: false,
-            in_scope: true,
-            switched_off: BTreeSet::new(),
-        }
+impl GoogleAccount {
+    /// An account that may read each property.
+    pub fn full(address: &str) -> Self {
+        Self { address: address.to_owned(), properties: None, hides_revenue: false, switched_off: BTreeSet::new() }
     }
 
     /// As it is, but with a role on these properties alone.
@@ -58,45 +56,45 @@ impl GoogleToken {
         self.switched_off.insert(api.to_owned());
         self
     }
+}
 
-    /// As it is, but granted for something else.
-    pub fn out_of_scope(mut self) -> Self {
-        self.in_scope = false;
-        self
-    }
-
-    /// As it is, but over.
-    pub fn expired(mut self) -> Self {
-        self.expired = true;
-        self
-    }
+/// Where they get their tokens.
+pub(super) fn authorization(accounts: &[GoogleAccount]) -> AuthorizationServer {
+    AuthorizationServer::new(Rules {
+        scopes: [SCOPE].into_iter().chain(OTHER_SCOPES).map(str::to_owned).collect(),
+        service_accounts: accounts.iter().map(|account| account.address.clone()).collect(),
+        ..Rules::default()
+    })
 }
 
 /// Who sent a request.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Caller<'a>(&'a GoogleToken);
+pub(super) struct Caller<'a>(&'a GoogleAccount);
 
 impl<'a> Caller<'a> {
-    pub(super) fn of(tokens: &'a [GoogleToken], request: &Incoming, service: &str) -> Result<Self, Problem> {
+    /// Whose the token is. It must be good, for this, and used in a project that has the API.
+    pub(super) fn of(
+        accounts: &'a [GoogleAccount],
+        authorization: &AuthorizationServer,
+        request: &Incoming,
+        service: &str,
+        now: Timestamp,
+    ) -> Result<Self, Problem> {
         let given = request.header("authorization");
-        let bearer = given.and_then(|given| given.strip_prefix("Bearer "));
-        match bearer.and_then(|given| tokens.iter().find(|token| token.token == given)) {
-            Some(token) if token.expired => Err(Problem::expired(service)),
-            Some(token) => Ok(Self(token)),
-            None => Err(Problem::unauthenticated(service, given.is_some())),
-        }
-    }
-
-    /// Refuses where the token or its project leaves an API out.
-    pub(super) fn uses(self, service: &str) -> Result<(), Problem> {
+        let Bearer { subject, scopes } = authorization.bearer(given, now).map_err(|denied| match denied {
+            Denied::Over => Problem::expired(service),
+            Denied::Unknown => Problem::unauthenticated(service, given.is_some()),
+        })?;
+        let account = accounts.iter().find(|account| account.address == subject);
+        let account = account.ok_or_else(|| Problem::unauthenticated(service, true))?;
         let (name, short) = match service {
             ADMIN_API => ("Google Analytics Admin API", "analyticsadmin"),
             _ => ("Google Analytics Data API", "analyticsdata"),
         };
-        if self.0.switched_off.contains(short) {
+        if account.switched_off.contains(short) {
             return Err(Problem::switched_off(service, name));
         }
-        if self.0.in_scope { Ok(()) } else { Err(Problem::scope_insufficient(service)) }
+        if scopes.contains(SCOPE) { Ok(Self(account)) } else { Err(Problem::scope_insufficient(service)) }
     }
 
     pub(super) fn sees(self, property: &str) -> bool {

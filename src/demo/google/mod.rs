@@ -1,4 +1,4 @@
-//! The Google Analytics emulator: Data API and Admin API, as strict as providers.md section 6 says.
+//! The Google Analytics emulator: Data API, Admin API and Google's authorisation server, as strict as providers.md section 6 says.
 
 mod access;
 mod admin;
@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 
 pub(super) use self::quota::UnderWay;
 pub use self::{
-    access::GoogleToken,
+    access::GoogleAccount,
     books::Analytics,
     property::{GoogleProperty, Uncertain},
 };
@@ -25,14 +25,16 @@ use self::{
     quota::{Budgets, Pool},
 };
 use super::{
-    Company,
+    Company, Options,
+    authorization::{Answered, Asked, AuthorizationServer},
     server::{Incoming, Reply, Site},
 };
 
 /// What the emulator remembers between requests.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Emulator {
     budgets: Budgets,
+    authorization: AuthorizationServer,
 }
 
 /// What answering needs to know.
@@ -46,7 +48,28 @@ struct Question<'a> {
 }
 
 impl Emulator {
+    pub(super) fn new(options: &Options) -> Self {
+        let authorization = access::authorization(&options.google_accounts);
+        Self { budgets: Budgets::default(), authorization }
+    }
+
+    /// Where its tokens come from.
+    pub(super) fn authorization(&self) -> &AuthorizationServer {
+        &self.authorization
+    }
+
     pub(super) fn answer(&self, site: &Site, request: &Incoming) -> Reply {
+        let asked = Asked {
+            method: &request.method,
+            path: &request.path,
+            query: &request.query,
+            content_type: request.header("content-type"),
+            body: &request.body,
+            now: site.now(),
+        };
+        if let Some(Answered { status, headers, body }) = self.authorization.answer(&asked) {
+            return Reply { status, headers, body };
+        }
         let company = site.company();
         let mut reply = match self.judge(site, request, &company) {
             Ok(body) => Reply::pretty(200, &body),
@@ -70,8 +93,8 @@ impl Emulator {
 
     fn judge(&self, site: &Site, request: &Incoming, company: &Company) -> Result<Value, Problem> {
         let place = Place::of(request).ok_or_else(|| Problem::no_such_path(&request.path))?;
-        let caller = Caller::of(&site.options.google_tokens, request, place.api())?;
-        caller.uses(place.api())?;
+        let accounts = &site.options.google_accounts;
+        let caller = Caller::of(accounts, &self.authorization, request, place.api(), site.now())?;
         let question = Question { request, caller, company, site, budgets: &self.budgets };
         match place {
             Place::Summaries => admin::summaries(question),

@@ -14,10 +14,7 @@ use super::{
     schema::{DIMENSIONS, METRICS, Metric},
     written,
 };
-use crate::{
-    demo::Company,
-    metric::{Day, Zone},
-};
+use crate::metric::{Day, Zone};
 
 /// `:runReport` and `:runRealtimeReport`
 pub(super) fn one(question: Question<'_>, number: &str, pool: Pool) -> Result<Value, Problem> {
@@ -40,18 +37,20 @@ pub(super) fn batch(question: Question<'_>, number: &str) -> Result<Value, Probl
 fn report(question: Question<'_>, property: &GoogleProperty, body: &Value, pool: Pool) -> Result<Value, Problem> {
     let zone: Zone = property.zone.parse().unwrap_or_else(|_| Zone::utc());
     let company = question.company;
-    let ask = Ask::parse(body, pool, Day::of(company.now, &zone))?;
-    let nobody = Company::empty(company.now);
-    let of = if property.is_site { company } else { &nobody };
+    let now = question.site.now();
+    let ask = Ask::parse(body, pool, Day::of(now, &zone))?;
     let hides_revenue = question.caller.hides_revenue();
-    let all = rows::rows(&ask, of, &zone, hides_revenue, question.site.now());
+    let all = match property.is_site {
+        true => rows::rows(&ask, company, &zone, hides_revenue, now),
+        false => Vec::new(),
+    };
     let page: Vec<Value> = all.iter().skip(ask.offset).take(ask.limit).map(shown).collect();
 
     let names = ask.dimensions.iter().map(|(name, _)| json!({ "name": name }));
     let columns = ask.columns.iter().map(|column| json!({ "name": column.name, "type": column.kind }));
-    let (shown_rows, kind) = match pool {
-        Pool::Core => (page.len(), "analyticsData#runReport"),
-        Pool::Realtime => (page.len(), "analyticsData#runRealtimeReport"),
+    let kind = match pool {
+        Pool::Core => "analyticsData#runReport",
+        Pool::Realtime => "analyticsData#runRealtimeReport",
     };
     let mut report = json!({
         "dimensionHeaders": names.collect::<Vec<_>>(),
@@ -62,7 +61,7 @@ fn report(question: Question<'_>, property: &GoogleProperty, body: &Value, pool:
     if pool == Pool::Core {
         report["metadata"] = metadata_of(&ask, property, hides_revenue, all.is_empty());
     }
-    let quota = question.budgets.charge(property, pool, tokens(&ask, shown_rows), question.site.now());
+    let quota = question.budgets.charge(property, pool, tokens(&ask, page.len()), now);
     if ask.tells_quota {
         report["propertyQuota"] = quota;
     }

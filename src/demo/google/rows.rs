@@ -10,11 +10,11 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     ask::{Ask, Order},
     property::counted_at,
-    schema::{Metric, is_key},
+    schema::{Metric, Named, is_key},
 };
 use crate::{
     demo::company::{Company, Hit, Visit},
-    metric::{Exact, Period, Zone, exact},
+    metric::{Day, Exact, Zone, exact},
 };
 
 /// What stands before and behind the point of a figure that is no whole number.
@@ -39,16 +39,6 @@ struct Counted {
 }
 
 impl Counted {
-    /// Different people with an engaged session or a first visit.
-    fn active_users(&self) -> i64 {
-        count(self.active.len())
-    }
-
-    /// Different people.
-    fn total_users(&self) -> i64 {
-        count(self.people.len())
-    }
-
     fn add(&mut self, place: usize, visit: &Visit, hit: &Hit) {
         if self.last != Some(place) {
             self.last = Some(place);
@@ -75,8 +65,8 @@ impl Counted {
     fn exact(&self, metric: Metric) -> Exact {
         let of = |part: i64, whole: i64| exact::fraction(part, whole).unwrap_or_else(|| exact::from_int(0));
         match metric {
-            Metric::ActiveUsers => exact::from_int(self.active_users()),
-            Metric::TotalUsers => exact::from_int(self.total_users()),
+            Metric::ActiveUsers => exact::from_int(count(self.active.len())),
+            Metric::TotalUsers => exact::from_int(count(self.people.len())),
             Metric::NewUsers => exact::from_int(self.new_users),
             Metric::Sessions => exact::from_int(self.sessions),
             Metric::EngagedSessions => exact::from_int(self.engaged),
@@ -104,18 +94,34 @@ pub(super) struct Row {
 
 /// All rows of a report, in its order.
 pub(super) fn rows(ask: &Ask, company: &Company, zone: &Zone, hides_revenue: bool, now: Timestamp) -> Vec<Row> {
-    let counted = match ask.period {
-        Some(period) => count_days(company, period, zone, |visit, hit| key(ask, visit, hit, zone)),
-        None => count_now(company, now, |visit, hit| key(ask, visit, hit, zone)),
+    let days: Vec<Named> = match ask.period {
+        Some(period) => company.web().by_day(period, zone).map(|(day, visits)| Named::new(day, visits)).collect(),
+        None => vec![Named::new(Day::of(now, zone), present(company, now))],
     };
+    let is_told = |visit: &Visit, hit: &Hit| match ask.period {
+        Some(_) => counted_at(visit) <= company.now,
+        // What happens now is told at once.
+        None => (minutes_before(now, 30)..=now).contains(&at(visit, hit)),
+    };
+    let mut counted: BTreeMap<Vec<&str>, Counted> = BTreeMap::new();
+    let mut place = 0;
+    for day in &days {
+        for visit in day.visits {
+            place += 1;
+            for hit in visit.hits.iter().filter(|hit| is_told(visit, hit)) {
+                let key = ask.dimensions.iter().map(|(_, dimension)| dimension.of(day, visit, hit)).collect();
+                counted.entry(key).or_default().add(place, visit, hit);
+            }
+        }
+    }
     let figure = |counted: &Counted, metric: Metric| match metric {
         Metric::TotalRevenue if hides_revenue => exact::from_int(0),
         // Whoever is there now is active, whatever they did before.
-        Metric::ActiveUsers if ask.period.is_none() => exact::from_int(counted.total_users()),
+        Metric::ActiveUsers if ask.period.is_none() => exact::from_int(count(counted.people.len())),
         metric => counted.exact(metric),
     };
-    let row = |(of, counted): (Vec<String>, Counted)| Row {
-        of,
+    let row = |(of, counted): (Vec<&str>, Counted)| Row {
+        of: of.into_iter().map(str::to_owned).collect(),
         figures: ask.columns.iter().map(|column| figure(&counted, column.metric)).collect(),
     };
     let mut rows: Vec<Row> = counted.into_iter().map(row).collect();
@@ -127,46 +133,25 @@ pub(super) fn rows(ask: &Ask, company: &Company, zone: &Zone, hides_revenue: boo
     rows
 }
 
+/// The visits of which something may have happened in the last half hour.
+fn present(company: &Company, now: Timestamp) -> &[Visit] {
+    company.web().between(minutes_before(now, 12 * 60), now)
+}
+
+fn minutes_before(at: Timestamp, minutes: i64) -> Timestamp {
+    at.saturating_sub(SignedDuration::from_mins(minutes)).unwrap_or(at)
+}
+
+fn at(visit: &Visit, hit: &Hit) -> Timestamp {
+    visit.at.saturating_add(SignedDuration::from_secs(hit.after_secs)).unwrap_or(visit.at)
+}
+
 fn compare(order: Order, a: &Row, b: &Row) -> Ordering {
     let (ordering, desc) = match order {
         Order::Dimension(place, desc) => (a.of.get(place).cmp(&b.of.get(place)), desc),
         Order::Metric(place, desc) => (a.figures.get(place).cmp(&b.figures.get(place)), desc),
     };
     if desc { ordering.reverse() } else { ordering }
-}
-
-fn key(ask: &Ask, visit: &Visit, hit: &Hit, zone: &Zone) -> Vec<String> {
-    ask.dimensions.iter().map(|(_, dimension)| dimension.of(visit, hit, zone)).collect()
-}
-
-/// What was counted of some days by the company's now, by whatever the key says.
-fn count_days<K: Ord>(
-    company: &Company,
-    period: Period,
-    zone: &Zone,
-    key: impl Fn(&Visit, &Hit) -> K,
-) -> BTreeMap<K, Counted> {
-    let mut counted: BTreeMap<K, Counted> = BTreeMap::new();
-    let visits = company.web().period(period, zone).iter().filter(|visit| counted_at(visit) <= company.now);
-    for (place, visit) in visits.enumerate() {
-        for hit in &visit.hits {
-            counted.entry(key(visit, hit)).or_default().add(place, visit, hit);
-        }
-    }
-    counted
-}
-
-/// What happened in the 30 minutes before an instant. That is told at once.
-fn count_now<K: Ord>(company: &Company, now: Timestamp, key: impl Fn(&Visit, &Hit) -> K) -> BTreeMap<K, Counted> {
-    let before = |minutes: i64| now.saturating_sub(SignedDuration::from_mins(minutes)).unwrap_or(now);
-    let mut counted: BTreeMap<K, Counted> = BTreeMap::new();
-    for (place, visit) in company.web().between(before(12 * 60), now).iter().enumerate() {
-        let at = |hit: &Hit| visit.at.saturating_add(SignedDuration::from_secs(hit.after_secs)).unwrap_or(now);
-        for hit in visit.hits.iter().filter(|hit| (before(30)..=now).contains(&at(hit))) {
-            counted.entry(key(visit, hit)).or_default().add(place, visit, hit);
-        }
-    }
-    counted
 }
 
 /// A figure as the API writes it: a whole number, or a decimal without zeros at its end.

@@ -2,7 +2,7 @@
 
 use crate::{
     demo::company::{Hit, PURCHASE, SIGN_UP, Visit},
-    metric::{Day, Zone},
+    metric::Day,
 };
 
 /// What a visit's parts are told apart by.
@@ -67,27 +67,43 @@ pub(super) const METRICS: [(&str, Metric, &str); 13] = [
 pub(super) const REALTIME_METRICS: [&str; 4] = ["activeUsers", "eventCount", "screenPageViews", "keyEvents"];
 pub(super) const REALTIME_DIMENSIONS: [&str; 2] = ["country", "countryId"];
 
+/// The visits of a day, with the names that the day has in reports.
+pub(super) struct Named<'a> {
+    date: String,
+    week: String,
+    month: String,
+    pub(super) visits: &'a [Visit],
+}
+
+impl<'a> Named<'a> {
+    pub(super) fn new(day: Day, visits: &'a [Visit]) -> Self {
+        let (date, iso) = (day.date(), day.date().iso_week_date());
+        Self {
+            date: date.strftime("%Y%m%d").to_string(),
+            week: format!("{}{:02}", iso.year(), iso.week()),
+            month: date.strftime("%Y%m").to_string(),
+            visits,
+        }
+    }
+}
+
 impl Dimension {
     /// The value that a part of a visit has.
-    pub(super) fn of(self, visit: &Visit, hit: &Hit, zone: &Zone) -> String {
-        let day = || Day::of(visit.at, zone).date();
+    pub(super) fn of<'a>(self, day: &'a Named<'_>, visit: &Visit, hit: &Hit) -> &'a str {
         match self {
-            Self::Date => day().strftime("%Y%m%d").to_string(),
-            Self::IsoWeek => {
-                let week = day().iso_week_date();
-                format!("{}{:02}", week.year(), week.week())
-            }
-            Self::Month => day().strftime("%Y%m").to_string(),
-            Self::PagePath => hit.page.to_owned(),
-            Self::SessionSource => source(visit.source).to_owned(),
-            Self::CountryId => visit.country.to_owned(),
-            Self::Country => country(visit.country).to_owned(),
+            Self::Date => &day.date,
+            Self::IsoWeek => &day.week,
+            Self::Month => &day.month,
+            Self::PagePath => hit.page,
+            Self::SessionSource => source(visit.source),
+            Self::CountryId => visit.country,
+            Self::Country => country(visit.country),
         }
     }
 }
 
 /// A source as Google names it.
-pub(super) fn source(name: &str) -> &str {
+pub(super) fn source(name: &'static str) -> &'static str {
     match name {
         "Direct / None" => "(direct)",
         "Google" => "google",
@@ -100,7 +116,7 @@ pub(super) fn source(name: &str) -> &str {
     }
 }
 
-fn country(code: &str) -> &str {
+fn country(code: &str) -> &'static str {
     match code {
         "US" => "United States",
         "DE" => "Germany",

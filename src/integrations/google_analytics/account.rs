@@ -28,7 +28,7 @@ pub(super) async fn test(ctx: &Context) -> Result<AccountInfo, Error> {
     let yesterday = Period::single(ctx.today().plus(-1));
     let request = ReportRequest::new(Some(yesterday), &[], &["sessions", "totalRevenue"]);
     let report = api::report(&ctx.http, property, &request).await;
-    let sheet = Sheet::read(report.map_err(|error| explain(error, Api::Data, property))?, &request)?;
+    let sheet = Sheet::read(report.map_err(|error| explain(ctx, error, Api::Data, property))?, &request)?;
     let mut checks = vec![Check {
         id: "reports".to_owned(),
         ok: true,
@@ -42,8 +42,8 @@ pub(super) async fn test(ctx: &Context) -> Result<AccountInfo, Error> {
         message: if is_hidden { hidden(property).to_string() } else { "can be read".to_owned() },
         costs: vec![REVENUE.to_owned()],
     });
-    let details = tolerated(api::property(&ctx.http, property).await, property)?;
-    let choices = tolerated(choices(ctx).await, property)?;
+    let details = tolerated(ctx, api::property(&ctx.http, property).await, property)?;
+    let choices = tolerated(ctx, choices(ctx).await, property)?;
     let told = details.as_ref().err().or(choices.as_ref().err());
     checks.push(Check {
         id: "properties".to_owned(),
@@ -70,10 +70,10 @@ pub(super) async fn test(ctx: &Context) -> Result<AccountInfo, Error> {
 }
 
 /// The Admin API may be switched off or refuse: it is a help and not needed. What concerns the whole connection ends it.
-fn tolerated<T>(result: Result<T, Error>, property: &str) -> Result<Result<T, Error>, Error> {
+fn tolerated<T>(ctx: &Context, result: Result<T, Error>, property: &str) -> Result<Result<T, Error>, Error> {
     match result {
         Err(error) if error.is_connection_wide() => Err(error),
-        result => Ok(result.map_err(|error| explain(error, Api::Admin, property))),
+        result => Ok(result.map_err(|error| explain(ctx, error, Api::Admin, property))),
     }
 }
 

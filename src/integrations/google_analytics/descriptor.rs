@@ -12,7 +12,7 @@ use super::{
     settings::PROPERTY,
 };
 use crate::{
-    http::{Auth, Exception, Limits, Meaning, Reset, When, Window, WindowScope},
+    http::{Auth, Exception, Limits, Meaning, OAuth, Reset, ServiceAccount, ShortLived, When, Window, WindowScope},
     integrations::{
         BaseUrl, Category, CredentialField, Descriptor, FieldKind, SettingField, SettingKind, Shape, Stream, ZonePolicy,
     },
@@ -35,7 +35,7 @@ fn describe() -> Descriptor {
         category: Category::Analytics,
         icon: include_str!("icon.svg").to_owned(),
         summary: "Users, sessions, engagement, key events and revenue of a Google Analytics 4 property.".to_owned(),
-        auth: Auth::Bearer { field: "service_account".to_owned() },
+        auth: Auth::AnyOf(vec![Auth::ServiceAccount(assertions()), Auth::OAuth(sign_in())]),
         credentials: vec![service_account()],
         settings: vec![property()],
         base_url: BaseUrl::Fixed("https://analyticsdata.googleapis.com".to_owned()),
@@ -52,15 +52,52 @@ fn describe() -> Descriptor {
     }
 }
 
+/// The one thing that is asked for: to see.
+const SCOPE: &str = "https://www.googleapis.com/auth/analytics.readonly";
+const TOKEN_URL: &str = "https://oauth2.googleapis.com/token";
+
+fn assertions() -> ServiceAccount {
+    ServiceAccount {
+        field: "service_account".to_owned(),
+        token_url: TOKEN_URL.to_owned(),
+        former_hosts: vec!["accounts.google.com".to_owned(), "www.googleapis.com".to_owned()],
+        scopes: vec![SCOPE.to_owned()],
+        expiry: Vec::new(),
+    }
+}
+
+/// Google gives a refresh token only where it is asked for offline, and again only where consent is asked for
+/// (providers.md 6.2).
+fn sign_in() -> OAuth {
+    let parameters = [("access_type", "offline"), ("prompt", "consent"), ("include_granted_scopes", "true")];
+    OAuth {
+        authorise_url: "https://accounts.google.com/o/oauth2/v2/auth".to_owned(),
+        token_url: TOKEN_URL.to_owned(),
+        revoke_url: Some("https://oauth2.googleapis.com/revoke".to_owned()),
+        scopes: vec![SCOPE.to_owned()],
+        optional_scopes: Vec::new(),
+        parameters: parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
+        pkce: true,
+        expiry: Vec::new(),
+        short_lived: Some(ShortLived {
+            days: 7,
+            hint: "Google ends sign-ins after seven days while the consent screen of the Google Cloud project is External \
+                   and its status is Testing. Publish it (status In production), make it Internal, or use a service account."
+                .to_owned(),
+        }),
+    }
+}
+
 fn service_account() -> CredentialField {
     CredentialField {
         key: "service_account".to_owned(),
         label: "Service account key".to_owned(),
         placeholder: "{ \"type\": \"service_account\", … }".to_owned(),
         kind: FieldKind::Password,
-        required: true,
+        required: false,
         help_text: "The whole JSON file of a service account's key, from the first brace to the last. Add the service \
-                    account's address to the property as Viewer; it needs no role in Google Cloud."
+                    account's address to the property as Viewer; it needs no role in Google Cloud. Leave it empty to sign in \
+                    with a Google account."
             .to_owned(),
         pattern: None,
         rejected_prefixes: vec![

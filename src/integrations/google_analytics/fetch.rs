@@ -34,7 +34,7 @@ pub(super) async fn fetch(
         let read = Asked { ctx, property, rows: &rows, period }.read(reading, &mut report).await;
         if let Err(error) = read {
             let ids: Vec<&str> = rows.iter().map(|row| row.id).collect();
-            report.record(&ids, Err(explain(error, Api::Data, property)))?;
+            report.record(&ids, Err(explain(ctx, error, Api::Data, property)))?;
         }
     }
     Ok(report)
@@ -126,7 +126,7 @@ impl Asked<'_> {
                 Err(error) => {
                     // Those that are complete stay so.
                     let open: Vec<&str> = listings.iter().map(|listing| listing.row.id).collect();
-                    return report.record(&open, Err(explain(error, Api::Data, self.property)));
+                    return report.record(&open, Err(explain(self.ctx, error, Api::Data, self.property)));
                 }
             };
             let mut batch = Batch::new();

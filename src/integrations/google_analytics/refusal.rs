@@ -1,6 +1,9 @@
 //! What a refusal of Google means, and what to do about it.
 
-use crate::{integrations::Error, metric::FailureKind};
+use crate::{
+    integrations::{Context, Error},
+    metric::FailureKind,
+};
 
 /// One of the two APIs, by the name and the service that Google knows.
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +32,7 @@ impl Api {
 }
 
 /// The error in words that say what to do; other errors than refusals stay as they are.
-pub(super) fn explain(error: Error, api: Api, property: &str) -> Error {
+pub(super) fn explain(ctx: &Context, error: Error, api: Api, property: &str) -> Error {
     if error.kind() != FailureKind::Forbidden {
         return error;
     }
@@ -47,18 +50,18 @@ pub(super) fn explain(error: Error, api: Api, property: &str) -> Error {
             "the sign-in does not include Google Analytics; reconnect and leave the box ticked for seeing its data";
         (sentence.to_owned(), None)
     } else {
-        (no_role(property), None)
+        (no_role(ctx, property), None)
     };
     let explained = Error::new(FailureKind::Forbidden, sentence).with_provider_message(&said);
     let explained = error.status().into_iter().fold(explained, Error::with_status);
     link.into_iter().fold(explained, |error, link| error.with_link(link.to_owned()))
 }
 
-fn no_role(property: &str) -> String {
+fn no_role(ctx: &Context, property: &str) -> String {
+    let who = ctx.http.service_account().unwrap_or_else(|| "the Google account that signed in".to_owned());
     format!(
         "these credentials have no role on the property {property}; in Google Analytics, under Admin, Property access \
-         management, add the service account's address (client_email in its key) or the Google account that signed in as \
-         Viewer"
+         management, add {who} as Viewer"
     )
 }
 

@@ -87,7 +87,8 @@ impl Drop for Listening {
 /// Every form in which a secret or a piece of it may come out, in small letters.
 fn forms(secret: &str) -> BTreeSet<String> {
     let mut forms = BTreeSet::new();
-    for start in 0..secret.len().saturating_sub(PIECE).max(1) {
+    // Of a key of thousands of characters every so many are enough: nobody leaks less than a line.
+    for start in (0..secret.len().saturating_sub(PIECE).max(1)).step_by(1 + secret.len() / 100) {
         // The first characters are the same for all keys of a provider.
         let piece = secret.get(start.max(8)..start.max(8) + PIECE).unwrap_or(secret);
         forms.insert(piece.to_owned());
@@ -158,7 +159,7 @@ impl Seen {
 
 /// C17
 pub(crate) async fn keeps_the_secret(stand: &Stand) -> Result<(), String> {
-    let secrets: Vec<String> = stand.valid.values().chain(stand.fake.values()).map(|s| s.expose().to_owned()).collect();
+    let secrets: Vec<String> = stand.valid.values().chain(stand.fake.values()).map(secret_part).collect();
     let forms: BTreeSet<String> = secrets.iter().flat_map(|secret| forms(secret)).collect();
     ensure!(secrets.iter().all(|secret| secret.len() >= 20), "the stand's credentials are too short to be looked for");
     let listening = Listening::begin().await;
@@ -177,7 +178,7 @@ pub(crate) async fn keeps_the_secret(stand: &Stand) -> Result<(), String> {
     seen.result("the view of a new connection", &connected);
     everything(stand, &whole, "a good run", &mut seen).await?;
 
-    let known: Vec<&str> = stand.valid.values().map(Secret::expose).collect();
+    let known: Vec<String> = stand.valid.values().map(secret_part).collect();
     for status in [400, 403, 401] {
         for (secret, form) in known.iter().flat_map(|secret| [(secret, Form::Whole), (secret, Form::Split(20))]) {
             let reply = repeating(status, secret).form(form);
@@ -185,8 +186,8 @@ pub(crate) async fn keeps_the_secret(stand: &Stand) -> Result<(), String> {
             everything(stand, &whole, &format!("a run that ends in {status}"), &mut seen).await?;
         }
     }
-    for secret in stand.fake.values() {
-        let reply = repeating(401, secret.expose());
+    for secret in stand.fake.values().map(secret_part) {
+        let reply = repeating(401, &secret);
         whole.front.rule(move |_| Act::Reply(reply.clone()));
         seen.result("a refusal that repeats what was refused", &whole.connect(&stand.fake).await);
     }
@@ -194,6 +195,16 @@ pub(crate) async fn keeps_the_secret(stand: &Stand) -> Result<(), String> {
     seen.note("the log, or a panic", listening.heard());
     seen.files(whole.directory.path()).map_err(|error| error.to_string())?;
     seen.holds_none_of(&forms)
+}
+
+/// What of a credential is secret: of a key file that holds addresses and names as well, the key alone, without the lines
+/// that all keys begin and end with.
+fn secret_part(credential: &Secret) -> String {
+    let file: Json = serde_json::from_str(credential.expose()).unwrap_or_default();
+    match file.get("private_key").and_then(Json::as_str) {
+        Some(pem) => pem.lines().filter(|line| !line.starts_with("-----")).collect(),
+        None => credential.expose().to_owned(),
+    }
 }
 
 /// A refusal that repeats the credential in every form.

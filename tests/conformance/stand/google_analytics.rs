@@ -3,18 +3,20 @@
 use std::sync::{Arc, LazyLock};
 
 use dashtray::{
-    demo::{Company, Emulators, GOOGLE_PROPERTY, GoogleProperty, GoogleToken, Options},
+    demo::{
+        Company, Emulators, GOOGLE_PROPERTY, GoogleAccount, GoogleProperty, Options, authorization::service_account_key,
+    },
     integrations::google_analytics::GoogleAnalytics,
 };
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value as Json, json};
 
-use super::{Account, Endpoint, List, Provider, Stand, field, now};
+use super::{Account, Endpoint, Fields, List, Provider, Stand, field, now};
 use crate::conformance::front::Reply;
 
-const TOKEN: &str = "ya29.Qx7CanaryGoogle9fTz4Wm2Lk8";
-const WITHOUT_REVENUE: &str = "ya29.Qx7CanaryGoogleWithoutRevenue9fTz4";
-const WRONG: &str = "ya29.Qx7WrongGoogle9fTz4Wm2Lk8x";
+const READER: &str = "reader@fernwerk-demo.iam.gserviceaccount.com";
+const WITHOUT_REVENUE: &str = "colleague@fernwerk-demo.iam.gserviceaccount.com";
+const WRONG: &str = "nobody@fernwerk-demo.iam.gserviceaccount.com";
 
 static BUSY: LazyLock<Arc<Company>> = LazyLock::new(|| Arc::new(Company::generate(11, now())));
 static QUIET: LazyLock<Arc<Company>> = LazyLock::new(|| Arc::new(Company::empty(now())));
@@ -24,9 +26,9 @@ pub(crate) fn stand() -> Stand {
         integration: Arc::new(GoogleAnalytics),
         now: now(),
         settings: Map::from_iter([("property".to_owned(), json!(GOOGLE_PROPERTY))]),
-        valid: field("service_account", TOKEN),
-        fake: field("service_account", WRONG),
-        without: vec![("revenue", field("service_account", WITHOUT_REVENUE))],
+        valid: key(READER),
+        fake: key(WRONG),
+        without: vec![("revenue", key(WITHOUT_REVENUE))],
         start,
         endpoint: Endpoint { is: |path| path.ends_with(":runRealtimeReport"), feeds: &["ga_realtime_users"] },
         lists: vec![List {
@@ -49,13 +51,17 @@ pub(crate) fn stand() -> Stand {
     }
 }
 
+fn key(address: &str) -> Fields {
+    field("service_account", &service_account_key(address))
+}
+
 fn exhausted(message: &str) -> String {
     json!({ "error": { "code": 429, "message": message, "status": "RESOURCE_EXHAUSTED" } }).to_string()
 }
 
 fn start(account: Account) -> BoxFuture<'static, Provider> {
     let options = Options {
-        google_tokens: vec![GoogleToken::full(TOKEN), GoogleToken::full(WITHOUT_REVENUE).without_revenue()],
+        google_accounts: vec![GoogleAccount::full(READER), GoogleAccount::full(WITHOUT_REVENUE).without_revenue()],
         // As the suite's integrations without a database have it.
         google_properties: vec![GoogleProperty::site("UTC")],
         ..Options::default()

@@ -19,6 +19,7 @@ use serde_json::{Value as Json, json};
 
 use super::GoogleAnalytics;
 use crate::{
+    demo::{GOOGLE_READER, authorization::service_account_key},
     integrations::{
         AccountInfo, Context, Error, FetchReport, Integration, Outcome,
         testing::{Recorded, Recorder, context},
@@ -59,7 +60,7 @@ fn refuse(code: u16, status: &str, message: &str) -> Reply {
     Reply(code, json!({ "error": { "code": code, "message": message, "status": status } }))
 }
 
-/// Starts a provider that answers by the script, and notes the calls: path, query and body.
+/// Starts a provider that answers by the script, and notes the calls: path, query and body. Tokens it gives to anybody.
 async fn provider(script: impl Fn(&Call) -> Reply + Send + Sync + 'static) -> (SocketAddr, Arc<Mutex<Vec<Call>>>) {
     let calls: Arc<Mutex<Vec<Call>>> = Arc::default();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -69,12 +70,16 @@ async fn provider(script: impl Fn(&Call) -> Reply + Send + Sync + 'static) -> (S
         let (script, noted) = (script.clone(), noted.clone());
         async move {
             assert_eq!(method == Method::POST, !body.is_empty());
+            let response = Response::builder().header("content-type", "application/json");
+            if uri.path() == "/token" {
+                let token = json!({ "access_token": "ya29.scripted", "expires_in": 3599, "token_type": "Bearer" });
+                return response.body(Body::from(token.to_string())).unwrap();
+            }
             let body = serde_json::from_slice(&body).unwrap_or_default();
             let call = Call { path: uri.path().to_owned(), query: uri.query().unwrap_or_default().to_owned(), body };
             let Reply(status, body) = script(&call);
             noted.lock().unwrap().push(call);
-            let response = Response::builder().status(status).header("content-type", "application/json");
-            response.body(Body::from(body.to_string())).unwrap()
+            response.status(status).body(Body::from(body.to_string())).unwrap()
         }
     };
     tokio::spawn(async move { axum::serve(listener, Router::new().fallback(answer)).await });
@@ -82,7 +87,7 @@ async fn provider(script: impl Fn(&Call) -> Reply + Send + Sync + 'static) -> (S
 }
 
 fn open(address: SocketAddr, settings: Json) -> (Context, Arc<Recorder>) {
-    context(&GoogleAnalytics, address, &[("service_account", "token")], settings, NOW)
+    context(&GoogleAnalytics, address, &[("service_account", &service_account_key(GOOGLE_READER))], settings, NOW)
 }
 
 async fn try_fetch(
