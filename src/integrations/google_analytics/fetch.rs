@@ -54,7 +54,7 @@ impl Asked<'_> {
         if reading == Reading::Realtime {
             return self.now(report).await;
         }
-        let first = Day::from_number(FIRST_DAY).unwrap_or(self.period.start());
+        let first = self.first();
         let lost = Period::new(self.period.start(), first.min(self.period.end()));
         if !lost.is_empty() {
             self.ctx.commit(self.beyond_retention(lost, reading)).await?;
@@ -65,6 +65,13 @@ impl Asked<'_> {
             Reading::Tables => asked.tables(report).await,
             Reading::Days | Reading::Realtime => asked.days(report).await,
         }
+    }
+
+    /// The first day, or the first of the first whole week or month, that Google answers for.
+    fn first(&self) -> Day {
+        let day = Day::from_number(FIRST_DAY).unwrap_or(self.period.start());
+        let bucket = self.ctx.grain.bucket(day);
+        if bucket.start() == day { day } else { bucket.end() }
     }
 
     fn beyond_retention(&self, lost: Period, reading: Reading) -> Batch {
