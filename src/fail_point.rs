@@ -69,7 +69,14 @@ mod armed {
     pub type Watch = Arc<dyn Fn(Point) -> BoxFuture<'static, ()> + Send + Sync>;
 
     tokio::task_local! {
-        static WATCH: Watch;
+        static WATCH: Scope;
+    }
+
+    /// Who is told, and a channel that closes when the watched future is gone.
+    #[derive(Clone)]
+    struct Scope {
+        watch: Watch,
+        alive: tokio::sync::watch::Receiver<()>,
     }
 
     /// Where the program ends; 0 for nowhere.
@@ -83,8 +90,8 @@ mod armed {
             tracing::error!(%point, "the program ends at a fail point");
             std::process::abort();
         }
-        if let Ok(watch) = WATCH.try_with(Clone::clone) {
-            watch(point).await;
+        if let Ok(scope) = WATCH.try_with(Clone::clone) {
+            (scope.watch)(point).await;
         }
     }
 
@@ -95,18 +102,23 @@ mod armed {
 
     /// What becomes a task of its own is still watched.
     pub(crate) fn carried<F: Future>(future: F) -> impl Future<Output = F::Output> {
-        let watch = WATCH.try_with(Clone::clone).ok();
+        let scope = WATCH.try_with(Clone::clone).ok();
         async move {
-            match watch {
-                Some(watch) => WATCH.scope(watch, future).await,
-                None => future.await,
+            let Some(scope) = scope else { return future.await };
+            let mut alive = scope.alive.clone();
+            tokio::select! {
+                output = WATCH.scope(scope, future) => return output,
+                _ = alive.changed() => {}
             }
+            // What was watched was killed, and this with it.
+            std::future::pending().await
         }
     }
 
-    /// Runs a future, of whose points the watch is told. Of tasks that it starts only those are watched that are
-    /// [`carried`].
+    /// Runs a future, of whose points the watch is told. Of tasks that it starts only those are watched, and end when it
+    /// is dropped, that are [`carried`].
     pub async fn watched<F: Future>(watch: Watch, future: F) -> F::Output {
-        WATCH.scope(watch, future).await
+        let (_life, alive) = tokio::sync::watch::channel(());
+        WATCH.scope(Scope { watch, alive }, future).await
     }
 }

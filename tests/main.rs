@@ -7,6 +7,7 @@ mod cli;
 mod conformance;
 mod github;
 mod google;
+mod oauth;
 mod series;
 mod store;
 mod support;

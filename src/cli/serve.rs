@@ -28,6 +28,8 @@ pub(super) struct Args {
 
 /// What is left of the ten seconds goes to closing the database.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
+/// Access that is being renewed is waited for so long.
+const SETTLE_WITHIN: Duration = Duration::from_secs(5);
 
 pub(super) async fn run(invocation: &Invocation) -> Result<Done, Failure> {
     let listener = bind(invocation.config().listen).await?;
@@ -69,8 +71,14 @@ pub(super) async fn serve(invocation: &Invocation, app: App, listener: TcpListen
         Ok::<Done, Failure>(Done::All)
     };
     let ended = until_stopped(invocation, &stop, both).await;
-    app.store.close().await;
+    close(&app).await;
     ended
+}
+
+/// Closes the database, when what providers were asked to renew is kept there.
+pub(super) async fn close(app: &App) {
+    let _ = tokio::time::timeout(SETTLE_WITHIN, app.connections.settle()).await;
+    app.store.close().await;
 }
 
 /// Runs `work`, which ends soon once `stop` is cancelled; cancels it when the program is asked to stop.

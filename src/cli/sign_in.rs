@@ -28,14 +28,18 @@ pub(super) async fn sign_in(
         SignInRequest { project: project.to_owned(), redirect_uri: COMMAND_LINE_REDIRECT.to_owned(), purpose };
     let begun = app.connections.begin_sign_in(request).await?;
     let mut callbacks = Callbacks::on(bind().await?);
-    let text = format!("Open this address in a browser on this machine and allow access:\n\n{}\n", begun.url);
+    let text = format!("Open this address in a browser and allow access:\n\n{}\n", begun.url);
     // Of JSON output nothing else may stand on stdout.
     if invocation.out.json {
         invocation.out.note(&text);
     } else {
         invocation.out.print(&text)?;
     }
-    invocation.out.note(&format!("Waiting for the browser to come back to http://{LOOPBACK} … (Ctrl-C to cancel)"));
+    invocation.out.note(&format!(
+        "Waiting for the browser to come back to http://{LOOPBACK} (Ctrl-C to cancel). Of a browser on another machine \
+         forward the port: ssh -L {port}:{LOOPBACK} HOST",
+        port = LOOPBACK.port()
+    ));
     let ended = tokio::select! {
         ended = timeout(LONGEST_WAIT, wait(invocation, app, &mut callbacks)) => ended,
         () = serve::asked_to_stop() => Ok(Err(Failure::failed("cancelled", "cancelled; nothing was saved"))),
@@ -75,4 +79,15 @@ async fn bind() -> Result<TcpListener, Failure> {
         };
         Failure::failed("cannot_listen", format!("{LOOPBACK}, where the browser comes back to, {what}"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::web::CALLBACK_PATH;
+
+    #[test]
+    fn the_browser_comes_back_to_where_is_listened() {
+        assert_eq!(COMMAND_LINE_REDIRECT, format!("http://{LOOPBACK}{CALLBACK_PATH}"));
+    }
 }

@@ -29,6 +29,6 @@ pub(super) async fn run(invocation: &Invocation) -> Result<Done, Failure> {
         Ok(Done::All)
     };
     let ended = serve::until_stopped(invocation, &stop, work).await;
-    app.store.close().await;
+    serve::close(&app).await;
     ended
 }

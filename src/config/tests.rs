@@ -152,3 +152,22 @@ fn the_clock_is_frozen_only_for_a_sandbox() {
     assert_eq!(both.config.clock().now().to_string(), "2026-03-31T12:00:00Z");
     assert!(refused("", &[("DASHTRAY_NOW", "noon"), sandbox]).contains("is not a time"));
 }
+
+#[test]
+fn oauth_clients_come_from_variables_and_files_and_are_never_printed() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("secret");
+    std::fs::write(&file, "s3cret-canary\n").unwrap();
+    let file = file.display().to_string();
+    let (id, secret) = ("DASHTRAY_ACME_VISITS_CLIENT_ID", "DASHTRAY_ACME_VISITS_CLIENT_SECRET");
+    let with_file = format!("{secret}_FILE");
+    let loaded = load_with("", &[(id, "an-id"), (&with_file, &file)], Flags::default()).unwrap();
+    assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+    let client = &loaded.config.oauth_clients["acme-visits"];
+    assert_eq!((client.id.as_str(), client.secret.as_ref().unwrap().expose()), ("an-id", "s3cret-canary"));
+    assert!(!format!("{:?} {:?}", loaded.config, loaded.entries).contains("canary"));
+    assert_eq!(origin(&loaded, "client_id_acme-visits"), &Origin::Environment(id.to_owned()));
+    assert!(refused("", &[(secret, "x")]).contains("DASHTRAY_ACME_VISITS_CLIENT_ID is not"));
+    assert!(refused("", &[(id, "x"), (secret, "x"), (&with_file, &file)]).contains("keep one of them"));
+    assert!(refused("", &[(id, "x"), (&with_file, "/does/not/exist")]).contains("cannot be read"));
+}

@@ -82,6 +82,11 @@ impl Connections {
         self
     }
 
+    /// Waits until access that is being renewed is kept. For the end of a program.
+    pub async fn settle(&self) {
+        self.client.settle().await;
+    }
+
     /// The instant that runs of an integration take for now.
     pub fn now_for(&self, integration_id: &str) -> Timestamp {
         let sandboxed = self.overrides.provider_urls.contains_key(integration_id);

@@ -167,7 +167,7 @@ impl Emulators {
     }
 
     /// Where the tokens for Google come from.
-    pub fn google_authorization(&self) -> Option<&AuthorizationServer> {
+    pub fn google_authorization(&self) -> Option<Arc<AuthorizationServer>> {
         self.sites.iter().find_map(|site| match &site.service {
             Service::Google(emulator) => Some(emulator.authorization()),
             _ => None,

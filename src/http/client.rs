@@ -12,6 +12,7 @@ use std::{
 
 use jiff::Timestamp;
 use reqwest::Method;
+use tokio_util::task::TaskTracker;
 
 use super::{
     AddressRules, Credentials, Error, Grant, Kept, Memory, Reset, Service,
@@ -79,6 +80,8 @@ struct Inner {
     memory: Arc<dyn Memory>,
     budgets: Budgets,
     keepers: Keepers,
+    /// Renewals under way.
+    renewals: TaskTracker,
     clock: Clock,
 }
 
@@ -114,8 +117,10 @@ impl Client {
             moving => moving,
         };
         let budgets = Budgets::new(memory.clone(), clock);
-        let (judging, plain, keepers) = (OnceLock::new(), OnceLock::new(), Keepers::default());
-        let client = Self { inner: Arc::new(Inner { config, judging, plain, memory, budgets, keepers, clock }) };
+        let (judging, plain) = (OnceLock::new(), OnceLock::new());
+        let (keepers, renewals) = (Keepers::default(), TaskTracker::new());
+        let client =
+            Self { inner: Arc::new(Inner { config, judging, plain, memory, budgets, keepers, renewals, clock }) };
         if !client.config().extra_ca.is_empty() {
             // Whoever gave an authority is to hear at once what is wrong with it.
             client.connections(false)?;
@@ -141,6 +146,16 @@ impl Client {
             kept: Mutex::default(),
         };
         Http { inner: Arc::new(inner) }
+    }
+
+    /// Waits until what providers were asked to renew is kept. For the end of a program.
+    pub async fn settle(&self) {
+        self.inner.renewals.close();
+        self.inner.renewals.wait().await;
+    }
+
+    pub(super) fn renewals(&self) -> &TaskTracker {
+        &self.inner.renewals
     }
 
     pub(super) fn config(&self) -> &ClientConfig {

@@ -1,6 +1,9 @@
 //! The pipeline that every request goes through.
 
-use std::sync::{Arc, PoisonError, atomic::Ordering};
+use std::{
+    sync::{Arc, PoisonError, atomic::Ordering},
+    time::Duration,
+};
 
 use reqwest::{
     Method,
@@ -303,11 +306,10 @@ impl Http {
         }
     }
 
-    async fn wait(&self, wait: std::time::Duration) {
+    async fn wait(&self, wait: Duration) {
         let waited = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
         self.inner.waited_ms.fetch_add(waited, Ordering::Relaxed);
-        fail_point::before(WAIT).await;
-        sleep(wait).await;
+        pause(wait).await;
     }
 
     /// Remembers an answer until the data made of it is committed.
@@ -316,6 +318,12 @@ impl Http {
         let kept = Kept { request_key, etag, last_modified, link, body };
         self.inner.kept.lock().unwrap_or_else(PoisonError::into_inner).push(kept);
     }
+}
+
+/// Waits.
+pub(super) async fn pause(wait: Duration) {
+    fail_point::before(WAIT).await;
+    sleep(wait).await;
 }
 
 /// Names a request among those of a connection.

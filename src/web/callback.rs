@@ -108,3 +108,43 @@ fn page(sentence: Result<String, String>) -> Response {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     (status, headers, Html(html)).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    async fn browse(address: std::net::SocketAddr, path: &str) -> String {
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await.unwrap();
+        let mut page = String::new();
+        stream.read_to_string(&mut page).await.unwrap();
+        page
+    }
+
+    #[tokio::test]
+    async fn a_browser_reads_what_became_of_its_sign_in() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut callbacks = Callbacks::on(listener);
+        let browser = tokio::spawn(async move { browse(address, "/oauth/callback?state=s1&code=c%2F1&scope=x").await });
+        let arrival = callbacks.next().await.unwrap();
+        assert_eq!(arrival.callback.state, Some(Secret::new("s1")));
+        assert_eq!(arrival.callback.code, Some(Secret::new("c/1")));
+        assert!(!format!("{arrival:?}").contains("c/1"));
+        arrival.answer(Ok("Ann & <b>".to_owned()));
+        let page = browser.await.unwrap();
+        assert!(page.starts_with("HTTP/1.0 200") && page.contains("Ann &amp; &lt;b&gt;"), "{page}");
+        assert!(page.contains("no-referrer") && page.contains("default-src 'none'"), "{page}");
+
+        let browser =
+            tokio::spawn(async move { browse(address, "/oauth/callback?error=access_denied&state=s2").await });
+        let arrival = callbacks.next().await.unwrap();
+        assert_eq!(arrival.callback.error.as_deref(), Some("access_denied"));
+        arrival.answer(Err("not allowed".to_owned()));
+        assert!(browser.await.unwrap().starts_with("HTTP/1.0 400"));
+        assert!(browse(address, "/elsewhere").await.starts_with("HTTP/1.0 404"));
+        callbacks.close().await;
+    }
+}

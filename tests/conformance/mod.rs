@@ -21,6 +21,7 @@ mod direct;
 mod front;
 mod hostile;
 mod machine;
+mod query;
 mod stand;
 mod twins;
 mod whole;
@@ -30,7 +31,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use futures_util::future::LocalBoxFuture;
 use sha2::{Digest as _, Sha256};
 
-use checks::{bronze, canary, descriptor, kills, lists, outage, patience, stop};
+use checks::{bronze, canary, descriptor, kills, lists, outage, patience, sign_in, stop};
 use stand::Stand;
 
 /// How good an integration is, as far as the suite says so.
@@ -128,6 +129,13 @@ const ITEMS: &[Item] = items! {
     "C27" Silver Stepped "told to stop it hands back" stop::hands_back;
     "C28" Silver Virtual "slow, huge and bombed answers are bounded" patience::bounds_bad_answers;
     "C29" Silver Stepped "an outage is said once, and ends by itself" outage::is_said_once;
+    "C30" Silver Real "callers at once make one refresh" sign_in::refreshes_once;
+    "C31" Silver Real "killed while renewing, no grant is lost in silence" sign_in::survives_kills;
+    "C32" Silver Real "two processes share one grant" sign_in::shares_its_grant;
+    "C33" Silver Real "a new refresh token is kept, else the old one" sign_in::keeps_refresh_tokens;
+    "C34" Silver Real "no answer of a token endpoint loses a grant" sign_in::survives_bad_answers;
+    "C35" Silver Real "access that is over is renewed when an answer shows it" sign_in::sees_expiry;
+    "C36" Silver Real "states once, PKCE, exact redirect" sign_in::keeps_to_the_standards;
 };
 
 /// Stands for all that an integration says of the lively account.

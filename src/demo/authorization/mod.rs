@@ -1,7 +1,7 @@
-//! An authorisation server: sign-ins with PKCE, refresh tokens, and assertions of service accounts. As strict as the
-//! standards let one be (RFC 6749, 7009, 7523, 7636), so that what passes here passes anywhere.
+//! An authorisation server: sign-ins with PKCE, refresh tokens, and assertions of service accounts.
 //!
-//! It answers what any HTTP server hands it, so that an emulator of a service can have it under its own address:
+//! It is as strict as the standards let one be (RFC 6749, 7009, 7523, 7636), so that what passes here passes anywhere. It
+//! answers what any HTTP server hands it, so that an emulator of a service can have it under its own address:
 //! [`AuthorizationServer::answer`] takes the paths of [`Rules`] and leaves all others, [`AuthorizationServer::bearer`]
 //! says whose a token is.
 

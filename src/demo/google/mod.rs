@@ -11,6 +11,8 @@ mod report;
 mod rows;
 mod schema;
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
 pub(super) use self::quota::UnderWay;
@@ -34,7 +36,7 @@ use super::{
 #[derive(Debug)]
 pub(super) struct Emulator {
     budgets: Budgets,
-    authorization: AuthorizationServer,
+    authorization: Arc<AuthorizationServer>,
 }
 
 /// What answering needs to know.
@@ -49,13 +51,13 @@ struct Question<'a> {
 
 impl Emulator {
     pub(super) fn new(options: &Options) -> Self {
-        let authorization = access::authorization(&options.google_accounts);
+        let authorization = Arc::new(access::authorization(&options.google_accounts));
         Self { budgets: Budgets::default(), authorization }
     }
 
     /// Where its tokens come from.
-    pub(super) fn authorization(&self) -> &AuthorizationServer {
-        &self.authorization
+    pub(super) fn authorization(&self) -> Arc<AuthorizationServer> {
+        self.authorization.clone()
     }
 
     pub(super) fn answer(&self, site: &Site, request: &Incoming) -> Reply {

@@ -27,7 +27,7 @@ use futures_util::{
     future::{BoxFuture, Shared},
 };
 use jiff::{SignedDuration, Timestamp};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::{
@@ -36,16 +36,16 @@ use super::{
 };
 use crate::{
     fail_point,
-    http::{Auth, Client, Credentials, Error, KeptGrant, MemoryError, Place, Renewal, RenewalWish, Service},
+    http::{
+        Auth, Client, Credentials, Error, KeptGrant, MemoryError, Place, Renewal, RenewalWish, Service, send::pause,
+    },
     metric::FailureKind,
 };
 
 /// Longer than a renewal takes with all its tries, and short enough that a dead process is not waited for.
 const LEASE: SignedDuration = SignedDuration::from_secs(25);
-/// All tries of asking the token endpoint together.
-const LONGEST_ASKING: Duration = Duration::from_secs(20);
-/// A renewal, with a wait for another process's.
-const LONGEST_RENEWAL: Duration = Duration::from_secs(60);
+/// A renewal, with a wait for another process's. Only what hangs takes so long.
+const LONGEST_RENEWAL: Duration = Duration::from_secs(120);
 /// How often is looked whether another process is done.
 const POLL: Duration = Duration::from_millis(50);
 /// How often, and how fast, keeping an answer is tried where the database fails.
@@ -204,7 +204,7 @@ impl Keeper {
             keeper.state().running = None;
             renewed
         };
-        let task = tokio::spawn(fail_point::carried(renewal));
+        let task = self.client.renewals().spawn(fail_point::carried(renewal));
         let ended = |ended: Result<Renewed, _>| {
             ended.unwrap_or_else(|_| Err(Error::new(FailureKind::Unavailable, "the program is stopping")))
         };
@@ -225,7 +225,7 @@ impl Keeper {
         let interrupted_at = loop {
             match self.wish(place, version).await? {
                 Renewal::Begun { interrupted_at } => break interrupted_at,
-                Renewal::Busy => sleep(POLL).await,
+                Renewal::Busy => pause(POLL).await,
                 Renewal::Newer(kept) => return self.take_over(kept),
             }
         };
@@ -289,7 +289,7 @@ impl Keeper {
                 Err(error) if tries >= KEEP_TRIES => return Err(forgotten(&error)),
                 Err(_) => {
                     tries += 1;
-                    sleep(KEEP_PAUSE).await;
+                    pause(KEEP_PAUSE).await;
                 }
             }
         }
@@ -357,11 +357,7 @@ impl Keeper {
             }
         };
         fail_point::before(ASKING).await;
-        let asked = timeout(LONGEST_ASKING, asking).await.unwrap_or_else(|_| {
-            let error =
-                Error::new(FailureKind::Unavailable, "the answer of the provider's token endpoint took too long");
-            Err(Refusal { meaning: Meaning::Unsure, error, said: None, ahead: None })
-        });
+        let asked = asking.await;
         fail_point::after(ASKING).await;
         asked
     }

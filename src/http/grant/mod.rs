@@ -9,8 +9,6 @@
 mod assertion;
 mod keeper;
 mod sign_in;
-#[cfg(test)]
-mod tests;
 mod token;
 
 use std::collections::BTreeSet;
@@ -184,4 +182,57 @@ impl Grant {
 /// Whether an answer shows that the access token is over.
 pub(super) fn shows_expiry(signs: &[Expiry], status: u16, headers: &HeaderMap, head: &[u8]) -> bool {
     status == 401 || signs.iter().any(|sign| sign.status == status && holds(&sign.when, headers, head))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grant(seconds: i64) -> Grant {
+        let issued_at: Timestamp = "2026-03-01T00:00:00Z".parse().unwrap();
+        Grant {
+            id: "7".into(),
+            access_token: Secret::new("at\"\n"),
+            issued_at,
+            expires_at: Some(issued_at + SignedDuration::from_secs(seconds)),
+            refresh_token: Some(Secret::new("rt")),
+            refresh_expires_at: None,
+            consented_at: Some(issued_at),
+            scopes: ["a b".to_owned()].into(),
+        }
+    }
+
+    #[test]
+    fn what_is_sealed_is_read_again() {
+        let grant = grant(3_600);
+        assert_eq!(Grant::from_text(&grant.to_text()), Some(grant.clone()));
+        assert_eq!(Grant::from_text("{}"), None);
+        assert!(!format!("{grant:?}").contains("rt\""));
+    }
+
+    #[test]
+    fn is_due_a_little_before_it_is_over() {
+        for (life, after, is_due) in [
+            (3_600, 3_299, false),
+            (3_600, 3_300, true),
+            (3, 2, false),
+            (3, 3, true),
+            (600, 539, false),
+            (600, 541, true),
+        ] {
+            let grant = grant(life);
+            let now = grant.issued_at + SignedDuration::from_secs(after);
+            assert_eq!(grant.is_due(now), is_due, "{life} {after}");
+        }
+        let endless = Grant { expires_at: None, ..grant(1) };
+        assert!(!endless.is_due(Timestamp::MAX) && !endless.is_over(Timestamp::MAX));
+    }
+
+    #[test]
+    fn a_variable_is_named_after_the_integration() {
+        assert_eq!(
+            client_variables("acme-visits"),
+            ["DASHTRAY_ACME_VISITS_CLIENT_ID", "DASHTRAY_ACME_VISITS_CLIENT_SECRET"]
+        );
+    }
 }

@@ -13,7 +13,7 @@ use reqwest::{
 };
 use serde::Deserialize;
 use serde_json::Value as Json;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 use url::{Url, form_urlencoded};
 use zeroize::Zeroizing;
 
@@ -25,6 +25,7 @@ use crate::{
         redact::Redactor,
         retry::{LONGEST_SLEEP, backoff, until},
         retry_after::{date, retry_after},
+        send::pause,
         target::{actual_of, is_safe},
         trouble::Trouble,
     },
@@ -33,9 +34,10 @@ use crate::{
 };
 
 /// One answer takes no longer.
-const LONGEST_ANSWER: Duration = Duration::from_secs(9);
-/// Tries of a renewal. What was asked once may count already: only faults that say so are worth another try.
-const ATTEMPTS: u32 = 3;
+const LONGEST_ANSWER: Duration = Duration::from_secs(10);
+/// Tries of a renewal, all of them over before the lease on it is. What got no answer may count already: only a fault
+/// that says so is worth another try.
+const ATTEMPTS: u32 = 2;
 /// An answer of a token endpoint is small.
 const LARGEST_ANSWER: u64 = 256 << 10;
 /// No access token is believed to last longer.
@@ -159,7 +161,7 @@ impl Question<'_> {
             if !passes || !self.may_repeat || attempt >= ATTEMPTS || refusal.error.retry_at().is_some() {
                 return Err(refusal);
             }
-            sleep(backoff(attempt)).await;
+            pause(backoff(attempt)).await;
             attempt += 1;
         }
     }

@@ -87,8 +87,7 @@ impl Drop for Listening {
 /// Every form in which a secret or a piece of it may come out, in small letters.
 fn forms(secret: &str) -> BTreeSet<String> {
     let mut forms = BTreeSet::new();
-    // Of a key of thousands of characters every so many are enough: nobody leaks less than a line.
-    for start in (0..secret.len().saturating_sub(PIECE).max(1)).step_by(1 + secret.len() / 100) {
+    for start in 0..secret.len().saturating_sub(PIECE).max(1) {
         // The first characters are the same for all keys of a provider.
         let piece = secret.get(start.max(8)..start.max(8) + PIECE).unwrap_or(secret);
         forms.insert(piece.to_owned());
@@ -159,8 +158,9 @@ impl Seen {
 
 /// C17
 pub(crate) async fn keeps_the_secret(stand: &Stand) -> Result<(), String> {
-    let secrets: Vec<String> = stand.valid.values().chain(stand.fake.values()).map(secret_part).collect();
-    let forms: BTreeSet<String> = secrets.iter().flat_map(|secret| forms(secret)).collect();
+    let secrets: Vec<String> = stand.valid.values().chain(stand.fake.values()).map(|s| s.expose().to_owned()).collect();
+    let forms: BTreeSet<String> =
+        secrets.iter().flat_map(|secret| secret_parts(secret)).flat_map(|secret| forms(&secret)).collect();
     ensure!(secrets.iter().all(|secret| secret.len() >= 20), "the stand's credentials are too short to be looked for");
     let listening = Listening::begin().await;
     let mut seen = Seen::default();
@@ -178,7 +178,7 @@ pub(crate) async fn keeps_the_secret(stand: &Stand) -> Result<(), String> {
     seen.result("the view of a new connection", &connected);
     everything(stand, &whole, "a good run", &mut seen).await?;
 
-    let known: Vec<String> = stand.valid.values().map(secret_part).collect();
+    let known: Vec<&str> = stand.valid.values().map(Secret::expose).collect();
     for status in [400, 403, 401] {
         for (secret, form) in known.iter().flat_map(|secret| [(secret, Form::Whole), (secret, Form::Split(20))]) {
             let reply = repeating(status, secret).form(form);
@@ -186,8 +186,8 @@ pub(crate) async fn keeps_the_secret(stand: &Stand) -> Result<(), String> {
             everything(stand, &whole, &format!("a run that ends in {status}"), &mut seen).await?;
         }
     }
-    for secret in stand.fake.values().map(secret_part) {
-        let reply = repeating(401, &secret);
+    for secret in stand.fake.values() {
+        let reply = repeating(401, secret.expose());
         whole.front.rule(move |_| Act::Reply(reply.clone()));
         seen.result("a refusal that repeats what was refused", &whole.connect(&stand.fake).await);
     }
@@ -197,14 +197,18 @@ pub(crate) async fn keeps_the_secret(stand: &Stand) -> Result<(), String> {
     seen.holds_none_of(&forms)
 }
 
-/// What of a credential is secret: of a key file that holds addresses and names as well, the key alone, without the lines
-/// that all keys begin and end with.
-fn secret_part(credential: &Secret) -> String {
-    let file: Json = serde_json::from_str(credential.expose()).unwrap_or_default();
+/// What of a credential is secret: of a key file, which holds addresses and names as well, some lines of the key.
+fn secret_parts(credential: &str) -> Vec<String> {
+    let file: Json = serde_json::from_str(credential).unwrap_or_default();
     match file.get("private_key").and_then(Json::as_str) {
-        Some(pem) => pem.lines().filter(|line| !line.starts_with("-----")).collect(),
-        None => credential.expose().to_owned(),
+        Some(pem) => pem.lines().filter(|line| !line.starts_with("-----")).step_by(5).map(str::to_owned).collect(),
+        None => vec![credential.to_owned()],
     }
+}
+
+/// A text as a header can hold it.
+fn on_one_line(text: &str) -> String {
+    text.replace('\n', " ")
 }
 
 /// A refusal that repeats the credential in every form.
@@ -214,7 +218,7 @@ fn repeating(status: u16, secret: &str) -> Reply {
         "message": format!("bad key {secret}, Basic {encoded}, ?key={secret}&x {}…", &secret[..14]),
         "error": { "message": format!("Invalid key: {secret}. It is \"{secret}\" ({})", percent(secret)) },
     });
-    Reply::json(status, &body.to_string()).header("x-echo", secret)
+    Reply::json(status, &body.to_string()).header("x-echo", on_one_line(secret))
 }
 
 fn percent(secret: &str) -> String {
@@ -230,7 +234,7 @@ fn echo(front: &Front, secrets: &[String]) {
     front.rule(move |asked| {
         let all = all.clone();
         let repeat = move |reply: &mut Reply| {
-            reply.headers.push(("x-echo".to_owned(), all.clone()));
+            reply.headers.push(("x-echo".to_owned(), on_one_line(&all)));
             if let Ok(Json::Object(mut body)) = serde_json::from_slice(&reply.body) {
                 body.insert("echo".to_owned(), json!(all));
                 reply.body = Json::Object(body).to_string().into_bytes();

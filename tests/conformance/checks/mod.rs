@@ -7,4 +7,5 @@ pub(super) mod kills;
 pub(super) mod lists;
 pub(super) mod outage;
 pub(super) mod patience;
+pub(super) mod sign_in;
 pub(super) mod stop;

@@ -4,7 +4,8 @@ use std::sync::{Arc, LazyLock};
 
 use dashtray::{
     demo::{
-        Company, Emulators, GOOGLE_PROPERTY, GoogleAccount, GoogleProperty, Options, authorization::service_account_key,
+        Company, Emulators, GOOGLE_PROPERTY, GOOGLE_USER, GoogleAccount, GoogleProperty, Options,
+        authorization::service_account_key,
     },
     integrations::google_analytics::GoogleAnalytics,
 };
@@ -12,7 +13,7 @@ use futures_util::future::BoxFuture;
 use serde_json::{Map, Value as Json, json};
 
 use super::{Account, Endpoint, Fields, List, Provider, Stand, field, now};
-use crate::conformance::front::Reply;
+use crate::{conformance::front::Reply, oauth::Site};
 
 const READER: &str = "reader@fernwerk-demo.iam.gserviceaccount.com";
 const WITHOUT_REVENUE: &str = "colleague@fernwerk-demo.iam.gserviceaccount.com";
@@ -73,6 +74,28 @@ fn start(account: Account) -> BoxFuture<'static, Provider> {
     Box::pin(async move {
         let emulators = Emulators::start(company, options).await.expect("a port on this machine");
         Provider { url: emulators.url("google-analytics").parse().expect("a URL"), _running: Box::new(emulators) }
+    })
+}
+
+/// The property together with Google's authorisation server, and the users that sign in there.
+pub(crate) fn site() -> BoxFuture<'static, Site> {
+    let users = (0..10).map(|number| GoogleAccount::full(&format!("user-{number}@fernwerk.example")));
+    let options = Options {
+        google_accounts: users.chain([GoogleAccount::full(GOOGLE_USER)]).collect(),
+        google_properties: vec![GoogleProperty::site("UTC")],
+        ..Options::default()
+    };
+    Box::pin(async move {
+        let emulators = Emulators::start(BUSY.clone(), options).await.expect("a port on this machine");
+        let Stand { integration, settings, now, .. } = stand();
+        Site {
+            integration,
+            settings,
+            url: emulators.url("google-analytics").parse().expect("a URL"),
+            auth: emulators.google_authorization().expect("Google is there"),
+            now,
+            _running: Box::new(emulators),
+        }
     })
 }
 

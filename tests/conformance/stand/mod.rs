@@ -17,6 +17,7 @@ use serde_json::{Map, Value as Json};
 use url::Url;
 
 use super::front::Reply;
+use crate::oauth::Site;
 
 /// Credential fields by key.
 pub(crate) type Fields = BTreeMap<String, Secret>;
@@ -103,12 +104,26 @@ impl Stand {
         }
     }
 
+    /// Where access tokens come from, if it has any.
+    pub(crate) fn token_path(&self) -> Option<String> {
+        let auth = &self.integration.descriptor().auth;
+        let url = auth.service_account().map(|account| account.token_url.clone());
+        let url = url.or_else(|| Some(auth.oauth()?.token_url.clone()))?;
+        Some(Url::parse(&url).ok()?.path().to_owned())
+    }
+
     /// The ten days that end with the stand's present one.
     pub(crate) fn period(&self) -> Period {
         let today = Day::of(self.now, &Zone::utc());
         Period::inclusive(today.plus(-9), today)
     }
 }
+
+/// Starts a service together with its authorisation server.
+pub(crate) type StartSite = fn() -> BoxFuture<'static, Site>;
+
+/// The services with a sign-in, by integration id.
+pub(crate) const SITES: &[(&str, StartSite)] = &[("google-analytics", google_analytics::site)];
 
 /// The instant that stands live in unless they have a reason.
 pub(crate) fn now() -> Timestamp {
