@@ -6,9 +6,12 @@ use crate::http::Reset;
 /// Daily quotas start anew at midnight in California.
 pub(super) const DAILY: Reset = Reset::Daily("America/Los_Angeles");
 
+/// One quota of an answer.
+type Of = fn(&PropertyQuota) -> Option<Quota>;
+
 /// What a standard property has of each quota (providers.md 6.6). One of Analytics 360 has ten times as much; that of
 /// thresholded requests is the same.
-const QUOTAS: [(fn(&PropertyQuota) -> Option<Quota>, i64, Reset); 5] = [
+const QUOTAS: [(Of, i64, Reset); 5] = [
     (|left| left.tokens_per_day, 200_000, DAILY),
     (|left| left.tokens_per_hour, 40_000, Reset::Hourly),
     (|left| left.tokens_per_project_per_hour, 14_000, Reset::Hourly),

@@ -192,8 +192,10 @@ pub fn tally(visits: &[Visit]) -> Tally {
     tally_by(visits, |_, _| Some(())).remove(&()).unwrap_or_default()
 }
 
-/// What happened in some visits, by whatever the key says; what has none is left out. A visit counts under each of the
-/// keys of what was done in it: once under its source, and under every page that was looked at.
+/// What happened in some visits, by whatever the key says; what has none is left out.
+///
+/// A visit counts under each of the keys of what was done in it: once under its source, and under every page that was
+/// looked at.
 pub fn tally_by<K: Ord>(visits: &[Visit], key: impl Fn(&Visit, &Hit) -> Option<K>) -> BTreeMap<K, Tally> {
     let mut tallies: BTreeMap<K, Tally> = BTreeMap::new();
     for (place, visit) in visits.iter().enumerate() {
