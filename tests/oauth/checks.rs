@@ -104,12 +104,12 @@ pub(crate) async fn killed_at_every_step_the_next_process_goes_on(db: Database, 
     assert!(view.success && view.refreshed);
     let points = of_renewal(points);
     assert_eq!(points.len(), 2 * STEPS.len(), "{points:?}");
-    for number in 0..points.len() {
+    for (number, expected) in points.iter().enumerate() {
         site.auth.end_access();
         let dying = process(&db, site, site.clock()).await;
         let counts = |point: Point| STEPS.contains(&point.step);
         let point = killed_at(number, counts, test(&dying)).await.unwrap();
-        assert_eq!(point, points[number]);
+        assert_eq!(point, *expected);
         // A lease later, since nobody gave it back.
         let survivor = process(&db, site, site.later(26)).await;
         let view = test(&survivor).await;

@@ -159,7 +159,8 @@ async fn hidden_revenue_is_missing_and_not_zero() {
 
 #[tokio::test]
 async fn an_answer_that_does_not_fit_the_question_is_none() {
-    let spoiled: [(&str, fn(&mut Json)); 7] = [
+    type Spoil = fn(&mut Json);
+    let spoiled: [(&str, Spoil); 7] = [
         ("columns in another order", |body| body["metricHeaders"].as_array_mut().unwrap().swap(0, 1)),
         ("another dimension", |body| body["dimensionHeaders"][0]["name"] = json!("week")),
         ("a day twice", |body| body["rows"][1] = body["rows"][0].clone()),
