@@ -6,6 +6,7 @@ mod architecture;
 mod cli;
 mod conformance;
 mod github;
+mod google;
 mod oauth;
 mod plausible;
 mod series;

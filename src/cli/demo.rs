@@ -127,18 +127,20 @@ async fn compare(app: &App, company: &Company) -> Result<Vec<Row>, Failure> {
                 now: Clock::System.now(),
             };
             for series in series::get(&app.store, &app.registry, &request).await? {
-                let truth = truths.entry(series.zone.clone()).or_insert_with(|| {
-                    let zone = series.zone.parse().unwrap_or_else(|_| Zone::utc());
-                    company.truth(&zone)
-                });
-                rows.push(row(definition, &series, truth));
+                let zone = series.zone.parse().unwrap_or_else(|_| Zone::utc());
+                let truth = truths.entry(series.zone.clone()).or_insert_with(|| company.truth(&zone));
+                let total = |period| {
+                    let total = truth.total(&definition.id, series.currency, period);
+                    total.or_else(|| company.analytics_total(&definition.id, period, &zone))
+                };
+                rows.push(row(definition, &series, total));
             }
         }
     }
     Ok(rows)
 }
 
-fn row(definition: &Definition, series: &SeriesView, truth: &Truth) -> Row {
+fn row(definition: &Definition, series: &SeriesView, total: impl Fn(Period) -> Option<i64>) -> Row {
     let known: Vec<&PointView> = series.points.iter().filter(|point| point.value.is_some()).collect();
     let newest = known.last().and_then(|point| point.value.as_ref());
     let period = match definition.kind {
@@ -151,7 +153,7 @@ fn row(definition: &Definition, series: &SeriesView, truth: &Truth) -> Row {
     };
     let expected = period
         .filter(|_| series.dimension.is_none())
-        .and_then(|period| truth.total(&definition.id, series.currency, period))
+        .and_then(total)
         .and_then(|total| exact::fraction(total, 10_i64.pow(u32::from(digits(definition.unit, series)))));
     Row {
         metric_id: definition.id.clone(),

@@ -22,6 +22,7 @@ pub mod authorization;
 pub mod bulk;
 pub mod company;
 mod github;
+mod google;
 mod plausible;
 mod random;
 mod server;
@@ -35,6 +36,7 @@ mod tests;
 pub use self::{
     company::{Company, Truth},
     github::{GithubToken, SecondaryLimit},
+    google::{Analytics, GoogleAccount, GoogleProperty, Uncertain},
     plausible::{PlausibleGoal, PlausibleKey, PlausibleServer},
     server::{Emulators, Options, Request},
     stripe::{PERMISSIONS as STRIPE_PERMISSIONS, StripeKey},
@@ -49,6 +51,12 @@ pub const STRIPE_KEY_WITHOUT_CHARGES: &str = "rk_test_DemoFernwerkNoChargesNotRe
 /// A fine-grained token that may administrate each repository of the company.
 pub const GITHUB_TOKEN: &str =
     "github_pat_DEMOFERNWERK0000000001_NotARealTokenNotARealTokenNotARealTokenNotARealToken001";
+/// A service account that may read each property; [`authorization::service_account_key`] makes its key.
+pub const GOOGLE_READER: &str = "reader@fernwerk-demo.iam.gserviceaccount.com";
+/// A user who may read each property.
+pub const GOOGLE_USER: &str = "ada@fernwerk.example";
+/// The number of the Google Analytics property of the company's site.
+pub const GOOGLE_PROPERTY: &str = "341528790";
 /// A fine-grained token that may read only, so that traffic is refused.
 pub const GITHUB_TOKEN_READ_ONLY: &str =
     "github_pat_DEMOFERNWERK0000000002_NotARealTokenNotARealTokenNotARealTokenNotARealToken002";

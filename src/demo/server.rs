@@ -21,7 +21,9 @@ use tokio::{
 
 use super::{
     Company,
+    authorization::AuthorizationServer,
     github::{self, GithubToken},
+    google::{self, GoogleAccount, GoogleProperty},
     plausible::{self, PlausibleKey, PlausibleServer},
     stripe::{self, StripeKey},
     vercel::{self, VercelToken},
@@ -50,6 +52,10 @@ pub struct Options {
     pub plausible_keys: Vec<PlausibleKey>,
     /// How Plausible is set up.
     pub plausible: PlausibleServer,
+    /// Users and service accounts that Google knows.
+    pub google_accounts: Vec<GoogleAccount>,
+    /// Properties of Google Analytics.
+    pub google_properties: Vec<GoogleProperty>,
     /// Refuses what GitHub and Plausible's old API would ignore: unknown query parameters get 400. Stripe is always strict.
     pub strict: bool,
     /// Whether limits are enforced. They are counted and told either way.
@@ -82,6 +88,8 @@ impl Default for Options {
                 PlausibleKey::full(super::PLAUSIBLE_KEY_WITHOUT_PLAN).without_plan(),
             ],
             plausible: PlausibleServer::default(),
+            google_accounts: [super::GOOGLE_READER, super::GOOGLE_USER].map(GoogleAccount::full).to_vec(),
+            google_properties: GoogleProperty::all(),
             strict: true,
             rate_limits: true,
             latency: Duration::ZERO,
@@ -129,6 +137,7 @@ impl Emulators {
             Service::Github(github::Emulator::default()),
             Service::Vercel(vercel::Emulator::default()),
             Service::Plausible(plausible::Emulator::default()),
+            Service::Google(google::Emulator::new(&options)),
         ];
         for service in services {
             let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
@@ -179,6 +188,28 @@ impl Emulators {
         self.world.write().unwrap_or_else(PoisonError::into_inner).waited += by;
     }
 
+    /// Where the tokens for Google come from.
+    pub fn google_authorization(&self) -> Option<Arc<AuthorizationServer>> {
+        self.sites.iter().find_map(|site| match &site.service {
+            Service::Google(emulator) => Some(emulator.authorization()),
+            _ => None,
+        })
+    }
+
+    /// Uses up tokens of each property of Google Analytics, as a colleague's reports do.
+    pub fn use_up_google_tokens(&self, tokens: i64) {
+        for site in &self.sites {
+            if let Service::Google(emulator) = &site.service {
+                emulator.use_up(site, tokens);
+            }
+        }
+    }
+
+    /// The instant that all services live in.
+    pub fn now(&self) -> Timestamp {
+        now(&self.world)
+    }
+
     /// The company as it is now.
     pub fn company(&self) -> Arc<Company> {
         company(&self.world)
@@ -203,6 +234,7 @@ enum Service {
     Github(github::Emulator),
     Vercel(vercel::Emulator),
     Plausible(plausible::Emulator),
+    Google(google::Emulator),
 }
 
 impl Service {
@@ -212,6 +244,7 @@ impl Service {
             Self::Github(_) => "github",
             Self::Vercel(_) => "vercel",
             Self::Plausible(_) => "plausible",
+            Self::Google(_) => "google-analytics",
         }
     }
 }
@@ -236,9 +269,7 @@ struct Log {
 impl Site {
     /// The company's clock: its own now, and on from there by the clock of tokio, which a test may pause.
     pub(super) fn now(&self) -> Timestamp {
-        let world = self.world.read().unwrap_or_else(PoisonError::into_inner);
-        let (now, passed) = (world.company.now, world.since.elapsed() + world.waited);
-        now.saturating_add(jiff::SignedDuration::try_from(passed).unwrap_or_default()).unwrap_or(now)
+        now(&self.world)
     }
 
     /// The company as this request sees it.
@@ -249,6 +280,12 @@ impl Site {
     fn log(&self) -> MutexGuard<'_, Log> {
         lock(&self.log)
     }
+}
+
+fn now(world: &RwLock<World>) -> Timestamp {
+    let world = world.read().unwrap_or_else(PoisonError::into_inner);
+    let (now, passed) = (world.company.now, world.since.elapsed() + world.waited);
+    now.saturating_add(jiff::SignedDuration::try_from(passed).unwrap_or_default()).unwrap_or(now)
 }
 
 fn company(world: &RwLock<World>) -> Arc<Company> {
@@ -318,6 +355,10 @@ async fn answer(State(site): State<Arc<Site>>, request: HttpRequest) -> Response
     // What is longer, or breaks off, was not sent by anybody who is served here.
     let body = axum::body::to_bytes(body, LONGEST_BODY).await.unwrap_or_default();
     let incoming = Incoming::new(head.method.as_str(), &head.uri, head.headers, body.to_vec());
+    let _under_way = match &site.service {
+        Service::Google(emulator) => emulator.enter(&incoming),
+        _ => None,
+    };
     if !site.options.latency.is_zero() {
         tokio::time::sleep(site.options.latency).await;
     }
@@ -326,6 +367,7 @@ async fn answer(State(site): State<Arc<Site>>, request: HttpRequest) -> Response
         Service::Github(emulator) => emulator.answer(&site, &incoming),
         Service::Vercel(emulator) => emulator.answer(&site, &incoming),
         Service::Plausible(emulator) => emulator.answer(&site, &incoming),
+        Service::Google(emulator) => emulator.answer(&site, &incoming),
     };
     {
         let mut log = site.log();

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use serde_json::{Value as Json, json};
 
 use super::{
-    Company, GITHUB_TOKEN, PLAUSIBLE_KEY, PLAUSIBLE_SITE, STRIPE_KEY, Truth, VERCEL_TOKEN,
+    Company, GITHUB_TOKEN, GOOGLE_PROPERTY, GOOGLE_READER, PLAUSIBLE_KEY, PLAUSIBLE_SITE, STRIPE_KEY, Truth,
+    VERCEL_TOKEN,
+    authorization::service_account_key,
     company::{Days, Money, ProjectTruth, RepositoryTruth, TEAM_SLUG, Usage, tally_by},
 };
 use crate::metric::{Currency, Period, exact};
@@ -16,7 +18,7 @@ pub struct Account {
     /// Which integration connects it, and the name that [`super::Emulators::url`] takes.
     pub integration_id: &'static str,
     /// The credential fields.
-    pub credentials: Vec<(&'static str, &'static str)>,
+    pub credentials: Vec<(&'static str, String)>,
     /// The settings.
     pub settings: Json,
 }
@@ -29,18 +31,27 @@ impl Company {
         vec![
             Account {
                 integration_id: "github",
-                credentials: vec![("token", GITHUB_TOKEN)],
+                credentials: vec![("token", GITHUB_TOKEN.to_owned())],
                 settings: json!({"repositories": repositories}),
             },
             Account {
+                integration_id: "google-analytics",
+                credentials: vec![("service_account", service_account_key(GOOGLE_READER))],
+                settings: json!({"property": GOOGLE_PROPERTY}),
+            },
+            Account {
                 integration_id: "plausible",
-                credentials: vec![("api_key", PLAUSIBLE_KEY)],
+                credentials: vec![("api_key", PLAUSIBLE_KEY.to_owned())],
                 settings: json!({"site_id": PLAUSIBLE_SITE}),
             },
-            Account { integration_id: "stripe", credentials: vec![("api_key", STRIPE_KEY)], settings: json!({}) },
+            Account {
+                integration_id: "stripe",
+                credentials: vec![("api_key", STRIPE_KEY.to_owned())],
+                settings: json!({}),
+            },
             Account {
                 integration_id: "vercel",
-                credentials: vec![("token", VERCEL_TOKEN)],
+                credentials: vec![("token", VERCEL_TOKEN.to_owned())],
                 settings: json!({"team": TEAM_SLUG}),
             },
         ]

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Error, Grant, OAuth, OAuthClient, Service, ServiceAccount,
-    grant::{Expiry, check_key},
+    grant::{Expiry, address_of, check_key},
 };
 use crate::{metric::FailureKind, secret::Secret};
 
@@ -174,6 +174,14 @@ impl Auth {
         match self.active(credentials) {
             Self::OAuth(oauth) => Some(&oauth.expiry),
             Self::ServiceAccount(account) => Some(&account.expiry),
+            _ => None,
+        }
+    }
+
+    /// The address of the service account that signs, where one does.
+    pub(super) fn address(&self, credentials: &Credentials) -> Option<String> {
+        match self.active(credentials) {
+            Self::ServiceAccount(account) => address_of(credentials.get(&account.field)?.expose()),
             _ => None,
         }
     }

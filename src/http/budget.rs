@@ -256,6 +256,11 @@ impl Held {
 }
 
 impl Claim {
+    /// Whether it is of a window that counts the calls of one resource.
+    pub(super) fn is_of_resource(&self) -> bool {
+        matches!(self.scope, WindowScope::Resource(_))
+    }
+
     /// The connection's share of the window, at least one call.
     fn capacity(&self, limit: Option<i64>) -> i64 {
         let share = i64::from(self.share_permille.min(1000));

@@ -15,9 +15,9 @@ use reqwest::Method;
 use tokio_util::task::TaskTracker;
 
 use super::{
-    AddressRules, Credentials, Error, Grant, Kept, Memory, Service,
+    AddressRules, Credentials, Error, Grant, Kept, Memory, Reset, Service,
     address::Resolver,
-    budget::{Budget, Budgets},
+    budget::{Budget, Budgets, Claim, claims},
     grant::{Keeper, Keepers},
     pulse::Pulse,
     redact::Redactor,
@@ -263,6 +263,22 @@ impl Http {
     /// A POST request that changes nothing at the provider (a query), so that it may be repeated like a GET.
     pub fn query(&self, template: &'static str, body: &impl serde::Serialize) -> Request {
         Request::new(self.clone(), Method::POST, template, Some(serde_json::to_vec(body)))
+    }
+
+    /// The address of the service account that signs requests, where one does: what the user adds at the provider to let
+    /// it read. It is no secret.
+    pub fn service_account(&self) -> Option<String> {
+        let Session { service, credentials, .. } = &self.inner.session;
+        service.auth.address(credentials)
+    }
+
+    /// Nobody calls a resource with these credentials before its limit starts anew, in this process or another. For
+    /// providers that tell in the body of an answer how much is left. A call that would come too soon is `rate_limited`.
+    pub async fn used_up(&self, resource: &str, reset: Reset) -> Result<(), Error> {
+        let Session { service, quota_share_permille, .. } = &self.inner.session;
+        let mut claims = claims(&service.limits, "", Some(resource), *quota_share_permille);
+        claims.retain(Claim::is_of_resource);
+        self.inner.budget.block(&claims, reset.after(self.inner.client.now())).await
     }
 
     /// What was done so far.

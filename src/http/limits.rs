@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::Serialize;
 use url::Url;
 
 use super::auth::Auth;
+use crate::metric::{Day, Zone};
 
 /// Everything the pipeline needs to know about one provider, for one connection.
 #[derive(Debug, Clone)]
@@ -104,6 +106,33 @@ pub struct Exception {
     pub means: Meaning,
 }
 
+/// When a limit starts anew, where the provider has a rule and says no instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reset {
+    /// With each hour.
+    Hourly,
+    /// At midnight of this time zone, an IANA name.
+    Daily(&'static str),
+}
+
+impl Reset {
+    /// The first instant after `now` at which it starts anew.
+    pub(super) fn after(self, now: Timestamp) -> Timestamp {
+        const HOUR: i64 = 3600;
+        match self {
+            Self::Hourly => {
+                let next = now.as_second().div_euclid(HOUR).saturating_add(1).saturating_mul(HOUR);
+                Timestamp::from_second(next).unwrap_or(Timestamp::MAX)
+            }
+            Self::Daily(zone) => {
+                let zone = zone.parse().unwrap_or_else(|_| Zone::utc());
+                zone.start_of(Day::of(now, &zone).next())
+            }
+        }
+    }
+}
+
 /// A condition on an answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -127,6 +156,8 @@ pub enum When {
 pub enum Meaning {
     /// A limit is reached: wait as the answer says, else as long as `wait_unless_said`.
     RateLimited,
+    /// A limit is used up: wait as the answer says, else until it starts anew.
+    UsedUp(Reset),
     /// A passing fault: try again.
     Transient,
     /// This kind of failure, not to be tried again.
@@ -138,4 +169,25 @@ pub enum Meaning {
         /// The header's name.
         header: &'static str,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_starts_anew_with_the_hour_or_at_midnight_of_its_zone() {
+        let pacific = Reset::Daily("America/Los_Angeles");
+        for (reset, now, expected) in [
+            (Reset::Hourly, "2026-03-31T15:04:05Z", "2026-03-31T16:00:00Z"),
+            (Reset::Hourly, "2026-03-31T15:00:00Z", "2026-03-31T16:00:00Z"),
+            (Reset::Hourly, "2026-03-31T23:59:59.9Z", "2026-04-01T00:00:00Z"),
+            (pacific, "2026-03-31T06:59:59Z", "2026-03-31T07:00:00Z"),
+            (pacific, "2026-03-31T07:00:00Z", "2026-04-01T07:00:00Z"),
+            // The day on which clocks go forward there has 23 hours.
+            (pacific, "2026-03-08T08:00:00Z", "2026-03-09T07:00:00Z"),
+        ] {
+            assert_eq!(reset.after(now.parse().unwrap()).to_string(), expected, "{reset:?} after {now}");
+        }
+    }
 }

@@ -40,7 +40,7 @@ pub use client::{Client, ClientConfig, Counters, Http, Session};
 pub use conditional::Kept;
 pub use error::{Error, Retry};
 pub use grant::{Expiry, Grant, OAuth, OAuthClient, ServiceAccount, ShortLived, SignIn};
-pub use limits::{Exception, LimitHeaders, Limits, Meaning, ResetForm, Service, When, Window, WindowScope};
+pub use limits::{Exception, LimitHeaders, Limits, Meaning, Reset, ResetForm, Service, When, Window, WindowScope};
 pub use memory::{Allowance, Forgetful, KeptGrant, Learned, Memory, MemoryError, Renewal, RenewalWish, Reservation};
 pub use page::{Next, Pages};
 pub use pulse::{Beat, Pulse};

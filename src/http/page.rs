@@ -97,7 +97,7 @@ where
     /// Reads the page that is due, and finds the one after it.
     async fn read(&mut self) -> Result<(Answer<T>, Option<Following>), Error> {
         let target = self.request.http.inner.target.as_ref().map_err(Clone::clone)?;
-        let url = self.request.url(target.base())?;
+        let url = self.request.url(target)?;
         let endpoint = self.request.template;
         let body = self.request.body.as_deref().unwrap_or_default();
         self.guard.enter(&url, body).map_err(|error| error.context("endpoint", endpoint))?;

@@ -14,6 +14,7 @@ use super::{
     Error, Http, decode, link,
     page::{Next, Pages},
     send::Fetched,
+    target::Target,
 };
 
 /// A request that is being built. Nothing is sent before [`Request::json`], [`Request::send`] or [`Pages::next`].
@@ -27,6 +28,7 @@ pub struct Request {
     headers: Vec<(&'static str, String)>,
     pub(super) body: Option<Bytes>,
     pub(super) resource: Option<&'static str>,
+    host: Option<&'static str>,
     pub(super) allow: Vec<u16>,
     pub(super) conditional: bool,
     /// Set while a list is read: the page's URL, in place of template and query.
@@ -80,6 +82,7 @@ impl Request {
             headers: Vec::new(),
             body,
             resource: None,
+            host: None,
             allow: Vec::new(),
             conditional: false,
             page: None,
@@ -113,6 +116,13 @@ impl Request {
     #[must_use]
     pub fn resource(mut self, name: &'static str) -> Self {
         self.resource = Some(name);
+        self
+    }
+
+    /// Asks another of the service's hosts, which the descriptor names, over HTTPS.
+    #[must_use]
+    pub fn host(mut self, host: &'static str) -> Self {
+        self.host = Some(host);
         self
     }
 
@@ -167,15 +177,18 @@ impl Request {
     }
 
     /// The logical URL.
-    pub(super) fn url(&self, base: &Url) -> Result<Url, Error> {
+    pub(super) fn url(&self, target: &Target) -> Result<Url, Error> {
         if let Some(fault) = &self.fault {
             return Err(fault.clone());
         }
         if let Some(page) = &self.page {
             return Ok(page.clone());
         }
-        let mut url = base.clone();
-        let mut path = base.path().trim_end_matches('/').to_owned();
+        let mut url = match self.host {
+            None => target.base().clone(),
+            Some(host) => target.host(host)?,
+        };
+        let mut path = url.path().trim_end_matches('/').to_owned();
         for segment in self.template.trim_start_matches('/').split('/') {
             path.push('/');
             self.fill(segment, &mut path)?;

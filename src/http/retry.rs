@@ -86,6 +86,11 @@ pub(super) fn decide(outcome: &Outcome<'_>, attempt: u32, rules: &Rules<'_>) -> 
             let wait = at.map_or_else(|| growing(attempt, rules), |at| until(at, rules.now));
             return again(attempt, wait, true, error(FailureKind::RateLimited, status, head, rules), rules);
         }
+        Some(Meaning::UsedUp(reset)) => {
+            let at = said_by_provider(true, headers, rules).unwrap_or_else(|| reset.after(rules.now));
+            let error = error(FailureKind::RateLimited, status, head, rules);
+            return again(attempt, until(at, rules.now), true, error, rules);
+        }
         Some(Meaning::Transient) => return transient(status, headers, head, attempt, rules),
         None => {}
     }

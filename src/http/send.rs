@@ -85,7 +85,7 @@ impl Request {
         let inner = &*self.http.inner;
         let service = &*inner.session.service;
         let target = inner.target.as_ref().map_err(Clone::clone)?;
-        let url = self.url(target.base())?;
+        let url = self.url(target)?;
         let (mut signature, mut access) = self.http.signature(None).await?;
         let mut headers = self.headers(&service.headers)?;
         let request_key = request_key(&self.method, &url, &headers);

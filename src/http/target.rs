@@ -47,6 +47,14 @@ impl Target {
         &self.base
     }
 
+    /// The root of another host of the service.
+    pub(super) fn host(&self, host: &str) -> Result<Url, Error> {
+        let undeclared =
+            |_| Error::internal("a request names a host that the descriptor does not").context("host", host);
+        let root = Url::parse(&format!("https://{host}")).map_err(|_| undeclared(""))?;
+        self.admit(root).map_err(undeclared)
+    }
+
     /// Brings a URL that came from the provider to its logical form, or says why it may not be called.
     pub(super) fn admit(&self, mut url: Url) -> Result<Url, &'static str> {
         url.set_fragment(None);

@@ -75,6 +75,7 @@ mod settings;
 pub(crate) mod testing;
 
 pub mod github;
+pub mod google_analytics;
 pub mod plausible;
 pub mod stripe;
 pub mod vercel;

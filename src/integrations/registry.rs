@@ -10,6 +10,7 @@ use crate::nearest::nearest;
 fn builtin() -> Vec<Arc<dyn Integration>> {
     vec![
         Arc::new(super::github::Github),
+        Arc::new(super::google_analytics::GoogleAnalytics),
         Arc::new(super::plausible::Plausible),
         Arc::new(super::stripe::Stripe),
         Arc::new(super::vercel::Vercel),
@@ -80,3 +81,16 @@ impl std::fmt::Display for UnknownIntegration {
 }
 
 impl std::error::Error for UnknownIntegration {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_integrations_share_a_metric() {
+        let descriptors: Vec<Arc<Descriptor>> = Registry::builtin().descriptors().collect();
+        let mut ids: Vec<&str> = descriptors.iter().flat_map(|one| &one.metrics).map(|one| one.id.as_str()).collect();
+        ids.sort_unstable();
+        assert_eq!(ids.windows(2).find(|pair| pair[0] == pair[1]), None);
+    }
+}

@@ -7,7 +7,8 @@ use super::{Kind, Unit, Value, ValueMismatch};
 /// A metric as an integration declares it. Plain owned data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Definition {
-    /// `<integration>_<noun>`, never renamed.
+    /// `<integration>_<noun>`, never renamed. An integration whose id has several words may use their initials:
+    /// `ga_users` of `google-analytics`. No two integrations share a metric id.
     pub id: String,
     /// What people read on a card.
     pub name: String,

@@ -164,7 +164,9 @@ async fn the_demo_agrees_with_its_company_can_be_asked_and_leaves_nothing() {
     let sum = shown.iter().find(|line| line.contains("totals that the generator knows agree")).unwrap();
     let numbers: Vec<u32> = sum.split_whitespace().filter_map(|word| word.parse().ok()).collect();
     assert!(numbers[0] == numbers[1] && numbers[0] > 30, "{sum}");
-    for metric in ["stripe_mrr", "stripe_revenue", "github_commits", "github_stars"] {
+    for metric in
+        ["stripe_mrr", "stripe_revenue", "github_commits", "github_stars", "ga_sessions", "ga_users", "ga_revenue"]
+    {
         assert!(shown.iter().any(|line| line.starts_with(metric) && line.contains('✓')), "{metric}: {all}");
     }
 

@@ -22,9 +22,9 @@ async fn the_catalogue_is_the_specification_in_snake_case() {
     let sandbox = Sandbox::new().await;
     let all = sandbox.json("integrations").await;
     let ids: Vec<&str> = list(&all["integrations"]).iter().map(|entry| text(&entry["id"])).collect();
-    assert_eq!(ids, ["github", "plausible", "stripe", "vercel"]);
+    assert_eq!(ids, ["github", "google-analytics", "plausible", "stripe", "vercel"]);
     let stripe = sandbox.json("integrations stripe").await;
-    assert_eq!(stripe, all["integrations"][2], "one entry is the same alone");
+    assert_eq!(stripe, all["integrations"][3], "one entry is the same alone");
     for key in ["id", "name", "category", "icon", "auth_type", "credentials_schema", "metrics"] {
         assert!(stripe.get(key).is_some(), "{key}");
     }

@@ -2,7 +2,7 @@
 //! paused and a wait of an hour costs nothing.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -11,12 +11,13 @@ use async_trait::async_trait;
 use dashtray::{
     clock::Clock,
     connections::guarded,
-    http::{Client, ClientConfig, Credentials, Forgetful, Kept, Memory, Session},
+    http::{Client, ClientConfig, Credentials, Forgetful, Grant, Kept, Memory, Session},
     integrations::{
-        AccountInfo, Batch, Context, Error, FetchReport, Host, Integration, Order, Outcome, Position, Record,
-        RecordChange, Settings, Shape, Why,
+        AccountInfo, Batch, Context, Descriptor, Error, FetchReport, Host, Integration, Order, Outcome, Position,
+        Record, RecordChange, Settings, Shape, Why,
     },
     metric::{Currency, Day, Definition, Interval, Period, Quality, Scope, Zone},
+    secret::Secret,
 };
 use tokio::time::timeout;
 use url::Url;
@@ -72,7 +73,7 @@ impl Direct {
         let client = Client::new(options.config, options.memory, clock).map_err(shown)?;
         let http = client.session(Session {
             service: Arc::new(service),
-            credentials: Credentials::new(fields.clone()),
+            credentials: signing(&descriptor, fields, stand),
             connection_id: "conformance".to_owned(),
             quota_share_permille: options.share_permille,
             deadline: None,
@@ -148,6 +149,24 @@ fn note(outcomes: &mut BTreeMap<String, Outcome>, report: FetchReport) {
             *known = outcome;
         }
     }
+}
+
+/// The fields; where there are none and a user could sign in, a sign-in in their place.
+fn signing(descriptor: &Descriptor, fields: &Fields, stand: &Stand) -> Credentials {
+    let credentials = Credentials::new(fields.clone());
+    if descriptor.auth.oauth().is_none() || descriptor.auth.is_given(&credentials) {
+        return credentials;
+    }
+    credentials.with_grant(Some(Grant {
+        id: "conformance".to_owned(),
+        access_token: Secret::new("an-access-token-of-nobody"),
+        issued_at: stand.now,
+        expires_at: None,
+        refresh_token: None,
+        refresh_expires_at: None,
+        consented_at: Some(stand.now),
+        scopes: BTreeSet::new(),
+    }))
 }
 
 /// What an integration said, and of which days.

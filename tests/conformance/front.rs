@@ -18,11 +18,13 @@ use tokio::{
 };
 use url::Url;
 
+use super::query::{body_of, query_of};
+
 /// A run that asks more often than this never ends.
 const MOST_REQUESTS: usize = 3_000;
 
 /// A request as it came. What a POST asks for in a JSON object is told as its query, so that rules read and change it like
-/// any other: `{"pagination": {"limit": 5}}` is `pagination.limit=5`.
+/// any other: `{"pagination": {"limit": 5}}` is `pagination.limit=5`, and `{"requests": [{"limit": "5"}]}` `requests.0.limit="5"`.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
     /// On tokio's clock, which most checks pause.
@@ -261,7 +263,8 @@ impl Shared {
 
     async fn forward(&self, asked: &Asked, target: &str) -> io::Result<Reply> {
         let about = ["authorization", "accept", "if-none-match", "if-modified-since"].map(|name| asked.header(name));
-        let key = format!("{} {target} {about:?} {}", asked.method, String::from_utf8_lossy(&asked.body));
+        let body = if asked.in_body { Vec::new() } else { asked.body.clone() };
+        let key = format!("{} {target} {about:?} {body:?}", asked.method);
         if let Some(known) = self.state().known.as_ref().and_then(|known| known.get(&key)) {
             return Ok(known.clone());
         }
@@ -432,40 +435,6 @@ async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<Option
     Ok(Some(asked))
 }
 
-/// The fields of a JSON object as a query, those of objects in it under both names. A value stands as its JSON.
-fn query_of(body: &Map<String, Json>) -> String {
-    let mut pairs = Vec::new();
-    for (key, value) in body {
-        match value {
-            Json::Object(inner) if !inner.is_empty() => {
-                pairs.extend(inner.iter().map(|(name, value)| (format!("{key}.{name}"), value)));
-            }
-            value => pairs.push((key.clone(), value)),
-        }
-    }
-    let written = pairs.iter().map(|(key, value)| format!("{key}={}", escaped(&value.to_string())));
-    written.collect::<Vec<_>>().join("&")
-}
-
-/// The body that such a query was made of.
-fn body_of(query: &str) -> Vec<u8> {
-    let mut body = Map::new();
-    for (key, value) in url::form_urlencoded::parse(query.as_bytes()) {
-        let value = serde_json::from_str(&value).unwrap_or(Json::Null);
-        match key.split_once('.') {
-            Some((key, name)) => body.entry(key).or_insert_with(|| Json::Object(Map::new()))[name] = value,
-            None => {
-                body.insert(key.into_owned(), value);
-            }
-        }
-    }
-    Json::Object(body).to_string().into_bytes()
-}
-
-fn escaped(text: &str) -> String {
-    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
-}
-
 fn end_of_head(bytes: &[u8]) -> Option<usize> {
     bytes.windows(4).position(|window| window == b"\r\n\r\n")
 }
@@ -474,13 +443,4 @@ fn end_of_head(bytes: &[u8]) -> Option<usize> {
 fn headers_of(head: &str) -> impl Iterator<Item = (String, String)> {
     let pair = |line: &str| line.split_once(':').map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()));
     head.lines().skip(1).filter_map(pair)
-}
-
-#[test]
-fn what_a_body_asks_for_reads_like_a_query_and_back() {
-    let body = serde_json::json!({ "site": "a&b=c", "dates": ["2026-01-01", "2026-01-02"], "filters": [["is", "x", ["ä"]]],
-        "include": {}, "pagination": { "limit": 10000, "offset": 3 } });
-    let query = query_of(body.as_object().unwrap());
-    assert!(query.contains("&pagination.limit=10000&pagination.offset=3"), "{query}");
-    assert_eq!(serde_json::from_slice::<Json>(&body_of(&query)).unwrap(), body);
 }

@@ -21,6 +21,7 @@ mod direct;
 mod front;
 mod hostile;
 mod machine;
+mod query;
 mod stand;
 mod twins;
 mod whole;

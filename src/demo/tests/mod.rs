@@ -6,6 +6,7 @@ mod client;
 mod company;
 mod events;
 mod github;
+mod google;
 mod invoices;
 mod plausible;
 mod story;

@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 use super::{When, retry::holds};
 use crate::secret::Secret;
 
-pub(super) use assertion::check as check_key;
+pub(super) use assertion::{address as address_of, check as check_key};
 pub(super) use keeper::{Keeper, Keepers};
 pub use sign_in::SignIn;
 

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    http::{Client, ClientConfig, Error, Http, LimitHeaders, ResetForm, Service, Session, Window, WindowScope},
+    http::{Client, ClientConfig, Error, Http, LimitHeaders, Reset, ResetForm, Service, Session, Window, WindowScope},
     metric::FailureKind,
 };
 
@@ -265,4 +265,20 @@ async fn a_memory_that_fails_is_a_fault_of_ours() {
     assert_eq!(error.kind(), FailureKind::Internal);
     assert!(error.to_string().contains("the database is locked"));
     assert!(provider.asked().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_that_an_answer_tells_in_its_body_holds_for_everybody_until_it_starts_anew() {
+    let provider = Provider::scripted(vec![reply(200, "[]")]).await;
+    let (search, all) = (WindowScope::Resource("search".to_owned()), WindowScope::Everything);
+    let service = limited(&provider, vec![window(all, 100, 60), window(search, 100, 60)]);
+    let memory = Arc::new(Remembering::default());
+    run(&memory, &service, 1000).used_up("search", Reset::Hourly).await.unwrap();
+    // Another process.
+    let http = run(&memory, &service, 1000);
+    let error = http.get("/x").resource("search").json::<Value>().await.unwrap_err();
+    let retry_at = error.retry_at().map(|at| at.to_string());
+    assert_eq!((error.kind(), retry_at.as_deref()), (FailureKind::RateLimited, Some("2026-03-01T01:00:00Z")));
+    ask(&http).await.unwrap();
+    assert_eq!(provider.asked().len(), 1, "other resources go on");
 }

@@ -243,3 +243,18 @@ async fn a_credential_shows_nowhere() {
         assert!(!text.contains(KEY) && !text.contains("sk_live") && !text.contains("9300"), "{text}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn another_host_is_asked_if_the_descriptor_names_it_and_never_else() {
+    let authority = Authority::new("ours");
+    let files = secure(&authority, "files.acme.example", vec![reply(200, "1")]).await;
+    let config = config(&authority, &[("files.acme.example", &files)]);
+    let http = over_tls(config, service_at("https://api.acme.example/v1"));
+    let asked = http.get("/list").host("files.acme.example").json::<Value>().await.unwrap();
+    assert_eq!(asked.body, 1);
+    let seen = files.asked();
+    assert_eq!((seen[0].path.as_str(), seen[0].header("authorization").is_some()), ("/list", true));
+    let error = http.get("/list").host("evil.example").json::<Value>().await.unwrap_err();
+    assert_eq!(error.kind(), FailureKind::Internal);
+    assert_eq!(http.counters().requests, 1);
+}

@@ -159,7 +159,8 @@ impl Seen {
 /// C17
 pub(crate) async fn keeps_the_secret(stand: &Stand) -> Result<(), String> {
     let secrets: Vec<String> = stand.valid.values().chain(stand.fake.values()).map(|s| s.expose().to_owned()).collect();
-    let forms: BTreeSet<String> = secrets.iter().flat_map(|secret| forms(secret)).collect();
+    let forms: BTreeSet<String> =
+        secrets.iter().flat_map(|secret| secret_parts(secret)).flat_map(|secret| forms(&secret)).collect();
     ensure!(secrets.iter().all(|secret| secret.len() >= 20), "the stand's credentials are too short to be looked for");
     let listening = Listening::begin().await;
     let mut seen = Seen::default();
@@ -196,6 +197,20 @@ pub(crate) async fn keeps_the_secret(stand: &Stand) -> Result<(), String> {
     seen.holds_none_of(&forms)
 }
 
+/// What of a credential is secret: of a key file, which holds addresses and names as well, some lines of the key.
+fn secret_parts(credential: &str) -> Vec<String> {
+    let file: Json = serde_json::from_str(credential).unwrap_or_default();
+    match file.get("private_key").and_then(Json::as_str) {
+        Some(pem) => pem.lines().filter(|line| !line.starts_with("-----")).step_by(5).map(str::to_owned).collect(),
+        None => vec![credential.to_owned()],
+    }
+}
+
+/// A text as a header can hold it.
+fn on_one_line(text: &str) -> String {
+    text.replace('\n', " ")
+}
+
 /// A refusal that repeats the credential in every form.
 fn repeating(status: u16, secret: &str) -> Reply {
     let encoded = BASE64_STANDARD_NO_PAD.encode(secret);
@@ -203,7 +218,7 @@ fn repeating(status: u16, secret: &str) -> Reply {
         "message": format!("bad key {secret}, Basic {encoded}, ?key={secret}&x {}…", &secret[..14]),
         "error": { "message": format!("Invalid key: {secret}. It is \"{secret}\" ({})", percent(secret)) },
     });
-    Reply::json(status, &body.to_string()).header("x-echo", secret)
+    Reply::json(status, &body.to_string()).header("x-echo", on_one_line(secret))
 }
 
 fn percent(secret: &str) -> String {
@@ -219,7 +234,7 @@ fn echo(front: &Front, secrets: &[String]) {
     front.rule(move |asked| {
         let all = all.clone();
         let repeat = move |reply: &mut Reply| {
-            reply.headers.push(("x-echo".to_owned(), all.clone()));
+            reply.headers.push(("x-echo".to_owned(), on_one_line(&all)));
             if let Ok(Json::Object(mut body)) = serde_json::from_slice(&reply.body) {
                 body.insert("echo".to_owned(), json!(all));
                 reply.body = Json::Object(body).to_string().into_bytes();

@@ -101,7 +101,12 @@ fn check_pattern(field: &CredentialField) -> Checked {
 pub(crate) async fn has_good_ids(stand: &Stand) -> Checked {
     let descriptor = stand.integration.descriptor();
     ensure!(is_word(&descriptor.id, '-'), "\"{}\" is no id", descriptor.id);
-    let prefix = format!("{}_", descriptor.id.replace('-', "_"));
+    // An id of several words may be shortened to its initials, by all metrics alike.
+    let initials: String = descriptor.id.split('-').filter_map(|word| word.chars().next()).collect();
+    let own = format!("{}_", descriptor.id.replace('-', "_"));
+    let short = Some(format!("{initials}_")).filter(|_| initials.len() > 1);
+    let is_short = short.as_ref().is_some_and(|short| descriptor.metrics.iter().any(|one| one.id.starts_with(short)));
+    let prefix = short.filter(|_| is_short).unwrap_or(own);
     for metric in &descriptor.metrics {
         let noun = metric.id.strip_prefix(&prefix);
         ensure!(noun.is_some_and(|noun| is_word(noun, '_')), "{} is not {prefix}<noun>", metric.id);

@@ -17,6 +17,8 @@ use crate::conformance::{
     stand::{Account, List, Stand},
 };
 
+/// How a quotation mark stands in a query.
+const QUOTE: &str = "%22";
 /// Entries of a page, so that every list has many.
 const PER_PAGE: u32 = 3;
 
@@ -230,11 +232,15 @@ pub(crate) fn is_first(asked: &Asked, cursor: &str) -> bool {
 /// The request with pages of so many entries at most.
 pub(crate) fn small(target: &str, size: &str, entries: u32) -> String {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let pairs = query.split('&').map(|pair| match pair.split_once('=') {
-        Some((key, given)) if key == size && given.parse().is_ok_and(|given: u32| given > entries) => {
-            format!("{size}={entries}")
+    let pairs = query.split('&').map(|pair| match pair.split_once('=').filter(|(key, _)| *key == size) {
+        Some((_, given)) => {
+            // In a JSON body a number may be a text.
+            let quote = if given.starts_with(QUOTE) { QUOTE } else { "" };
+            let number = given.trim_start_matches(QUOTE).trim_end_matches(QUOTE);
+            let is_more = number.parse().is_ok_and(|number: u32| number > entries);
+            if is_more { format!("{size}={quote}{entries}{quote}") } else { pair.to_owned() }
         }
-        _ => pair.to_owned(),
+        None => pair.to_owned(),
     });
     format!("{path}?{}", pairs.collect::<Vec<_>>().join("&"))
 }

@@ -115,7 +115,7 @@ pub(crate) async fn a_tenth(stand: &Stand) -> Result<(), String> {
     Ok(())
 }
 
-/// Makes one answer of ten faulty, always the same ones for a seed: what is drawn hangs on what is asked for and how often
+/// Makes one answer of so many faulty, always the same ones for a seed: what is drawn hangs on what is asked for and how often
 /// it was, not on the order of requests. Gives what was done.
 fn mixed(machine: &Machine, stand: &Stand, seed: u64, one_of: u64) -> Arc<Mutex<BTreeMap<Fault, usize>>> {
     let done: Arc<Mutex<BTreeMap<Fault, usize>>> = Arc::default();

@@ -5,7 +5,11 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use dashtray::{http::ClientConfig, integrations::Settings, sync::RunStatus};
+use dashtray::{
+    http::{ClientConfig, Service},
+    integrations::Settings,
+    sync::RunStatus,
+};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::{
     ServerConfig,
@@ -43,10 +47,10 @@ impl Authority {
         Ok(Self { pem, issuer: Issuer::new(params, key) })
     }
 
-    /// What a server of that name shows until the end of a year.
-    fn server(&self, name: &str, until: i32) -> Result<Arc<ServerConfig>, Box<dyn std::error::Error>> {
+    /// What a server of these names shows until the end of a year.
+    fn server(&self, names: &[String], until: i32) -> Result<Arc<ServerConfig>, Box<dyn std::error::Error>> {
         let key = KeyPair::generate()?;
-        let mut params = CertificateParams::new(vec![name.to_owned()])?;
+        let mut params = CertificateParams::new(names.to_vec())?;
         params.not_before = rcgen::date_time_ymd(2000, 1, 1);
         params.not_after = rcgen::date_time_ymd(until, 12, 31);
         let certificate: CertificateDer<'static> = params.signed_by(&key, &self.issuer)?.der().clone();
@@ -88,24 +92,39 @@ impl Door {
     }
 }
 
+/// All hosts that requests go to, those for tokens among them.
+fn hosts(service: &Service) -> Vec<String> {
+    let tokens = [
+        service.auth.oauth().map(|oauth| oauth.token_url.as_str()),
+        service.auth.service_account().map(|account| account.token_url.as_str()),
+    ];
+    let of_tokens = tokens.into_iter().flatten().filter_map(|url| Url::parse(url).ok()?.host_str().map(str::to_owned));
+    let mut hosts: Vec<String> = service.hosts.iter().cloned().chain(of_tokens).collect();
+    hosts.sort();
+    hosts.dedup();
+    hosts
+}
+
 pub(crate) async fn certificate_expires(stand: &Stand) -> Result<(), String> {
     let shown = |error: &dyn std::fmt::Display| error.to_string();
     let descriptor = stand.integration.descriptor();
     let settings = Settings::parse(&descriptor.settings, &stand.settings).map_err(|error| format!("{error:?}"))?;
-    let base = descriptor.service(&settings, None).map_err(|error| shown(&error))?.base_url;
-    let name = base.host_str().ok_or("the provider has no name")?.to_owned();
+    let service = descriptor.service(&settings, None).map_err(|error| shown(&error))?;
+    let base = service.base_url.clone();
+    let names = hosts(&service);
+    ensure!(base.host_str().is_some_and(|name| names.iter().any(|known| known == name)), "the provider has no name");
     ensure!(base.scheme() == "https", "{} is not secure", base);
 
     let mut machine = Machine::new(stand, Account::Busy).await?;
     let authority = Authority::new().map_err(|error| shown(&error))?;
-    let certificate = |until| authority.server(&name, until).map_err(|error| shown(&error));
+    let certificate = |until| authority.server(&names, until).map_err(|error| shown(&error));
     let door = Door::before(&machine.front.url, certificate(2090)?).await.map_err(|error| shown(&error))?;
     machine.front.is_known_as(base.as_str().trim_end_matches('/'));
     machine.address = None;
     machine.client = ClientConfig {
         extra_ca: vec![authority.pem.clone()],
         only_extra_ca: true,
-        resolve: vec![(name.clone(), door.at)],
+        resolve: names.iter().map(|name| (name.clone(), door.at)).collect(),
         ..machine.client
     };
 

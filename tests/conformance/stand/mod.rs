@@ -1,6 +1,7 @@
 //! What the suite has to know of an integration to judge it: how its emulator is started, and what a user types in.
 
 mod github;
+mod google_analytics;
 mod plausible;
 mod stripe;
 mod vercel;
@@ -105,6 +106,14 @@ impl Stand {
         }
     }
 
+    /// Where access tokens come from, if it has any.
+    pub(crate) fn token_path(&self) -> Option<String> {
+        let auth = &self.integration.descriptor().auth;
+        let url = auth.service_account().map(|account| account.token_url.clone());
+        let url = url.or_else(|| Some(auth.oauth()?.token_url.clone()))?;
+        Some(Url::parse(&url).ok()?.path().to_owned())
+    }
+
     /// The ten days that end with the stand's present one.
     pub(crate) fn period(&self) -> Period {
         let today = Day::of(self.now, &Zone::utc());
@@ -116,7 +125,7 @@ impl Stand {
 pub(crate) type StartSite = fn() -> BoxFuture<'static, Site>;
 
 /// The services with a sign-in, by integration id.
-pub(crate) const SITES: &[(&str, StartSite)] = &[];
+pub(crate) const SITES: &[(&str, StartSite)] = &[("google-analytics", google_analytics::site)];
 
 /// The instant that stands live in unless they have a reason.
 pub(crate) fn now() -> Timestamp {
@@ -193,7 +202,7 @@ macro_rules! stands {
 }
 
 mod each {
-    stands! { github plausible stripe vercel }
+    stands! { github google_analytics plausible stripe vercel }
 
     #[test]
     fn every_entry_of_the_registry_has_a_stand() {
