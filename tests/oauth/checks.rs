@@ -91,7 +91,7 @@ pub(crate) async fn no_answer_of_an_endpoint_loses_a_grant(db: Database, site: &
     assert!(test(&process).await.success);
     // An outage is no reason to reconnect.
     site.auth.end_access();
-    site.auth.fail(&[Fault::Status(500); 9]);
+    site.auth.fail(&[Fault::Status(500); 99]);
     assert_eq!(process.run("main").await.status, RunStatus::Failed);
     assert_eq!(process.connections.list("default").await.unwrap()[0].state, "failing");
 }

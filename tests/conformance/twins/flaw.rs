@@ -44,6 +44,7 @@ pub(super) enum Flaw {
     SecretInCheckEncoded,
     // How it asks.
     OwnSocket,
+    UntriedSignIn,
     RetriesByItself,
     TakesLimitForAnswer,
     FirstPageOnly,

@@ -57,7 +57,7 @@ fn item(id: &str) -> &'static Item {
 
 /// Which item must catch which flaw.
 #[rustfmt::skip]
-const FLAWS: [(Flaw, &str); 51] = [
+const FLAWS: [(Flaw, &str); 58] = [
     (Flaw::NoSummary, "C01"), (Flaw::UnknownStream, "C01"),
     (Flaw::NoPrefix, "C02"), (Flaw::SameIdTwice, "C02"),
     (Flaw::SecretAsText, "C03"), (Flaw::NoHelp, "C03"),
@@ -89,6 +89,9 @@ const FLAWS: [(Flaw, &str); 51] = [
     (Flaw::ReadsOn, "C27"),
     (Flaw::LogsByItself, "C29"), (Flaw::StaysDown, "C29"),
     (Flaw::ZerosForFailures, "C28"), (Flaw::IgnoresRetryAfter, "C06"),
+    // How a sign-in is kept is the host's; what an integration can do is to have one that nobody can try.
+    (Flaw::UntriedSignIn, "C30"), (Flaw::UntriedSignIn, "C31"), (Flaw::UntriedSignIn, "C32"), (Flaw::UntriedSignIn, "C33"),
+    (Flaw::UntriedSignIn, "C34"), (Flaw::UntriedSignIn, "C35"), (Flaw::UntriedSignIn, "C36"),
 ];
 
 #[test]

@@ -11,7 +11,7 @@ use std::{
 
 use async_trait::async_trait;
 use dashtray::{
-    http::{Auth, Exception, Limits, Meaning, When, Window, WindowScope},
+    http::{Auth, Exception, Limits, Meaning, OAuth, When, Window, WindowScope},
     integrations::{
         AccountInfo, BaseUrl, Batch, Category, Check, Context, CredentialField, Descriptor, Error, FetchReport,
         FieldKind, Integration, Outcome, Shape, Stream, ZonePolicy,
@@ -142,7 +142,7 @@ impl Integration for Twin {
             category: Category::Analytics,
             icon: "<svg xmlns=\"http://www.w3.org/2000/svg\"/>".to_owned(),
             summary: flawed(Flaw::NoSummary, "Counts toys, checks and their users.", ""),
-            auth: Auth::Bearer { field: "token".to_owned() },
+            auth: if self.is(Flaw::UntriedSignIn) { sign_in() } else { Auth::Bearer { field: "token".to_owned() } },
             credentials: vec![CredentialField {
                 key: "token".to_owned(),
                 label: "Token".to_owned(),
@@ -383,4 +383,18 @@ impl Twin {
         let samples = today.days().map(|day| Sample::new(day, Value::Count(users.users))).collect();
         ctx.commit(Batch::new().answer(Answer::total(USERS, today, samples))).await
     }
+}
+
+fn sign_in() -> Auth {
+    Auth::OAuth(OAuth {
+        authorise_url: "https://toys.example/authorise".to_owned(),
+        token_url: "https://toys.example/token".to_owned(),
+        revoke_url: None,
+        scopes: vec!["toys".to_owned()],
+        optional_scopes: Vec::new(),
+        parameters: Vec::new(),
+        pkce: true,
+        expiry: Vec::new(),
+        short_lived: None,
+    })
 }
