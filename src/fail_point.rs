@@ -114,7 +114,7 @@ mod armed {
     }
 
     /// Runs a future, of whose points the watch is told. Of tasks that it starts only those are watched, and end when it
-    /// is dropped, that are [`carried`].
+    /// is dropped, that are `carried`.
     pub async fn watched<F: Future>(watch: Watch, future: F) -> F::Output {
         let (_life, alive) = tokio::sync::watch::channel(());
         WATCH.scope(Scope { watch, alive }, future).await

@@ -1,10 +1,10 @@
 //! Grants: access that a provider gives for a while and that renews itself, by a user's sign-in (OAuth 2) or by a
 //! signed assertion (service accounts).
 //!
-//! What is particular to a provider is data here ([`OAuth`], [`ServiceAccount`]). [`keeper`] is the machine that renews:
+//! What is particular to a provider is data here ([`OAuth`], [`ServiceAccount`]). `keeper` is the machine that renews:
 //! one renewal at a time for a grant, also among processes, and what it brings is on disk before it is used.
-//! [`token`] talks to the token endpoint and decides what its answer means; [`sign_in`] begins and ends a sign-in;
-//! [`assertion`] signs.
+//! `token` talks to the token endpoint and decides what its answer means; `sign_in` begins and ends a sign-in;
+//! `assertion` signs.
 
 mod assertion;
 mod keeper;
