@@ -32,12 +32,17 @@ async fn points_of(sandbox: &Sandbox, arguments: &str) -> Vec<String> {
     points
 }
 
-/// Runs a command that ends at the fail point of this number, from 0.
-async fn killed_at(sandbox: &Sandbox, arguments: &str, number: usize) {
+/// Runs a command that ends at the fail point of this number, from 0. Says whether it came to it: pages that are read side
+/// by side do not take the same number of calls out of a budget each time, so that a few points more or less are reached.
+async fn killed_at(sandbox: &Sandbox, arguments: &str, number: usize) -> bool {
     let output = sandbox.command(arguments).env("DASHTRAY_FAIL_AT", (number + 1).to_string()).output().await.unwrap();
+    if output.status.success() {
+        return false;
+    }
     assert_eq!(output.status.code(), None, "{arguments} ends by a signal at point {number}: {output:?}");
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("the program ends at a fail point"), "{said}");
+    true
 }
 
 /// Lets the lease of a dead process be over; that it is waited for is tried in `crash`.
@@ -67,10 +72,11 @@ async fn a_sync_that_is_killed_at_a_point_goes_on_to_the_same_numbers() {
             copy(&sandbox.data(), &sandbox.path("undisturbed"));
             let points = points_of(&sandbox, "sync --data-dir undisturbed").await;
             let expected = Database::at(sandbox.path("undisturbed/dashtray.db")).figures().await;
+            let mut killed = 0;
             for kill in 0..KILLS {
                 let number = kill * (points.len() - 1) / (KILLS - 1);
                 copy(&sandbox.data(), &sandbox.path("killed"));
-                killed_at(&sandbox, "sync --data-dir killed", number).await;
+                killed += usize::from(killed_at(&sandbox, "sync --data-dir killed", number).await);
                 let_the_lease_run_out(&sandbox.path("killed")).await;
                 let runs = sandbox.json("sync --data-dir killed").await;
                 assert!(list(&runs["runs"]).iter().all(|run| run["status"] == "ok"), "{runs}");
@@ -78,8 +84,9 @@ async fn a_sync_that_is_killed_at_a_point_goes_on_to_the_same_numbers() {
                 assert!(found == expected, "{service}, {walk}, killed {}: other figures", points[number]);
                 fs::remove_dir_all(sandbox.path("killed")).unwrap();
             }
+            assert!(killed + 1 >= KILLS, "only the last point may not be reached, and {killed} were");
             tell(format_args!(
-                "{service}, {walk}: the program killed at {KILLS} of {} points; same figures",
+                "{service}, {walk}: the program killed at {killed} of {} points; same figures",
                 points.len()
             ));
             fs::remove_dir_all(sandbox.data()).unwrap();
@@ -108,7 +115,7 @@ async fn a_key_rotation_that_is_killed_anywhere_goes_on() {
     assert_eq!(points.len(), 2 * names.len() + 2, "{points:?}");
     for (number, point) in points.iter().enumerate() {
         copy(&sandbox.data(), &sandbox.path("killed"));
-        killed_at(&sandbox, "keys rotate --data-dir killed", number).await;
+        assert!(killed_at(&sandbox, "keys rotate --data-dir killed", number).await, "{point}");
         for name in &names {
             let test = sandbox.json(&format!("test {name} --data-dir killed")).await;
             assert_eq!(test["success"], true, "killed {point}: {test}");
@@ -143,7 +150,7 @@ async fn a_start_that_is_killed_while_it_migrates_loses_nothing() {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for (number, point) in points.iter().enumerate() {
         copy(&sandbox.path("old"), &sandbox.path("killed"));
-        killed_at(&sandbox, "connections --data-dir killed", number).await;
+        assert!(killed_at(&sandbox, "connections --data-dir killed", number).await, "{number}");
         sandbox.json("connections --data-dir killed").await;
         let files = fs::read_dir(sandbox.path("killed")).unwrap().map(|entry| entry.unwrap().path());
         let kept = |file: &PathBuf| {
