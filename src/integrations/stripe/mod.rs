@@ -60,7 +60,7 @@ use std::sync::{Arc, LazyLock};
 use async_trait::async_trait;
 
 use super::{AccountInfo, Context, Descriptor, Error, FetchReport, Integration};
-use crate::metric::Period;
+use crate::metric::{FailureKind, Period};
 
 static DESCRIPTOR: LazyLock<Arc<Descriptor>> = LazyLock::new(|| Arc::new(descriptor::descriptor()));
 
@@ -84,17 +84,22 @@ impl Integration for Stripe {
         let [customers, subscriptions, balance, charges] =
             ["customers", "subscriptions", "balance", "charges"].map(|stream| wanted(stream, metrics));
         let is_due = |wanted: &[&str]| !wanted.is_empty() && !period.is_empty();
-        let mut has_customers = false;
+        let mut without_customers = None;
         if is_due(&customers) || is_due(&subscriptions) {
             let read = customers::read(ctx, &customers, period).await;
-            has_customers = read.is_ok();
+            without_customers = read.as_ref().err().cloned();
             let read = read.map(|correction| report.corrections.extend(correction));
             report.record(&customers, read)?;
         } else {
             report.record(&customers, Ok(()))?;
         }
         if is_due(&subscriptions) {
-            let read = subscriptions::read(ctx, &subscriptions, period, has_customers).await;
+            let read = match without_customers {
+                // Their discounts are part of the figures. What may be there the next time is waited for, or the days would
+                // stay estimates.
+                Some(error) if error.kind() != FailureKind::Forbidden => Err(error),
+                lack => subscriptions::read(ctx, &subscriptions, period, lack.is_none()).await,
+            };
             let read = read.map(|corrections| report.corrections.extend(corrections));
             report.record(&subscriptions, read)?;
         } else {

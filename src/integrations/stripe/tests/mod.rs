@@ -326,6 +326,19 @@ async fn a_second_run_sees_what_changed_and_drops_what_is_gone() {
 }
 
 #[tokio::test]
+async fn customers_that_fail_for_now_are_waited_for() {
+    let script = Script::of_fixtures();
+    script.refuse("/v1/customers", 404, "gone for a moment");
+    let (ctx, recorder) = connect(&script, json!({})).await;
+    let report = Stripe.fetch_metrics(&ctx, &all(), last_90_days()).await.unwrap();
+    assert!(matches!(report.outcomes["stripe_mrr"], Outcome::Failed(_)), "{:?}", report.outcomes["stripe_mrr"]);
+    assert!(lines(&recorder.recorded(), "stripe_mrr").is_empty(), "no estimate settles before it could be exact");
+    script.allow("/v1/customers");
+    let report = Stripe.fetch_metrics(&ctx, &all(), last_90_days()).await.unwrap();
+    assert_eq!(report.outcomes["stripe_mrr"], Outcome::Ok);
+}
+
+#[tokio::test]
 async fn without_customers_mrr_goes_on_as_an_estimate() {
     let script = Script::of_fixtures();
     script.forbid("/v1/customers");
