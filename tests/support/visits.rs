@@ -258,7 +258,7 @@ impl Integration for Visits {
             let buckets = grain.starts(answered.intersect(until_now)).map(|first| grain.bucket(first));
             let samples = buckets.flat_map(|bucket| self.samples(id, bucket.intersect(until_now))).collect();
             let scope = if id == PAGES { Scope::EveryDimension } else { Scope::Total };
-            let answer = Answer { metric_id: answered_for.to_owned(), scope, period: answered, samples };
+            let answer = Answer::new(answered_for, scope, answered, samples);
             report.record(&[id], ctx.commit(Batch::new().answer(answer)).await)?;
         }
         Ok(report)
