@@ -68,6 +68,7 @@ pub mod catalogue;
 mod context;
 mod credentials;
 mod descriptor;
+pub mod guide;
 mod registry;
 mod report;
 mod settings;

@@ -235,6 +235,8 @@ impl Integration for AcmeVisits {
                 definition: 1,
                 dimension: None,
                 stream: "visits".to_owned(),
+                source: "`GET /stats`".to_owned(),
+                differs: None,
                 explained: false,
                 of_money: false,
                 exchange_effect: None,

@@ -85,6 +85,8 @@ fn definition(id: &str, kind: Kind, reach: Option<u32>) -> Definition {
         definition: 1,
         dimension: is_table.then_some(Dimension::Plan),
         stream: "books".to_owned(),
+        source: "`GET /stats`".to_owned(),
+        differs: None,
         explained: false,
         of_money: kind == Kind::Ratio,
         exchange_effect: (id == "books_mrr_fx").then_some(effect),

@@ -135,6 +135,8 @@ fn definition(id: &str, kind: Kind, stream: &str) -> Definition {
         definition: 1,
         dimension: None,
         stream: stream.to_owned(),
+        source: "`GET /stats`".to_owned(),
+        differs: None,
         explained: false,
         of_money: false,
         exchange_effect: None,

@@ -145,6 +145,8 @@ fn definition(id: &str, kind: Kind, retention_days: Option<u32>) -> Definition {
         definition: 1,
         dimension: is_table.then_some(Dimension::Page),
         stream: "visits".to_owned(),
+        source: "`GET /stats`".to_owned(),
+        differs: None,
         explained: false,
         of_money: false,
         exchange_effect: None,
