@@ -43,7 +43,6 @@ function token({ body, headers }) {
 }
 
 const DAY = 86_400_000
-const iso = (ms) => new Date(ms).toISOString()
 const list = (name, entries) => ({ [name]: entries, pagination: { count: entries.length, next: null, prev: null } })
 
 const vercel = {

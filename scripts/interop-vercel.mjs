@@ -24,10 +24,12 @@ for (const file of readdirSync(`${sdk}/funcs`).filter((file) => file.endsWith('.
   if (!path || !used.delete(same(path))) continue
   const method = text.match(/method: "(\w+)"/)[1].toLowerCase()
   const operation = { responses: { 200: { description: 'any' } }, security: [{ bearerToken: [] }] }
-  const [, schema] = text.match(/(\w+\$outboundSchema)\.parse/) ?? []
+  const [, schema] = text.match(/(\w+\$outboundSchema)(?:\.optional\(\))?\.parse/) ?? []
   const model = text.match(/(\w+\$outboundSchema)[^}]*\} from "(\.\.\/models\/[^"]+)"/)?.[2]
   const shape = schema ? openapi((await import(`${sdk}/funcs/${model}`))[schema]) : { properties: {} }
   if (/encodeJSON\("body"/.test(text)) {
+    if (!schema) throw new Error(`${file} has a body and says nothing of it`)
+    // The SDK calls so what its document lets pass beside the fields that it names; here only those may be sent.
     const { additionalProperties, ...properties } = shape.properties
     const body = { ...shape, properties, additionalProperties: false }
     operation.requestBody = { required: true, content: { 'application/json': { schema: body } } }
