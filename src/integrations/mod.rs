@@ -99,6 +99,7 @@ pub use descriptor::{
 pub use registry::{Registry, UnknownIntegration};
 pub use report::{Correction, FetchReport, Outcome};
 pub use settings::{SettingValue, Settings};
+pub(crate) use settings::{is_name, quotable};
 
 /// A service that can be measured.
 #[async_trait]

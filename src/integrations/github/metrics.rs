@@ -1,6 +1,6 @@
 //! What is measured: one row a metric, and which rows one reading feeds.
 
-use crate::metric::{Definition, Dimension, Kind, Polarity, Unit, ValidRange, WidgetType};
+use crate::metric::{Definition, Dimension, Interval, Kind, Polarity, Unit, ValidRange, WidgetType};
 
 pub(super) const STARS: &str = "github_stars";
 pub(super) const NEW_STARS: &str = "github_new_stars";
@@ -89,6 +89,11 @@ impl Reading {
     /// are read whole each time.
     pub(super) fn has_past(self) -> bool {
         matches!(self, Self::Commits | Self::Issues | Self::Pulls | Self::Workflows | Self::Stars)
+    }
+
+    /// Whether it can tell of days, weeks or months. Who came twice in a month GitHub does not say.
+    pub(super) fn tells(self, grain: Interval) -> bool {
+        grain != Interval::Month || self.stream() != "traffic"
     }
 
     /// The metrics that it feeds.
@@ -363,7 +368,11 @@ pub(super) static METRICS: [Row; 22] = [
         Reading::Views,
         Distinct,
         UpIsGood,
-        ("traffic", "Unique visitors", "Different visitors on the day. Cannot be added over days or repositories."),
+        (
+            "traffic",
+            "Unique visitors",
+            "Different visitors of the day or week. Cannot be added over days or repositories; GitHub tells no months.",
+        ),
     )
     .but(OF_14_DAYS),
     row(TRAFFIC_CLONES, Reading::Clones, Flow, UpIsGood, ("traffic", "Clones", "Clones of the repository.")),
@@ -372,7 +381,11 @@ pub(super) static METRICS: [Row; 22] = [
         Reading::Clones,
         Distinct,
         UpIsGood,
-        ("traffic", "Unique cloners", "Different cloners on the day. Cannot be added over days or repositories."),
+        (
+            "traffic",
+            "Unique cloners",
+            "Different cloners of the day or week. Cannot be added over days or repositories; GitHub tells no months.",
+        ),
     )
     .but(OF_14_DAYS),
 ];
