@@ -116,7 +116,7 @@ async fn traffic_needs_push_access_and_has_fourteen_days() {
     assert_eq!(sum(weeks, "count"), sum(days, "count"));
     assert!(sum(weeks, "uniques") < sum(days, "uniques"));
     assert!(views["uniques"].as_i64().unwrap() < sum(weeks, "uniques"));
-    assert_eq!(ask(&emulators, "/repos/fernwerk/fern/traffic/views?per=month").await.status, 400);
+    assert_eq!(ask(&emulators, "/repos/fernwerk/fern/traffic/views?per=month").await.status, 422);
 }
 
 #[tokio::test]
