@@ -120,8 +120,8 @@ pub fn written(descriptor: &Descriptor) -> Result<String, String> {
 /// The guide without the comments about its tables, which `draw` makes.
 pub fn shown(descriptor: &Descriptor, draw: impl Fn(Table) -> String) -> String {
     let filled = fill(descriptor, draw).unwrap_or_else(|_| descriptor.guide.clone());
-    let is_mark = |line: &&str| !line.starts_with("<!-- ");
-    filled.lines().filter(is_mark).map(|line| format!("{line}\n")).collect()
+    let is_text = |line: &&str| !line.starts_with("<!-- ");
+    filled.lines().filter(is_text).map(|line| format!("{line}\n")).collect()
 }
 
 #[cfg(test)]
