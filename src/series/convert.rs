@@ -210,6 +210,8 @@ mod tests {
             definition: 1,
             dimension: None,
             stream: "fake".to_owned(),
+            source: "`GET /stats`".to_owned(),
+            differs: None,
             explained: false,
             of_money: kind == Kind::Ratio,
             exchange_effect: None,

@@ -4,6 +4,7 @@ pub(crate) mod app;
 pub(crate) mod books;
 pub(crate) mod database;
 pub(crate) mod fake;
+pub(crate) mod frame;
 pub(crate) mod points;
 pub(crate) mod postgres;
 pub(crate) mod summary;
