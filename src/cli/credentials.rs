@@ -120,7 +120,11 @@ fn parse(text: &str, name: &str) -> Result<Given, Failure> {
 fn unknown_key(key: &str) -> String {
     match nearest(key, ["credentials", "settings"].into_iter()) {
         Some(meant) => format!("there is no \"{}\" here; did you mean \"{meant}\"?", shown(key)),
-        None => format!("there is no \"{}\" here; only \"credentials\" and \"settings\"", shown(key)),
+        None => format!(
+            "there is no \"{}\" here; only \"credentials\" and \"settings\", as {{\"credentials\":{{…}},\"settings\":{{…}}}}; \
+             a key file goes inside, under the name of its field",
+            shown(key)
+        ),
     }
 }
 

@@ -7,4 +7,5 @@ pub(crate) mod fake;
 pub(crate) mod points;
 pub(crate) mod postgres;
 pub(crate) mod summary;
+pub(crate) mod tls;
 pub(crate) mod visits;
