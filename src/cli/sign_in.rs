@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use tokio::{net::TcpListener, time::timeout};
 use url::Url;
 
-use super::{Invocation, credentials, failure::Failure, serve};
+use super::{Invocation, credentials, failure::Failure, output, serve};
 use crate::{
     app::App,
     connections::{self, Allowed, SignInError, SignInFor, SignInRequest, SignedIn},
@@ -71,6 +71,9 @@ pub(super) async fn wait(
         };
         arrival.answer(match &finished {
             Ok(signed_in) => Ok(connected(signed_in)),
+            Err(error) if output::is_interactive() && is_choice(error, allowed.as_ref()) => {
+                Err(format!("{error}. Go back to the terminal, which asks for it now"))
+            }
             Err(error) => Err(error.to_string()),
         });
         match finished {
@@ -97,9 +100,7 @@ async fn choose(
     mut error: connections::Error,
 ) -> Result<SignedIn, Failure> {
     loop {
-        let is_setting =
-            matches!(&error, connections::Error::Provider(error) if error.kind() == FailureKind::InvalidSettings);
-        let Some(allowed) = allowed.as_deref_mut().filter(|allowed| is_setting && allowed.is_new()) else {
+        let Some(allowed) = allowed.as_deref_mut().filter(|allowed| is_choice(&error, Some(&**allowed))) else {
             return Err(error.into());
         };
         let descriptor = app.registry.get(allowed.integration_id()).map_err(connections::Error::from)?.descriptor();
@@ -114,6 +115,13 @@ async fn choose(
             Err(again) => error = again,
         }
     }
+}
+
+/// Whether all that is wrong is a setting, and the access is there to try another one with.
+fn is_choice(error: &connections::Error, allowed: Option<&Allowed>) -> bool {
+    let is_setting =
+        matches!(error, connections::Error::Provider(error) if error.kind() == FailureKind::InvalidSettings);
+    is_setting && allowed.is_some_and(Allowed::is_new)
 }
 
 async fn bind() -> Result<TcpListener, Failure> {
