@@ -150,7 +150,8 @@ async fn a_setting_can_be_chosen_after_the_sign_in_and_no_try_loses_the_access()
         _running: Box::new(emulators),
     };
     site.auth.change(|rules| rules.rotates = true);
-    let process = process(&Database::sqlite().await, &site, site.clock()).await;
+    let db = Database::sqlite().await;
+    let process = process(&db, &site, site.clock()).await;
     let url = begin(&process.connections, site.new_connection("main")).await.unwrap();
     let mut allowed = process.connections.redeem_sign_in(callback(&site.browse(&url).unwrap())).await.unwrap();
     let property = |text: &str| json!({ "property": text }).as_object().cloned().unwrap();
