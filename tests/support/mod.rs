@@ -8,4 +8,5 @@ pub(crate) mod frame;
 pub(crate) mod points;
 pub(crate) mod postgres;
 pub(crate) mod summary;
+pub(crate) mod tls;
 pub(crate) mod visits;
