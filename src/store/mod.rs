@@ -14,6 +14,7 @@ mod dialect;
 mod error;
 mod grants;
 mod kept;
+mod links;
 mod points;
 mod projects;
 mod queue;
@@ -23,6 +24,8 @@ mod records;
 mod runs;
 mod series;
 mod sign_ins;
+mod users;
+mod web_sessions;
 mod write;
 
 pub use connections::{Connection, ConnectionKey, ConnectionSettings, ConnectionState, NewConnection, SealedRow};
@@ -37,6 +40,8 @@ pub use records::RecordRow;
 pub use runs::{CorrectedRow, RunEnd, RunRow};
 pub use series::SeriesRow;
 pub use sign_ins::SignInRow;
+pub use users::{Membership, NewUser, Role, User};
+pub use web_sessions::{NewWebSession, WebSession};
 pub use write::Write;
 
 use jiff::Timestamp;

@@ -10,6 +10,7 @@ mod permission;
 mod provider;
 mod sandbox;
 mod serve;
+mod users;
 mod walk;
 
 use serde_json::Value as Json;

@@ -7,6 +7,7 @@ mod grants;
 mod queue;
 mod reading;
 mod schema;
+mod users;
 mod writing;
 
 use std::time::Duration;

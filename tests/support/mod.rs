@@ -6,5 +6,6 @@ pub(crate) mod database;
 pub(crate) mod fake;
 pub(crate) mod points;
 pub(crate) mod postgres;
+pub(crate) mod site;
 pub(crate) mod summary;
 pub(crate) mod visits;

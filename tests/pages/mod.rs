@@ -1,0 +1,5 @@
+//! What pages answer to whom, and to bad input: asked over HTTP, as whoever means harm would.
+
+mod access;
+mod guessing;
+mod visitor;
