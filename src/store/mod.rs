@@ -9,6 +9,7 @@
 mod budgets;
 mod columns;
 mod connections;
+mod dashboards;
 mod db;
 mod dialect;
 mod error;
@@ -29,6 +30,7 @@ mod web_sessions;
 mod write;
 
 pub use connections::{Connection, ConnectionKey, ConnectionSettings, ConnectionState, NewConnection, SealedRow};
+pub use dashboards::{Dashboard, NewDashboard, Widget};
 pub use error::Error;
 pub use grants::{CredentialsRow, RenewalRow};
 pub use kept::KeptRow;

@@ -3,6 +3,7 @@
 
 use std::{
     collections::HashMap,
+    net::Ipv6Addr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -93,7 +94,15 @@ impl Throttle {
 }
 
 fn keys(email: &str, address: &str) -> [Key; 2] {
-    [Key::Account(email.chars().take(254).collect()), Key::Address(address.to_owned())]
+    [Key::Account(email.chars().take(254).collect()), Key::Address(network(address))]
+}
+
+/// Of the newer kind everybody has a whole network of addresses (64 bits); of the older kind one.
+fn network(address: &str) -> String {
+    match address.parse::<Ipv6Addr>() {
+        Ok(v6) => v6.segments()[..4].iter().map(|part| format!("{part:x}:")).collect(),
+        Err(_) => address.to_owned(),
+    }
 }
 
 fn make_room(counts: &mut HashMap<Key, Count>, now: Timestamp) {
@@ -146,6 +155,8 @@ mod tests {
         let let_in = (0..1000).filter(|n| guess(&throttle, &format!("user {n}"), "10.0.0.1", at(0))).count();
         assert_eq!(let_in, 50);
         assert!(guess(&throttle, "user 1", "10.0.0.2", at(0)), "others go on");
+        let let_in = (0..1000).filter(|n| guess(&throttle, &format!("guest {n}"), &format!("2001:db8::{n:x}"), at(0)));
+        assert_eq!(let_in.count(), 50, "one network");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Who asks. A handler that takes a [`Viewer`] is for those who are signed in alone, and so is one that takes [`Posted`],
 //! which is a form that this very session was given.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::{
     extract::{ConnectInfo, FromRequest, FromRequestParts, RawForm, Request},
@@ -16,9 +16,8 @@ use super::{
 };
 use crate::{
     app::App,
-    connections,
     secret::Secret,
-    store::{Connection, Project, Role},
+    store::{Project, Role},
     users::{Browser, Session},
 };
 
@@ -32,11 +31,6 @@ pub(super) struct Viewer {
 }
 
 impl Viewer {
-    /// The connection of that id or name in the project that is shown. What belongs to another is not found.
-    pub(super) async fn connection(&self, app: &App, id: &str) -> Result<Connection, connections::Error> {
-        app.connections.find(&self.project, id).await
-    }
-
     /// Refuses who may only look.
     pub(super) fn may_change(&self) -> Result<(), Error> {
         match self.role {
@@ -132,12 +126,48 @@ pub(super) struct Asking(pub(super) Browser);
 impl FromRequestParts<App> for Asking {
     type Rejection = std::convert::Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Self::Rejection> {
-        let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip().to_string());
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
+        let address = peer.map(|peer| address(peer, &parts.headers, &app.config.trusted_proxies).to_string());
         Ok(Self(Browser { agent: agent(&parts.headers), address: address.unwrap_or_default() }))
     }
 }
 
+/// Where a request comes from: the nearest address that is no proxy of ours. What stands before it anybody could write.
+fn address(peer: IpAddr, headers: &HeaderMap, proxies: &[IpAddr]) -> IpAddr {
+    let lines: Vec<&str> = headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok()).collect();
+    let mut nearest = peer;
+    for before in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
+        match before.trim().parse() {
+            Ok(before) if proxies.contains(&nearest) => nearest = before,
+            _ => break,
+        }
+    }
+    nearest
+}
+
 fn agent(headers: &HeaderMap) -> String {
     headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn an_address_is_believed_as_far_as_our_own_proxies_say_it() {
+        let from = |peer: &str, told: &str, proxies: &[&str]| {
+            let headers =
+                HeaderMap::from_iter([("x-forwarded-for".parse().unwrap(), HeaderValue::from_str(told).unwrap())]);
+            let proxies: Vec<IpAddr> = proxies.iter().map(|one| one.parse().unwrap()).collect();
+            address(peer.parse().unwrap(), &headers, &proxies).to_string()
+        };
+        assert_eq!(from("10.0.0.9", "1.2.3.4", &[]), "10.0.0.9");
+        assert_eq!(from("127.0.0.1", "6.6.6.6, 1.2.3.4", &["127.0.0.1"]), "1.2.3.4");
+        assert_eq!(from("127.0.0.1", "6.6.6.6, 1.2.3.4, 10.0.0.2", &["127.0.0.1", "10.0.0.2"]), "1.2.3.4");
+        assert_eq!(from("127.0.0.1", "nonsense, 1.2.3.4", &["127.0.0.1"]), "1.2.3.4");
+        assert_eq!(from("127.0.0.1", "", &["127.0.0.1"]), "127.0.0.1");
+    }
 }

@@ -2,6 +2,7 @@
 
 mod budgets;
 mod connections;
+mod dashboards;
 mod failures;
 mod grants;
 mod queue;

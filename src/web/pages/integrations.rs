@@ -23,6 +23,7 @@ struct Integrations {
     frame: Frame,
     bars: Bars,
     query: String,
+    may_connect: bool,
     groups: Vec<Group>,
 }
 
@@ -42,7 +43,7 @@ struct Card {
     /// Names of the first metrics, and how many more there are.
     metrics: Vec<String>,
     more: usize,
-    /// Names of the connections that there are.
+    /// How many connections there are.
     connected: usize,
 }
 
@@ -75,7 +76,7 @@ pub(super) async fn show(
     });
     let groups = groups.filter(|group| !group.cards.is_empty()).collect();
     let (frame, bars) = framed(&viewer, Section::Integrations, "Integrations");
-    render(&Integrations { frame, bars, query, groups })
+    render(&Integrations { frame, bars, query, may_connect: viewer.may_change().is_ok(), groups })
 }
 
 /// Whether every word of a search is somewhere in what the integration says of itself.
