@@ -355,7 +355,7 @@ mod tests {
     #[test]
     fn an_address_is_one_and_is_compared_in_small_letters() {
         assert_eq!(valid_email("  Ada@Example.COM ").unwrap(), "ada@example.com");
-        for bad in ["", "ada", "@x", "a@", "a@b@c", "a b@c", "a@b\n", "<a@b>", &format!("{}@b", "x".repeat(254))] {
+        for bad in ["", "ada", "@x", "a@", "a@b@c", "a b@c", "a\n@b", "<a@b>", &format!("{}@b", "x".repeat(254))] {
             assert!(valid_email(bad).is_err(), "{bad}");
         }
     }

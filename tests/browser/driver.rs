@@ -24,13 +24,14 @@ for program in chromedriver chromium; do
     command -v $program >/dev/null || { echo "$program is missing; install the packages chromium and chromium-driver"; exit 1; }
 done
 log=$(mktemp) || exit 1
-chromedriver --port=0 >"$log" 2>&1 </dev/null &
+# What the shell ignores its children would ignore too, and never end.
+(trap - INT TERM HUP; exec chromedriver --port=0) >"$log" 2>&1 </dev/null &
 driver=$!
-while ! grep -q 'on port [0-9]' "$log"; do
+while ! grep -q 'successfully on port' "$log"; do
     kill -0 $driver 2>/dev/null || { cat "$log"; rm -f "$log"; exit 1; }
     sleep 0.05
 done
-echo "ready $(grep -o 'on port [0-9]*' "$log" | grep -o '[0-9]*$')"
+echo "ready $(grep -o 'successfully on port [0-9]*' "$log" | grep -o '[0-9]*$')"
 cat >/dev/null
 kill $driver
 wait $driver
@@ -55,6 +56,7 @@ fn start() -> Driver {
         .process_group(0)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
+        .stderr(Stdio::null())
         .spawn()
         .expect("sh");
     let until_closed = script.stdin.take().expect("piped");

@@ -34,18 +34,18 @@ fn two(large: (i64, &str), small: (i64, &str)) -> String {
 pub fn age(then: Timestamp, now: Timestamp) -> String {
     let seconds = now.duration_since(then).as_secs();
     match seconds {
-        ..0 if seconds < -60 => format!("in {}", span(-seconds)),
-        ..60 => "just now".to_owned(),
+        ..-60 => format!("in {}", span(-seconds)),
+        -60..60 => "just now".to_owned(),
         _ => format!("{} ago", span(seconds)),
     }
 }
 
 fn span(seconds: i64) -> String {
-    match seconds {
-        ..3600 => format!("{}{THIN}min", seconds / 60),
-        ..86_400 => format!("{}{THIN}h", seconds / 3600),
-        ..172_800 => "1 day".to_owned(),
-        _ => format!("{} days", seconds / 86_400),
+    match (seconds / 60, seconds / 3600, seconds / 86_400) {
+        (minutes, 0, _) => format!("{minutes}{THIN}min"),
+        (_, hours, 0) => format!("{hours}{THIN}h"),
+        (_, _, 1) => "1 day".to_owned(),
+        (_, _, days) => format!("{days} days"),
     }
 }
 
