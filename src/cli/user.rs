@@ -20,6 +20,7 @@ use crate::{app::App, store::User, users::Account};
 #[command(after_help = "Examples:\n  \
     dashtray user list\n  \
     dashtray user add ada@example.com --name Ada\n  \
+    dashtray user add ada@example.com --project shop\n  \
     dashtray user reset-password ada@example.com\n  \
     dashtray user link ada@example.com")]
 pub(super) struct Args {
@@ -31,7 +32,7 @@ pub(super) struct Args {
 enum Command {
     /// Show all of them
     List,
-    /// Add somebody
+    /// Add somebody, or let somebody who has an account see a further project
     Add {
         /// Their e-mail address
         #[arg(value_name = "EMAIL")]
@@ -77,6 +78,12 @@ pub(super) async fn run(invocation: &Invocation, args: Args) -> Result<Done, Fai
         }
         Command::Add { email, name, project, password } => {
             let project = app.connections.project(&project.project).await?;
+            if let Ok(known) = app.users.find(&email).await
+                && app.users.join(&known, &project).await?
+            {
+                invocation.out.show(&view(&known), |_| format!("{} sees {} now, too.", known.email, project.slug))?;
+                return Ok(Done::All);
+            }
             let password = read_password(password.password.as_deref())?;
             let added = app.users.add(Account { email, name, password }, &project).await?;
             invocation.out.show(&view(&added), |_| format!("{} may sign in now.", added.email))?;

@@ -135,6 +135,13 @@ impl Store {
         Ok(user)
     }
 
+    /// Lets somebody see a project; says whether they did not before.
+    pub async fn insert_member(&self, project_id: i64, user_id: i64, role: Role) -> Result<bool, Error> {
+        let sql = "INSERT INTO members (project_id, user_id, role) VALUES ($1, $2, $3)
+             ON CONFLICT (project_id, user_id) DO NOTHING";
+        Ok(self.db.execute(sql, args![project_id, user_id, role]).await? > 0)
+    }
+
     /// Changes a password and ends all sessions of its user but one.
     pub async fn set_password(&self, user_id: i64, hash: &str, keep: Option<i64>) -> Result<(), Error> {
         let mut tx = self.db.begin().await?;

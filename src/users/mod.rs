@@ -133,6 +133,11 @@ impl Users {
         Ok(self.store.insert_user(&new, project.id, Role::Owner, self.clock.now()).await?)
     }
 
+    /// Lets somebody who has an account see a further project; says whether they did not before.
+    pub async fn join(&self, user: &User, project: &Project) -> Result<bool, Error> {
+        Ok(self.store.insert_member(project.id, user.id, Role::Owner).await?)
+    }
+
     /// Adds somebody who has no password and is signed in by links alone.
     pub async fn add_without_password(&self, email: &str, name: &str, project: &Project) -> Result<User, Error> {
         let new = NewUser { email: valid_email(email)?, name: name.to_owned(), password_hash: None };

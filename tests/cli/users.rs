@@ -17,6 +17,9 @@ async fn people_are_added_listed_and_given_another_password() {
     assert!(text(&link["url"]).starts_with("http://127.0.0.1:8080/login/link?token="), "{link}");
     sandbox.json("user reset-password ada@example.com --password password").await;
 
+    sandbox.json("project shop").await;
+    let joined = sandbox.json("user add ada@example.com --project shop").await;
+    assert_eq!(text(&joined["name"]), "Ada");
     let sentence = sandbox.refused("user add ada@example.com --password password", 1).await;
     assert!(sentence.contains("ada@example.com has an account already"), "{sentence}");
     sandbox.file("short", "short");

@@ -138,6 +138,9 @@ async fn everybody_sees_their_own_projects(db: Database) {
     };
     assert_eq!(seen(ada.id).await, [("default".to_owned(), Role::Owner)]);
     assert_eq!(seen(berta.id).await, [("default".to_owned(), Role::Viewer), ("shop".to_owned(), Role::Owner)]);
+    assert!(store.insert_member(shop.id, ada.id, Role::Editor).await.unwrap());
+    assert!(!store.insert_member(shop.id, ada.id, Role::Owner).await.unwrap(), "nobody rises by that");
+    assert_eq!(seen(ada.id).await[1], ("shop".to_owned(), Role::Editor));
     store.insert_web_session(&session(&berta, 1), at(1)).await.unwrap();
     let (found, _) = store.web_session(&[1; 32], at(0)).await.unwrap().unwrap();
     store.choose_project(found.id, shop.id).await.unwrap();
