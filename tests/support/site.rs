@@ -26,10 +26,15 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) async fn start() -> Self {
+        Self::start_with(Registry::builtin()).await
+    }
+
+    /// The same with other integrations.
+    pub(crate) async fn start_with(registry: Registry) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let flags = Flags { data_dir: Some(directory.path().to_owned()), ..Flags::default() };
         let config = Config::load(&flags).unwrap().config;
-        let app = App::open(config, Registry::builtin()).await.unwrap();
+        let app = App::open(config, registry).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let host = listener.local_addr().unwrap().to_string();
         let stop = CancellationToken::new();
@@ -39,11 +44,15 @@ impl Site {
 
     /// The same with an account.
     pub(crate) async fn with_account() -> Self {
-        let site = Self::start().await;
-        let token = site.app.users.set_up_token().await.unwrap().unwrap();
+        Self::start().await.joined_by_ada().await
+    }
+
+    /// The same, and from then on there is an account.
+    pub(crate) async fn joined_by_ada(self) -> Self {
+        let token = self.app.users.set_up_token().await.unwrap().unwrap();
         let account = Account { email: EMAIL.into(), name: "Ada Lovelace".into(), password: Secret::new(PASSWORD) };
-        site.app.users.set_up(&token, account, Browser::default()).await.unwrap();
-        site
+        self.app.users.set_up(&token, account, Browser::default()).await.unwrap();
+        self
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
