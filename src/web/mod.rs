@@ -15,7 +15,7 @@ mod pages;
 
 use std::{io, net::SocketAddr};
 
-use axum::{Router, routing::get};
+use axum::{Extension, Router, routing::get};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -36,7 +36,9 @@ pub fn router(app: App) -> Router {
 
 /// Serves until `stop` is cancelled and the answers under way are sent.
 pub async fn serve(listener: TcpListener, app: App, stop: CancellationToken) -> io::Result<()> {
-    let service = router(app).into_make_service_with_connect_info::<SocketAddr>();
+    // Whoever answers with a stream of events ends it when this is cancelled.
+    let router = router(app).layer(Extension(stop.clone()));
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, service).with_graceful_shutdown(async move { stop.cancelled().await }).await
 }
 #[cfg(test)]

@@ -5,12 +5,11 @@ use sha2::{Digest as _, Sha256};
 
 use super::{File, Tree, dependencies::names, hold};
 
-const VENDOR: &str = "static/vendor/";
-const MANIFEST: &str = "static/vendor/manifest.txt";
+const VENDORS: [&str; 2] = ["static/vendor/", "tests/browser/vendor/"];
 
 fn ours(tree: &Tree) -> impl Iterator<Item = &File> {
     tree.files.iter().filter(|file| {
-        file.path.starts_with("templates/") || (file.path.starts_with("static/") && !file.path.starts_with(VENDOR))
+        file.path.starts_with("templates/") || (file.path.starts_with("static/") && !file.path.starts_with(VENDORS[0]))
     })
 }
 
@@ -75,26 +74,31 @@ fn assets_exist(tree: &Tree) -> Vec<String> {
 }
 
 fn files_of_others_are_what_they_were(tree: &Tree) -> Vec<String> {
-    let rows = tree.file(MANIFEST).map_or("", |file| file.text.as_str()).lines().filter(|line| !line.starts_with('#'));
+    VENDORS.iter().flat_map(|folder| judge_vendor(tree, folder)).collect()
+}
+
+fn judge_vendor(tree: &Tree, folder: &str) -> Vec<String> {
+    let manifest = format!("{folder}manifest.txt");
+    let rows = tree.file(&manifest).map_or("", |file| file.text.as_str()).lines().filter(|line| !line.starts_with('#'));
     let rows: Vec<Vec<&str>> = rows.map(|line| line.split_whitespace().collect()).collect();
     let mut found = Vec::new();
     for row in &rows {
         let [name, _package, _version, _licence, sha256] = row.as_slice() else {
-            found.push(format!("{MANIFEST}: file package version licence sha256, and not: {}", row.join(" ")));
+            found.push(format!("{manifest}: file package version licence sha256, and not: {}", row.join(" ")));
             continue;
         };
-        let Some(file) = tree.file(&format!("{VENDOR}{name}")) else {
-            found.push(format!("{MANIFEST}: there is no {name}"));
+        let Some(file) = tree.file(&format!("{folder}{name}")) else {
+            found.push(format!("{manifest}: there is no {name}"));
             continue;
         };
         let digest: String = Sha256::digest(file.text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
         if digest != *sha256 {
-            found.push(format!("{}: it is not the file that {MANIFEST} speaks of", file.path));
+            found.push(format!("{}: it is not the file that {manifest} speaks of", file.path));
         }
     }
-    for file in tree.files.iter().filter(|file| file.path.starts_with(VENDOR) && file.path != MANIFEST) {
-        if !rows.iter().any(|row| row.first().is_some_and(|name| file.path == format!("{VENDOR}{name}"))) {
-            found.push(format!("{}: {MANIFEST} does not say where it is from", file.path));
+    for file in tree.files.iter().filter(|file| file.path.starts_with(folder) && file.path != manifest) {
+        if !rows.iter().any(|row| row.first().is_some_and(|name| file.path == format!("{folder}{name}"))) {
+            found.push(format!("{}: {manifest} does not say where it is from", file.path));
         }
     }
     found
@@ -130,5 +134,8 @@ fn what_pages_load_is_compiled_in() {
 #[test]
 fn vendored_files_have_the_hashes_of_their_packages() {
     hold(files_of_others_are_what_they_were, &[("static/vendor/x.js", "x")]);
-    hold(files_of_others_are_what_they_were, &[(MANIFEST, "x.js x 1.0 MIT 00"), ("static/vendor/x.js", "x")]);
+    hold(
+        files_of_others_are_what_they_were,
+        &[("static/vendor/manifest.txt", "x.js x 1.0 MIT 00"), ("static/vendor/x.js", "x")],
+    );
 }

@@ -75,6 +75,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Names an element in the protocol.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
+/// Finds what keeps people out of a page.
+const AXE: &str = include_str!("vendor/axe.js");
+
 /// A window of its own, with nothing in its memory.
 pub(crate) struct Browser {
     session: String,
@@ -140,6 +143,32 @@ impl Browser {
     /// What a script gives back.
     pub(crate) async fn run(&self, script: &str) -> Json {
         self.post("/execute/sync", &json!({"script": script, "args": []})).await
+    }
+
+    /// What axe finds against WCAG 2.2 A and AA on the page as it stands, one line a rule.
+    pub(crate) async fn barriers(&self) -> Vec<String> {
+        self.run(AXE).await;
+        let found = self
+            .run_async(
+                "const done = arguments[0]; \
+                 const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22a', 'wcag22aa', 'best-practice']; \
+                 axe.run({ runOnly: tags }).then((found) => done(found.violations.map((one) => \
+                     `${one.id}: ${one.help}: ${one.nodes.map((node) => node.html).join(' ')}`)))",
+            )
+            .await;
+        found.as_array().unwrap().iter().map(|line| line.as_str().unwrap().to_owned()).collect()
+    }
+
+    /// What a script hands to its last argument.
+    async fn run_async(&self, script: &str) -> Json {
+        self.post("/execute/async", &json!({"script": script, "args": []})).await
+    }
+
+    /// Looks at the page as with this setting of the system.
+    pub(crate) async fn prefer(&self, scheme: &str) {
+        let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
+        let command = json!({"cmd": "Emulation.setEmulatedMedia", "params": {"features": features}});
+        self.post("/goog/cdp/execute", &command).await;
     }
 
     /// Clicks on what a selector finds first, and waits until what follows is there.

@@ -1,5 +1,6 @@
 //! The pages as a person uses them, in a real browser.
 
+mod barriers;
 mod driver;
 mod signing_in;
 
