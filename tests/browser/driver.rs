@@ -254,10 +254,10 @@ async fn ask(method: &str, path: &str, body: &Json) -> Json {
         stream.write_all(request.as_bytes()).await.unwrap();
         read_answer(&mut stream).await
     });
-    let answer = answer.await.unwrap_or_else(|_| panic!("the driver does not answer {method} {path} {body}"));
+    let answer = answer.await.unwrap_or_else(|_| panic!("the driver does not answer {method} {path} {body:.300}"));
     let answer: Json = serde_json::from_str(&answer).unwrap_or_else(|_| panic!("no JSON: {answer}"));
     let value = answer["value"].clone();
-    assert!(value["error"].is_null(), "{method} {path} {body}: {} {}", value["error"], value["message"]);
+    assert!(value["error"].is_null(), "{method} {path} {body:.300}: {} {}", value["error"], value["message"]);
     value
 }
 
