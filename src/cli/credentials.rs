@@ -66,6 +66,21 @@ pub(super) fn choose_settings(why: &str, descriptor: &Descriptor) -> Result<Opti
     Ok((!settings.is_empty()).then_some(settings))
 }
 
+/// A password: from a file, from stdin, or asked for twice.
+pub(super) fn read_password(file: Option<&Path>) -> Result<Secret, Failure> {
+    match file {
+        Some(path) => Ok(Secret::new(read_file(path)?.trim_end_matches(['\r', '\n']))),
+        None if output::is_interactive() => {
+            let prompt = Password::new("Password").with_display_mode(PasswordDisplayMode::Masked);
+            prompt.prompt().map(Secret::new).map_err(from_prompt)
+        }
+        None => Err(Failure::usage(
+            "password_missing",
+            "there is no terminal to ask at; give --password FILE, or - for stdin",
+        )),
+    }
+}
+
 fn read_file(path: &Path) -> Result<Zeroizing<String>, Failure> {
     let mut text = Zeroizing::new(String::new());
     let read = if path == "-" {

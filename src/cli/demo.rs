@@ -10,7 +10,7 @@ use super::{
     dates::Dates,
     failure::{Done, Failure},
     output::{number, table, text},
-    serve, sign_in, sync,
+    serve, sign_in, sync, user,
 };
 use crate::{
     app::{App, DEFAULT_PROJECT},
@@ -40,6 +40,8 @@ pub(super) struct Args {
 
 /// Any would do; always the same one, so that two people see the same company.
 const SEED: u64 = 7;
+/// Who looks at the demo.
+const VISITOR: &str = "visitor@example.com";
 
 pub(super) async fn run(invocation: &Invocation, args: Args) -> Result<Done, Failure> {
     let listener = serve::bind(args.listen).await?;
@@ -54,7 +56,11 @@ pub(super) async fn run(invocation: &Invocation, args: Args) -> Result<Done, Fai
     };
     ended?;
     if !invocation.out.json {
-        invocation.out.print(&instructions(&app, &listener.local_addr()?.to_string()))?;
+        let address = listener.local_addr()?.to_string();
+        let project = app.connections.project(DEFAULT_PROJECT).await?;
+        let visitor = app.users.add_without_password(VISITOR, "Visitor", &project).await?;
+        let link = user::sign_in_url(&app, &visitor, &format!("http://{address}")).await?;
+        invocation.out.print(&instructions(&app, &address, &link))?;
     }
     serve::serve(invocation, app, listener).await
 }
@@ -240,14 +246,16 @@ fn human(rows: &[Row]) -> String {
 }
 
 /// How to look at it from another terminal, to be copied.
-fn instructions(app: &App, address: &str) -> String {
+fn instructions(app: &App, address: &str, link: &str) -> String {
     let config = &app.config;
     let directory = config.data_dir.display();
     let descriptors: Vec<_> = app.registry.descriptors().collect();
     let metrics = || descriptors.iter().flat_map(|descriptor| &descriptor.metrics);
     let explained = metrics().find(|metric| metric.explained).map_or("METRIC", |metric| metric.id.as_str());
     let divided = metrics().find(|metric| metric.dimension.is_some()).map_or("METRIC", |metric| metric.id.as_str());
-    let mut out = format!("\nDashtray is at http://{address}\n\nIn another terminal:\n");
+    let mut out = format!(
+        "\nDashtray is at http://{address}\n\nOpen this link, which signs you in once:\n  {link}\n\nIn another terminal:\n"
+    );
     let commands = [
         "connections".to_owned(),
         format!("get {explained}"),

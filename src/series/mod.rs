@@ -2,6 +2,7 @@
 
 mod convert;
 mod exchange;
+pub mod format;
 mod points;
 pub mod rates;
 mod stored;

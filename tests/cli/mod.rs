@@ -12,6 +12,7 @@ mod refusals;
 mod sandbox;
 mod serve;
 mod sign_in;
+mod users;
 mod walk;
 
 use serde_json::Value as Json;

@@ -7,6 +7,7 @@ pub(crate) mod fake;
 pub(crate) mod frame;
 pub(crate) mod points;
 pub(crate) mod postgres;
+pub(crate) mod site;
 pub(crate) mod summary;
 pub(crate) mod tls;
 pub(crate) mod visits;

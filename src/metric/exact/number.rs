@@ -4,7 +4,7 @@ use std::{
     cmp::Ordering,
     fmt,
     iter::Sum,
-    ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign},
+    ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign},
 };
 
 use num_bigint::BigInt;
@@ -321,6 +321,7 @@ assigning_operators! {
     AddAssign add_assign +;
     SubAssign sub_assign -;
     MulAssign mul_assign *;
+    DivAssign div_assign /;
 }
 
 impl Sum for Exact {
