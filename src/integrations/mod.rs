@@ -68,6 +68,7 @@ pub mod catalogue;
 mod context;
 mod credentials;
 mod descriptor;
+pub mod guide;
 mod registry;
 mod report;
 mod settings;
@@ -98,6 +99,7 @@ pub use descriptor::{
 pub use registry::{Registry, UnknownIntegration};
 pub use report::{Correction, FetchReport, Outcome};
 pub use settings::{SettingValue, Settings};
+pub(crate) use settings::{is_name, quotable};
 
 /// A service that can be measured.
 #[async_trait]

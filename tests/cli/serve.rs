@@ -213,6 +213,19 @@ async fn the_demo_agrees_with_its_company_can_be_asked_and_leaves_nothing() {
     let runs = sandbox.json(&format!("sync stripe --data-dir {directory}")).await;
     assert!(list(&runs["runs"]).iter().all(|run| run["status"] == "ok"), "{runs}");
 
+    // All five are connected. One of them by a sign-in, whose access ends every three seconds: also another process renews it.
+    let connections = sandbox.json(&format!("connections --data-dir {directory}")).await;
+    let connections = list(&connections["connections"]);
+    assert!(connections.len() == 5 && connections.iter().all(|one| one["state"] == "ok"), "{connections:?}");
+    let signed_in = connections.iter().find(|one| one["integration_id"] == "google-analytics").unwrap();
+    let id = text(&signed_in["connection_id"]);
+    for _ in 0..2 {
+        let runs = sandbox.json(&format!("sync {id} --data-dir {directory}")).await;
+        assert!(list(&runs["runs"]).iter().all(|run| run["status"] == "ok"), "{runs}");
+    }
+    let left = sandbox.json(&format!("disconnect {id} --data-dir {directory}")).await;
+    assert_eq!(left["access"], "given_back", "it was a sign-in");
+
     assert!(std::path::Path::new(directory).exists());
     assert_eq!(demo.stop("TERM").await.code(), Some(0));
     assert!(!std::path::Path::new(directory).exists(), "it removes its directory");

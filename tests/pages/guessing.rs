@@ -3,7 +3,7 @@
 use super::visitor::Visitor;
 use crate::support::site::{EMAIL, PASSWORD, Site};
 
-fn account<'a>(token: &'a str) -> [(&'a str, &'a str); 4] {
+fn account(token: &str) -> [(&str, &str); 4] {
     [("token", token), ("name", "Mallory"), ("email", "mallory@example.com"), ("password", "mallory's password")]
 }
 
