@@ -1,7 +1,5 @@
 //! What became of a value since an earlier one, in the product's words.
 
-use num_traits::Signed as _;
-
 use super::{Figure, MINUS, THIN, percent};
 use crate::metric::{Exact, Unit, exact};
 
@@ -42,7 +40,7 @@ pub fn change(current: Option<&Figure>, previous: Option<&Figure>) -> Change {
         (Some(current), Some(previous)) => (current, previous),
     };
     let difference = current.amount() - previous.amount();
-    if exact::is_zero(&difference) {
+    if difference.is_zero() {
         return Change { direction: Direction::Same, relative: None, absolute: None, words: Some("no change") };
     }
     let direction = if difference.is_positive() { Direction::Up } else { Direction::Down };
@@ -54,7 +52,7 @@ pub fn change(current: Option<&Figure>, previous: Option<&Figure>) -> Change {
         return Change { direction, relative: Some(points), absolute: None, words: None };
     }
     let absolute = Figure { amount: difference.abs(), ..current.clone() }.short();
-    let is_new = exact::is_zero(previous.amount());
+    let is_new = previous.amount().is_zero();
     // A share of something negative turns its sign; the amount says what there is to say.
     let relative = (!is_new && previous.amount().is_positive()).then(|| share(&(&difference / previous.amount())));
     Change {

@@ -11,8 +11,6 @@
 mod change;
 mod time;
 
-use num_traits::Signed as _;
-
 use super::Number;
 use crate::metric::{Currency, Exact, Unit, exact};
 
@@ -185,7 +183,7 @@ fn scaled(amount: &Exact, units: &[&'static str], step: i64) -> (String, &'stati
         if !reaches_next || place + 1 == units.len() {
             return (trimmed(&scaled, decimals), unit);
         }
-        scaled /= exact::from_int(step);
+        scaled = scaled / exact::from_int(step);
     }
     (trimmed(amount, 0), "")
 }

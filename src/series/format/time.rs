@@ -1,7 +1,6 @@
 //! Durations, ages and instants in words.
 
 use jiff::Timestamp;
-use num_traits::Signed as _;
 
 use super::{MINUS, THIN, UNWRITABLE, trimmed};
 use crate::metric::{Exact, exact};
