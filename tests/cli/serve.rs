@@ -131,8 +131,10 @@ async fn the_first_start_prints_the_link_that_makes_the_first_account() {
     assert_eq!(fetch(url, path).await.0, 303, "there is an account now");
     assert_eq!(running.stop("TERM").await.code(), Some(0));
     let mut running = Running::start(sandbox.command("serve --listen 127.0.0.1:0 --json"));
-    let shown = running.until("setup_url").await.pop().unwrap();
-    assert!(shown.contains("null"), "{shown}");
+    let shown = running.until("setup_url").await;
+    assert!(shown.last().unwrap().contains("null"), "{shown:?}");
+    let url = shown.iter().find(|line| line.contains("http://")).unwrap().split('"').nth(3).unwrap();
+    assert_eq!(fetch(url, "/healthz").await.0, 200, "and only then it is stopped");
     assert_eq!(running.stop("TERM").await.code(), Some(0));
 }
 
