@@ -4,7 +4,7 @@
 //! database call for each request and a crash loses little of it.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     fmt::Write as _,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -22,6 +22,11 @@ use crate::clock::Clock;
 
 /// A chunk is at most this part of a window.
 const CHUNKS: i64 = 10;
+/// Windows up to this long may be counted by the provider from any instant on, not from the one at which ours begin: of
+/// two of ours that follow each other, the end of one and the beginning of the other are a window too.
+const LONGEST_SLIDING: Duration = Duration::from_secs(60);
+/// Calls do not arrive as evenly as they are made: a sliding window is this part longer for us.
+const JITTER: u32 = 25;
 /// Slept at least where a window says no, so that a memory that names the present instant is not asked in a circle.
 const SHORTEST_WAIT: Duration = Duration::from_millis(20);
 
@@ -68,6 +73,8 @@ struct Held {
     limit: Option<i64>,
     /// Nobody may call before this.
     blocked_until: Option<Timestamp>,
+    /// When this process made its last calls, oldest first, in a window that may slide.
+    made: VecDeque<Timestamp>,
 }
 
 /// Whether a call may be made now.
@@ -166,8 +173,11 @@ impl Budget {
         if now >= held.resets_at {
             (held.left, held.expected) = (0, None);
         }
+        let capacity = claim.capacity(held.limit);
+        if let Some(until) = claim.slides().and_then(|per| held.room_at(capacity, per, now)) {
+            return Ok(Some(until));
+        }
         if held.left <= 0 {
-            let capacity = claim.capacity(held.limit);
             let reservation = Reservation {
                 budget: self.key.clone(),
                 window: claim.name.clone(),
@@ -184,6 +194,9 @@ impl Budget {
         }
         held.left -= 1;
         held.used += 1;
+        if claim.slides().is_some() {
+            held.made.push_back(now);
+        }
         held.expected = held.expected.map(|expected| expected - 1);
         Ok(None)
     }
@@ -248,7 +261,17 @@ impl Budget {
 }
 
 impl Held {
+    /// When a sliding window has room for a call; `None` where it has some now.
+    fn room_at(&mut self, capacity: i64, per: Duration, now: Timestamp) -> Option<Timestamp> {
+        while self.made.front().is_some_and(|oldest| after(*oldest, per) <= now) {
+            self.made.pop_front();
+        }
+        let is_full = i64::try_from(self.made.len()).is_ok_and(|made| made >= capacity);
+        self.made.front().filter(|_| is_full).map(|oldest| after(*oldest, per))
+    }
+
     fn put_back(&mut self) {
+        self.made.pop_back();
         self.left += 1;
         self.used -= 1;
         self.expected = self.expected.map(|expected| expected + 1);
@@ -259,6 +282,11 @@ impl Claim {
     /// Whether it is of a window that counts the calls of one resource.
     pub(super) fn is_of_resource(&self) -> bool {
         matches!(self.scope, WindowScope::Resource(_))
+    }
+
+    /// How long it is where the provider may count it from any instant on, and a little longer.
+    fn slides(&self) -> Option<Duration> {
+        (self.per <= LONGEST_SLIDING).then(|| self.per + self.per / JITTER)
     }
 
     /// The connection's share of the window, at least one call.

@@ -186,6 +186,8 @@ async fn stripe_agrees_with_the_books() {
     let mut plans: BTreeMap<(String, String), Json> = BTreeMap::new();
     for series in read(&sandbox, "stripe_mrr_by_plan", "").await {
         let key = (text(&series["currency"]).to_owned(), text(&series["dimension"]).to_owned());
+        // What people call the plan, not the price's id.
+        assert!(series["label"].as_str().is_some_and(|label| label != key.1), "{}", series["label"]);
         plans.insert(key, list(&series["points"])[89]["value"].clone());
     }
     let rounded = |((code, price), amount): (&(String, String), &Exact)| {

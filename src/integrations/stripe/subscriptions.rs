@@ -28,6 +28,8 @@ use crate::{
 /// The stream's id. Its records are timelines by customer, and a few of other kinds whose keys have a prefix.
 pub(super) const STREAM: &str = "subscriptions";
 
+/// Samples that are handed in together.
+const TOLD_AT_ONCE: usize = 1000;
 /// Records that are looked at together when they are added up.
 const SCAN: u32 = 500;
 const HOUR: i64 = 60 * 60;
@@ -97,8 +99,7 @@ pub(super) async fn read(
         job.assumptions.push("discounts of customers could not be read; the last ones known, if any, are taken off");
     }
     let corrected = job.catch_up(wanted).await?;
-    let batch = job.told(wanted, period)?;
-    job.commit(batch).await?;
+    job.tell(wanted, period).await?;
     let count = u64::try_from(corrected).unwrap_or(u64::MAX);
     let (noun, verb) = if count == 1 { ("subscription", "was") } else { ("subscriptions", "were") };
     let message = format!("{count} {noun} differed from what was kept and {verb} corrected");
@@ -190,8 +191,7 @@ impl<'a> Job<'a> {
         self.progress.stage = if is_first { Stage::Past(past::Stage::begin(self.now)) } else { Stage::Following };
         // The present first: the past takes as long again.
         let today = self.ctx.today();
-        let batch = if is_first { self.told(wanted, Period::single(today))? } else { Batch::new() };
-        self.commit(batch).await
+        self.tell(if is_first { wanted } else { &[] }, Period::single(today)).await
     }
 
     /// Notes a page of subscriptions.
@@ -427,15 +427,21 @@ impl<'a> Job<'a> {
         self.ctx.commit(batch.checkpoint(STREAM, codec::encode(&self.progress)?)).await
     }
 
-    /// The wanted figures of a period, with the receipts of the newest day.
-    fn told(&self, wanted: &[&str], period: Period) -> Result<Batch, Error> {
-        let Some(totals) = &self.progress.totals else { return Ok(Batch::new()) };
+    /// Hands in the wanted figures of a period with the receipts of the newest day, and where the stream stands. Many go in
+    /// several batches, so that they are not all in memory at once. The last has the checkpoint: what a kill leaves untold
+    /// is told again, and comes to the same.
+    async fn tell(&self, wanted: &[&str], period: Period) -> Result<(), Error> {
+        let Some(totals) = &self.progress.totals else { return self.commit(Batch::new()).await };
         let today = self.ctx.today();
         let observed = metrics::day_of(self.progress.observed, &self.ctx.zone)?;
         let figures = Figures::new(totals, period, self.ctx.currency, observed, !self.assumptions.is_empty());
         let mut batch = Batch::new();
         for metric_id in wanted {
             batch.answers.push(figures.answer(metric_id)?);
+            let samples: usize = batch.answers.iter().map(|answer| answer.samples.len()).sum();
+            if samples > TOLD_AT_ONCE {
+                self.ctx.commit(std::mem::take(&mut batch)).await?;
+            }
         }
         if period.contains(today) {
             let mut settings = self.ctx.settings.to_json();
@@ -450,7 +456,7 @@ impl<'a> Job<'a> {
             };
             batch.receipts = receipt::receipts(totals, &figures, wanted, &facts)?;
         }
-        Ok(batch)
+        self.commit(batch).await
     }
 }
 
