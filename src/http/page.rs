@@ -1,10 +1,6 @@
 //! Reading lists page by page, with guards against lists that never end.
 
-use std::{
-    collections::HashSet,
-    hash::{DefaultHasher, Hash, Hasher},
-    marker::PhantomData,
-};
+use std::{collections::HashSet, hash::BuildHasher as _, marker::PhantomData};
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
@@ -143,6 +139,8 @@ fn with_parameter(mut url: Url, key: &str, value: &str) -> Url {
 #[derive(Debug, Default)]
 struct Guard {
     pages: u32,
+    /// Quick, since all that is read of a list goes through it.
+    hasher: foldhash::fast::RandomState,
     /// Hashes of what was asked for: URL and body.
     seen: HashSet<u64>,
     last_body: Option<u64>,
@@ -155,7 +153,7 @@ impl Guard {
         if self.pages > MOST_PAGES {
             return Err(Error::invalid_response("the list does not end"));
         }
-        if !self.seen.insert(hash(&(url.as_str(), body))) {
+        if !self.seen.insert(self.hasher.hash_one((url.as_str(), body))) {
             return Err(Error::invalid_response("the list does not end: it leads back to a page that was read"));
         }
         Ok(())
@@ -163,7 +161,7 @@ impl Guard {
 
     /// Once it is there. Pages without items may well look the same.
     fn look(&mut self, body: &[u8]) -> Result<(), Error> {
-        let this = Some(hash(&body));
+        let this = Some(self.hasher.hash_one(body));
         if self.last_body == this && has_items(body) {
             return Err(Error::invalid_response("the list does not end: the same page came twice"));
         }
@@ -182,12 +180,6 @@ fn has_items(body: &[u8]) -> bool {
         }
     }
     false
-}
-
-fn hash(what: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    what.hash(&mut hasher);
-    hasher.finish()
 }
 
 #[cfg(test)]

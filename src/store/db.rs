@@ -22,6 +22,9 @@ pub(super) enum Db {
     Postgres(PgPool),
 }
 
+/// Rows that are inserted by one statement. A power of two.
+const ROWS_AT_ONCE: usize = 512;
+
 /// A writing transaction. Dropped without [`Tx::commit`] it leaves nothing.
 #[derive(Debug)]
 pub(super) enum Tx {
@@ -144,8 +147,8 @@ impl Tx {
     ) -> Result<u64, Error> {
         let mut changed = 0;
         while rows.len() > 0 {
-            // Few sizes, so that the prepared statements are found again.
-            let size = [512, 64, 8].into_iter().find(|size| *size <= rows.len()).unwrap_or(1);
+            // Powers of two: few statements, and few sizes of them, so that the prepared ones are found again.
+            let size = 1 << rows.len().min(ROWS_AT_ONCE).ilog2();
             let mut args = Vec::with_capacity(size * width);
             rows.by_ref().take(size).for_each(|row| args.extend(row));
             changed += self.execute(self.insert_statement(head, tail, width, size), args).await?;

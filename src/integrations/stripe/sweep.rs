@@ -4,6 +4,8 @@
 //! by creation time: while one walk goes down from the newest entry, others go down from points below it. Where a
 //! window is read to its end, the one with most before it is cut in two.
 
+use std::collections::HashSet;
+
 use futures_util::{
     future::{BoxFuture, FutureExt as _},
     stream::{FuturesUnordered, StreamExt as _},
@@ -167,10 +169,8 @@ impl Window {
     /// Notes a page. Gives what is new and belongs to the window.
     fn take<T: Entry>(&mut self, page: Vec<T>) -> Vec<T> {
         let ids: Vec<String> = page.iter().map(|entry| entry.id().to_owned()).collect();
-        let fresh: Vec<T> = page
-            .into_iter()
-            .filter(|entry| self.holds(entry) && !self.seen.iter().any(|id| id == entry.id()))
-            .collect();
+        let seen: HashSet<&str> = self.seen.iter().map(String::as_str).collect();
+        let fresh: Vec<T> = page.into_iter().filter(|entry| self.holds(entry) && !seen.contains(entry.id())).collect();
         self.first = self.first.or(fresh.first().map(Entry::created));
         if let Some(last) = fresh.last() {
             self.last = Some((last.created(), last.id().to_owned()));
