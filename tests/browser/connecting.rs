@@ -34,7 +34,7 @@ async fn a_key_is_tested_connected_read_broken_and_replaced() {
     assert_eq!(browser.run("return document.getElementById('c-api_key').value").await, "pk_live_4711");
     browser.fill("#c-api_key", "rk_test_ofSomebodyElse00000000000000000000000000").await;
     browser.click("button[value='test']").await;
-    browser.sees("does not accept").await;
+    browser.sees("refused").await;
     let (complaints, _) = browser.complaints_and_hosts().await;
     assert!(complaints.iter().all(|line| line.contains("422")), "{complaints:?}");
 

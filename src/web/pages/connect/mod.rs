@@ -5,6 +5,8 @@ pub(in crate::web) mod form;
 pub(super) mod reconnect;
 pub(super) mod sign_in;
 
+use std::collections::BTreeMap;
+
 use askama::Template;
 use axum::{
     extract::{Path, State},
@@ -48,6 +50,8 @@ pub(super) struct Connect {
     /// Finds what was put aside.
     draft: String,
     is_reconnect: bool,
+    /// Of the metrics, by their ids.
+    names: BTreeMap<String, String>,
 }
 
 impl Connect {
@@ -68,6 +72,7 @@ impl Connect {
             trial: None,
             draft: String::new(),
             is_reconnect: false,
+            names: descriptor.metrics.iter().map(|metric| (metric.id.clone(), metric.name.clone())).collect(),
         }
     }
 
@@ -114,9 +119,10 @@ impl Connect {
         Ok(Self { draft: draft.expose().to_owned(), trial, refusal, inputs, further, ..page })
     }
 
-    /// Names of metrics that a missing permission costs.
+    /// What a missing permission costs, by the metrics' names.
     fn costs(&self, check: &Check) -> String {
-        check.costs.join(", ")
+        let name = |id: &String| self.names.get(id).unwrap_or(id).clone();
+        check.costs.iter().map(name).collect::<Vec<_>>().join(", ")
     }
 }
 
