@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use dashtray::{
+    clock::Clock,
     demo::{Company, Emulators, Options, STRIPE_KEY},
     integrations::Registry,
     store::ConnectionState,
@@ -15,7 +16,7 @@ use crate::support::site::Site;
 async fn a_key_is_tested_connected_read_broken_and_replaced() {
     // Slow enough to be watched.
     let options = Options { latency: Duration::from_millis(100), ..Options::default() };
-    let company = Company::empty(jiff::Timestamp::now());
+    let company = Company::empty(Clock::System.now());
     let emulators = Emulators::start(Arc::new(company), options).await.unwrap();
     let url = emulators.url("stripe").parse().unwrap();
     let set = |config: &mut dashtray::config::Config| {
@@ -62,7 +63,7 @@ async fn a_key_is_tested_connected_read_broken_and_replaced() {
     let project = site.app.store.project("default").await.unwrap().unwrap();
     let connection = site.app.store.connections(project.id).await.unwrap().remove(0);
     let reason = Some("the key was revoked".to_owned());
-    let later = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1);
+    let later = Clock::System.now() + jiff::SignedDuration::from_hours(1);
     let broken = ConnectionState { state: "needs_reconnect".to_owned(), reason, due_at: later, ..connection.state };
     site.app.store.set_state(connection.key, &broken).await.unwrap();
     browser.sees("Needs to be reconnected").await;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use dashtray::{
+    clock::Clock,
     demo::{Company, Emulators, GOOGLE_PROPERTY, OAUTH_CLIENT_ID, OAUTH_CLIENT_SECRET, Options, browser},
     http::OAuthClient,
     integrations::Registry,
@@ -42,7 +43,7 @@ async fn allowed(site: &Site, page: &Answer) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sign_in_comes_back_to_who_began_it_and_then_the_property_is_chosen() {
-    let company = Company::empty(jiff::Timestamp::now());
+    let company = Company::empty(Clock::System.now());
     let emulators = Emulators::start(Arc::new(company), Options::default()).await.unwrap();
     let site = site(&emulators).await;
     let (ada, other) = (Visitor::signed_in(&site, EMAIL).await, Visitor::signed_in(&site, EMAIL).await);

@@ -104,7 +104,8 @@ impl Connect {
         let draft = app.connections.put_aside(&viewer.holder(), allowed).await?;
         let page = Self::new(viewer, descriptor, address(descriptor), format!("Connect {}", descriptor.name));
         let choices = trial.as_ref().map(|trial| trial.choices.clone()).unwrap_or_default();
-        let is_shown = |key: &str| choices.contains_key(key) || refusal.is_choice || refusal.fields.contains_key(key);
+        // Without an answer any setting may be what is wrong.
+        let is_shown = |key: &str| trial.is_none() || choices.contains_key(key);
         let keys: Vec<String> = descriptor
             .settings
             .iter()
@@ -117,6 +118,11 @@ impl Connect {
         let further = form::of_host(descriptor, name, allowed.settings(), &mut refusal);
         refusal.rest_on_top();
         Ok(Self { draft: draft.expose().to_owned(), trial, refusal, inputs, further, ..page })
+    }
+
+    /// Whether what is folded away has to be seen.
+    fn is_unfolded(&self) -> bool {
+        self.further.iter().any(|input| !input.error.is_empty())
     }
 
     /// What a missing permission costs, by the metrics' names.
