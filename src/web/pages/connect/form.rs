@@ -65,7 +65,7 @@ impl Refusal {
     ) -> Result<Self, Error> {
         use connections::Error as E;
         let sentence = error.to_string();
-        let plain = Self { sentence: capital(&sentence), ..Self::default() };
+        let plain = Self::because(capital(&sentence));
         Ok(match error {
             E::InvalidFields { fields } => Self::of_fields(fields.into_iter().map(|one| (one.field, one.message))),
             E::NameTaken(_) => Self::of_fields([("name".to_owned(), "another connection has this name".to_owned())]),
@@ -87,6 +87,10 @@ impl Refusal {
             | E::Vault(_) => plain,
             other => return Err(other.into()),
         })
+    }
+
+    pub(in crate::web) fn because(sentence: impl Into<String>) -> Self {
+        Self { sentence: sentence.into(), ..Self::default() }
     }
 
     pub(in crate::web) fn of_fields(fields: impl IntoIterator<Item = (String, String)>) -> Self {

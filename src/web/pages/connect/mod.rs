@@ -217,8 +217,8 @@ impl Step<'_> {
         let mut allowed = match taken {
             Ok(allowed) if allowed.integration_id() == self.descriptor.id => allowed,
             Ok(_) | Err(crate::connections::Error::SignIn(_)) => {
-                let sentence = "This form was used already, or is older than an hour. Begin again.".to_owned();
-                return self.again(typed, Refusal { sentence, ..Refusal::default() });
+                let sentence = "This form was used already, or is older than an hour. Begin again.";
+                return self.again(typed, Refusal::because(sentence));
             }
             Err(error) => return Err(error.into()),
         };

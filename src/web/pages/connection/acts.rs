@@ -50,7 +50,7 @@ pub(in crate::web) async fn test(
     let refusal = match app.connections.test(&viewer.project.slug, &id).await {
         Ok(view) => match view.error {
             None => return Ok(back(&connection, "tested")),
-            Some(error) => Refusal { sentence: error.message, ..Refusal::default() },
+            Some(error) => Refusal::because(error.message),
         },
         Err(error) => Refusal::of(&app, &viewer, error).await?,
     };
@@ -134,8 +134,8 @@ pub(in crate::web) async fn disconnect(
             Ok(Redirect::to("/integrations?done=disconnected").into_response())
         }
         _ => {
-            let sentence = "Say what happens to the numbers: keep them, or delete them.".to_owned();
-            refused(&app, &viewer, &connection, Refusal { sentence, ..Refusal::default() }, None).await
+            let refusal = Refusal::because("Say what happens to the numbers: keep them, or delete them.");
+            refused(&app, &viewer, &connection, refusal, None).await
         }
     }
 }
