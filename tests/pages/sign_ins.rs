@@ -87,7 +87,7 @@ async fn without_a_client_the_page_says_what_to_set() {
     }
     assert!(!page.body.contains("value=\"sign-in\""));
     let begun = send(&ada, CONNECT, &[("action", "sign-in")]).await;
-    assert!(begun.status == 422 && begun.body.contains("no OAuth client for"), "{}", begun.body);
+    assert!(begun.status == 422 && begun.body.contains("No OAuth client for"), "{}", begun.body);
     let back = ada.get("/oauth/callback?state=guess&code=x").await;
     assert!(back.status == 400 && back.body.contains("Not connected"), "{}", back.body);
 }
