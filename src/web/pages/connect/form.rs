@@ -216,6 +216,11 @@ pub(in crate::web) fn settings(
     descriptor.settings.iter().map(|field| setting(field, given, choices.get(&field.key), refusal)).collect()
 }
 
+/// Whether a setting says what is measured. The others say how, and most people leave them as they are.
+pub(super) fn says_what(field: &SettingField) -> bool {
+    matches!(field.kind, SettingKind::Text | SettingKind::List) && field.default.is_none()
+}
+
 fn setting(
     field: &SettingField,
     given: &Map<String, Json>,

@@ -86,9 +86,13 @@ impl Connect {
     ) -> Self {
         let page = Self::new(viewer, descriptor, address(descriptor), format!("Connect {}", descriptor.name));
         let mut inputs = form::credentials(descriptor, &mut refusal);
-        inputs.extend(form::settings(descriptor, &typed.settings, &Default::default(), &mut refusal));
+        let settings = form::settings(descriptor, &typed.settings, &Default::default(), &mut refusal);
         let name = typed.name.unwrap_or_default();
-        let further = form::of_host(descriptor, &name, &typed.settings, &mut refusal);
+        let mut further = form::of_host(descriptor, &name, &typed.settings, &mut refusal);
+        for (field, input) in descriptor.settings.iter().zip(settings) {
+            let is_folded = !form::says_what(field);
+            if is_folded { further.push(input) } else { inputs.push(input) }
+        }
         refusal.rest_on_top();
         Self { way: Way::of(app, headers, descriptor), refusal, inputs, further, ..page }
     }

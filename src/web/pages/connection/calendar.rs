@@ -127,10 +127,11 @@ impl Calendar {
             calendar.squares.push(Square { x, y, tone: tally.tone(), title });
             let date = day.date();
             if month != Some(date.month()) && (month.is_none() || date.day() <= 7) {
-                // Names that would run into each other are left out.
-                if calendar.months.last().is_none_or(|(last, _)| x - last >= 2 * PITCH) {
-                    calendar.months.push((x, date.strftime("%b").to_string()));
+                // Of names that would run into each other the first is that of a few days alone.
+                if calendar.months.last().is_some_and(|(last, _)| x - last < 2 * PITCH) {
+                    calendar.months.pop();
                 }
+                calendar.months.push((x, date.strftime("%b").to_string()));
                 month = Some(date.month());
             }
             calendar.width = x + PITCH;
