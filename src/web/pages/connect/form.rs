@@ -216,9 +216,9 @@ pub(in crate::web) fn settings(
     descriptor.settings.iter().map(|field| setting(field, given, choices.get(&field.key), refusal)).collect()
 }
 
-/// Whether a setting says what is measured. The others say how, and most people leave them as they are.
+/// Whether a setting says what is measured, or where. The others say how, and most people leave them as they are.
 pub(super) fn says_what(field: &SettingField) -> bool {
-    matches!(field.kind, SettingKind::Text | SettingKind::List) && field.default.is_none()
+    matches!(field.kind, SettingKind::Text | SettingKind::List | SettingKind::Url) && field.default.is_none()
 }
 
 fn setting(
