@@ -76,6 +76,16 @@ if (overlay) {
   on.addEventListener("change", () => localStorage.setItem("keys", on.checked ? "on" : "off"));
 }
 
+// What has to be typed elsewhere to the letter is copied.
+for (const button of document.querySelectorAll("[data-copy]")) {
+  if (!navigator.clipboard) break;
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+    button.textContent = "Copied";
+  });
+}
+
 // An error of a fragment is shown where the fragment would have stood.
 document.addEventListener("htmx:beforeSwap", (event) => {
   const kind = event.detail.xhr.getResponseHeader("content-type") ?? "";

@@ -62,10 +62,7 @@ impl Connections {
         let account = self.try_out(&project, integration.as_ref(), &settings, credentials).await?;
 
         let existing = self.store.connections(project.id).await?;
-        let same = |other: &&Connection| other.integration_id == descriptor.id && other.account_id == account.id;
-        if let Some(other) = existing.iter().find(same) {
-            return Err(Error::AlreadyConnected { name: other.name.clone() });
-        }
+        check_account_is_new(&descriptor, &account, &existing)?;
         let name = choose_name(request.name.as_deref(), &descriptor, &existing)?;
         let chosen = host_settings.zone.clone();
         let zone = zone_of(&descriptor, host_settings.zone, &account, &project);
@@ -185,7 +182,7 @@ impl Connections {
     }
 
     /// Asks the provider whether it accepts credentials that are nobody's yet.
-    async fn try_out(
+    pub(super) async fn try_out(
         &self,
         project: &Project,
         integration: &dyn Integration,
@@ -207,7 +204,7 @@ impl Connections {
     }
 
     /// Checks credentials and settings together, so that all errors are seen at once.
-    fn check_input(
+    pub(super) fn check_input(
         &self,
         descriptor: &Descriptor,
         credentials: BTreeMap<String, Secret>,
@@ -252,6 +249,19 @@ impl Connections {
             deadline: self.clock.now().checked_add(TEST_BUDGET).ok(),
         })?;
         Ok(self.trial_context(http, settings.clone(), project.currency, self.now_for(&descriptor.id)))
+    }
+}
+
+/// Refuses an account that is connected already.
+pub(super) fn check_account_is_new(
+    descriptor: &Descriptor,
+    account: &AccountInfo,
+    existing: &[Connection],
+) -> Result<(), Error> {
+    let same = |other: &&Connection| other.integration_id == descriptor.id && other.account_id == account.id;
+    match existing.iter().find(same) {
+        Some(other) => Err(Error::AlreadyConnected { name: other.name.clone() }),
+        None => Ok(()),
     }
 }
 

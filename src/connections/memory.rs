@@ -173,11 +173,23 @@ pub(super) fn seal_credentials(
     connection_id: Uuid,
     credentials: &Credentials,
 ) -> Result<SealedRow, vault::Error> {
+    Ok(to_row(vault.seal(&credentials_label(connection_id), &plain(credentials))?))
+}
+
+/// All of credentials as they are sealed.
+pub(super) fn plain(credentials: &Credentials) -> zeroize::Zeroizing<Vec<u8>> {
     let grant = credentials.grant().map(Grant::to_text);
     let mut plain: BTreeMap<&str, &str> = credentials.iter().map(|(key, secret)| (key, secret.expose())).collect();
     plain.extend(grant.as_ref().map(|text| (GRANT, text.as_str())));
-    let bytes = zeroize::Zeroizing::new(serde_json::to_vec(&plain).unwrap_or_default());
-    Ok(to_row(vault.seal(&credentials_label(connection_id), &bytes)?))
+    zeroize::Zeroizing::new(serde_json::to_vec(&plain).unwrap_or_default())
+}
+
+/// The way back.
+pub(super) fn of_plain(plain: &[u8]) -> Result<Credentials, vault::Error> {
+    let mut fields: BTreeMap<String, Secret> = serde_json::from_slice(plain).map_err(|_| vault::Error::Corrupt)?;
+    let grant = fields.remove(GRANT);
+    let grant = grant.map(|text| Grant::from_text(text.expose()).ok_or(vault::Error::Corrupt)).transpose()?;
+    Ok(Credentials::new(fields).with_grant(grant))
 }
 
 /// Opens the credentials of a connection. They know where they lie, so that a renewed grant goes there.
@@ -187,11 +199,8 @@ pub(super) fn open_credentials(
     row: &CredentialsRow,
 ) -> Result<Credentials, vault::Error> {
     let plain = vault.open(&credentials_label(connection_id), &from_row(row.sealed.clone()))?;
-    let mut fields: BTreeMap<String, Secret> = serde_json::from_slice(&plain).map_err(|_| vault::Error::Corrupt)?;
-    let grant = fields.remove(GRANT);
-    let grant = grant.map(|text| Grant::from_text(text.expose()).ok_or(vault::Error::Corrupt)).transpose()?;
     let place = Place { connection_id: connection_id.to_string(), version: row.version };
-    Ok(Credentials::new(fields).with_grant(grant).kept_at(place))
+    Ok(of_plain(&plain)?.kept_at(place))
 }
 
 pub(super) fn to_row(sealed: Sealed) -> SealedRow {

@@ -1,6 +1,7 @@
 //! Connections: made, tested, changed and removed. Pages, API and command line call these same functions.
 
 mod connect;
+mod draft;
 mod error;
 mod manage;
 mod memory;
@@ -24,6 +25,7 @@ use crate::{
 };
 
 pub use connect::ConnectRequest;
+pub use draft::TrialView;
 pub use error::Error;
 pub use manage::{Access, Disconnected, Rotation};
 pub use memory::SealedMemory;

@@ -11,7 +11,7 @@ use crate::{
     http::{self, Credentials, OAuthClient, Service, SignIn, grant::client_variables},
     integrations::{Descriptor, Settings},
     secret::Secret,
-    store::SignInRow,
+    store::{SealedRow, SignInRow},
 };
 
 /// A sign-in that takes longer is begun anew.
@@ -92,21 +92,25 @@ pub enum SignInError {
 
 /// What is sealed beside a sign-in's state.
 #[derive(Clone, Serialize, Deserialize)]
-struct Begun {
-    project: String,
-    redirect_uri: String,
-    verifier: String,
-    integration_id: String,
-    name: Option<String>,
-    settings: Map<String, Json>,
-    reconnect: Option<String>,
+pub(super) struct Begun {
+    pub(super) project: String,
+    pub(super) redirect_uri: String,
+    pub(super) verifier: String,
+    pub(super) integration_id: String,
+    pub(super) name: Option<String>,
+    pub(super) settings: Map<String, Json>,
+    pub(super) reconnect: Option<String>,
+    /// Who began it; empty for the command line.
+    #[serde(default)]
+    pub(super) holder: String,
 }
 
-/// Access that a user has just given, and no connection's yet. It is kept nowhere else.
+/// Access that a user has just given, and no connection's yet. It is kept nowhere else, unless it is put aside
+/// ([`Connections::put_aside`]).
 #[derive(Clone)]
 pub struct Allowed {
-    begun: Begun,
-    credentials: Credentials,
+    pub(super) begun: Begun,
+    pub(super) credentials: Credentials,
 }
 
 impl Allowed {
@@ -120,9 +124,25 @@ impl Allowed {
         self.begun.reconnect.is_none()
     }
 
-    /// Takes other settings for some of the new connection's.
+    /// The settings as they are chosen by now.
+    pub fn settings(&self) -> &Map<String, Json> {
+        &self.begun.settings
+    }
+
+    /// Takes other settings for some of the new connection's; null for none.
     pub fn choose(&mut self, settings: Map<String, Json>) {
         self.begun.settings.extend(settings);
+        self.begun.settings.retain(|_, value| !value.is_null());
+    }
+
+    /// Takes another name for the new connection.
+    pub fn call(&mut self, name: Option<String>) {
+        self.begun.name = name;
+    }
+
+    /// The user's name for it, if there is one by now.
+    pub fn name(&self) -> Option<&str> {
+        self.begun.name.as_deref()
     }
 }
 
@@ -149,6 +169,11 @@ impl Connections {
 
     /// Begins a sign-in: all that can be wrong before the user goes to the provider is found here.
     pub async fn begin_sign_in(&self, request: SignInRequest) -> Result<SignInView, Error> {
+        self.begin_sign_in_of("", request).await
+    }
+
+    /// The same for one of several who may begin them: it counts for nobody else.
+    pub async fn begin_sign_in_of(&self, holder: &str, request: SignInRequest) -> Result<SignInView, Error> {
         let project = self.project(&request.project).await?;
         let (integration_id, name, settings, reconnect) = match request.purpose {
             SignInFor::Connect { integration_id, name, settings } => (integration_id, name, settings, None),
@@ -173,6 +198,7 @@ impl Connections {
             name,
             settings,
             reconnect,
+            holder: holder.to_owned(),
         };
         let bytes = zeroize::Zeroizing::new(serde_json::to_vec(&begun).unwrap_or_default());
         let hash = hash(&sign_in.state);
@@ -189,23 +215,23 @@ impl Connections {
 
     /// Exchanges what the provider sent the user back with for access. A state counts once, whatever comes of it.
     pub async fn redeem_sign_in(&self, callback: Callback) -> Result<Allowed, Error> {
+        self.redeem_sign_in_of("", callback).await
+    }
+
+    /// The same for who began it as one of several.
+    pub async fn redeem_sign_in_of(&self, holder: &str, callback: Callback) -> Result<Allowed, Error> {
         let state = callback.state.ok_or(SignInError::Unknown)?;
         let hash = hash(&state);
-        let now = self.clock.now();
-        let (started_at, sealed) = match self.store.take_sign_in(&hash, now).await? {
-            SignInRow::Taken { started_at, sealed, .. } => (started_at, sealed),
-            SignInRow::Used => return Err(SignInError::Used.into()),
-            SignInRow::Unknown => return Err(SignInError::Unknown.into()),
-        };
-        if now.duration_since(started_at) > LONGEST {
-            return Err(SignInError::Late.into());
-        }
+        let sealed = self.take_sign_in(&hash).await?;
         if let Some(error) = callback.error {
             return Err(refused(&error).into());
         }
         let code = callback.code.filter(|code| !code.expose().is_empty()).ok_or(SignInError::Empty)?;
         let plain = self.vault.open(&label(&hash), &memory::from_row(sealed))?;
         let begun: Begun = serde_json::from_slice(&plain).map_err(|_| crate::vault::Error::Corrupt)?;
+        if begun.holder != holder {
+            return Err(SignInError::Unknown.into());
+        }
         let descriptor = self.registry.get(&begun.integration_id)?.descriptor();
         let (service, client) = self.sign_in_at(&descriptor, &begun.settings, &begun.redirect_uri)?;
         let oauth = descriptor.auth.oauth().ok_or_else(|| no_oauth(&descriptor))?;
@@ -238,6 +264,19 @@ impl Connections {
         }
     }
 
+    /// What is sealed beside a state, once.
+    pub(super) async fn take_sign_in(&self, hash: &[u8]) -> Result<SealedRow, Error> {
+        let now = self.clock.now();
+        match self.store.take_sign_in(hash, now).await? {
+            SignInRow::Taken { started_at, .. } if now.duration_since(started_at) > LONGEST => {
+                Err(SignInError::Late.into())
+            }
+            SignInRow::Taken { sealed, .. } => Ok(sealed),
+            SignInRow::Used => Err(SignInError::Used.into()),
+            SignInRow::Unknown => Err(SignInError::Unknown.into()),
+        }
+    }
+
     /// What both ends of a sign-in need.
     fn sign_in_at(
         &self,
@@ -266,7 +305,7 @@ fn no_oauth(descriptor: &Descriptor) -> Error {
     Error::NoSignIn { integration: descriptor.name.clone(), id: descriptor.id.clone() }
 }
 
-fn hash(state: &Secret) -> Vec<u8> {
+pub(super) fn hash(state: &Secret) -> Vec<u8> {
     Sha256::digest(state.expose().as_bytes()).to_vec()
 }
 

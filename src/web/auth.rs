@@ -31,6 +31,11 @@ pub(super) struct Viewer {
 }
 
 impl Viewer {
+    /// Whose sign-ins at providers these are: this very session's, for the project that it shows.
+    pub(super) fn holder(&self) -> String {
+        format!("{} {}", self.session.session.id, self.project.slug)
+    }
+
     /// Refuses who may only look.
     pub(super) fn may_change(&self) -> Result<(), Error> {
         match self.role {
@@ -102,6 +107,11 @@ impl Fields {
     /// A field as it was typed; empty where there is none.
     pub(super) fn text(&self, name: &str) -> &str {
         self.0.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.expose())
+    }
+
+    /// All fields of that name, as boxes are that were ticked.
+    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.expose())
     }
 
     /// The same for a secret.

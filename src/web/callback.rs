@@ -73,16 +73,21 @@ impl Callbacks {
 
 /// What the standard lets a provider send. Anything else is left alone.
 #[derive(Deserialize)]
-struct Sent {
+pub(super) struct Sent {
     state: Option<Secret>,
     code: Option<Secret>,
     error: Option<String>,
 }
 
+impl From<Sent> for Callback {
+    fn from(sent: Sent) -> Self {
+        Self { state: sent.state, code: sent.code, error: sent.error }
+    }
+}
+
 async fn callback(State(arrivals): State<mpsc::Sender<Arrival>>, Query(sent): Query<Sent>) -> Response {
     let (answer, answered) = oneshot::channel();
-    let callback = Callback { state: sent.state, code: sent.code, error: sent.error };
-    let is_sent = arrivals.send(Arrival { callback, answer }).await.is_ok();
+    let is_sent = arrivals.send(Arrival { callback: sent.into(), answer }).await.is_ok();
     let sentence = match answered.await {
         Ok(sentence) if is_sent => sentence,
         _ => Err("nobody waits for this sign-in any more; begin again".to_owned()),

@@ -56,7 +56,15 @@ async fn pages_fit_a_phone_follow_the_chosen_theme_and_know_their_keys() {
     let browser = signed_in(&site).await;
     for width in [390, 1440] {
         browser.size(width, 844).await;
-        for page in ["/", "/integrations", "/settings/account", "/settings/sessions", "/settings/projects"] {
+        for page in [
+            "/",
+            "/integrations",
+            "/connect/stripe",
+            "/connect/google-analytics",
+            "/settings/account",
+            "/settings/sessions",
+            "/settings/projects",
+        ] {
             browser.go(&site.url(page)).await;
             let scrolls = browser.run("return document.documentElement.scrollWidth > innerWidth").await;
             assert_eq!(scrolls, false, "{page} is wider than {width} pixels");

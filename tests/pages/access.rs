@@ -8,8 +8,11 @@ use dashtray::{
 use super::visitor::{FORM, Visitor, form};
 use crate::support::site::{EMAIL, Site};
 
-const PAGES: [&str; 7] = [
+const PAGES: [&str; 10] = [
     "/",
+    "/connect/stripe",
+    "/connections/0192d3b4-0000-7000-8000-000000000000",
+    "/oauth/callback",
     "/integrations",
     "/settings",
     "/settings/account",
@@ -28,7 +31,18 @@ async fn a_stranger_is_sent_to_the_sign_in_and_changes_nothing() {
         assert!(["/login", "/settings/account"].iter().any(|to| answer.header("location").starts_with(to)), "{page}");
         assert!(!answer.body.contains("Ada"));
     }
-    for form in ["/logout", "/settings/account", "/settings/sessions", "/settings/projects", "/settings/projects/new"] {
+    let connection = "/connections/0192d3b4-0000-7000-8000-000000000000";
+    let acts = ["test", "sync", "pause", "resume", "settings", "disconnect", "reconnect"]
+        .map(|act| format!("{connection}/{act}"));
+    let forms = [
+        "/logout",
+        "/settings/account",
+        "/settings/sessions",
+        "/settings/projects",
+        "/settings/projects/new",
+        "/connect/stripe",
+    ];
+    for form in forms.into_iter().chain(acts.iter().map(String::as_str)) {
         let answer = stranger.post(form, &[("csrf", "guess")]).await;
         assert_eq!((answer.status, answer.header("location")), (303, "/login"), "{form}");
     }

@@ -2,5 +2,8 @@
 
 mod access;
 mod catalogue;
+mod connecting;
+mod connections;
 mod guessing;
+mod sign_ins;
 mod visitor;

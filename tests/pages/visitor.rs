@@ -23,6 +23,12 @@ impl Answer {
         self.headers.get(name).map_or("", String::as_str)
     }
 
+    /// The value of a hidden field.
+    pub(crate) fn hidden(&self, name: &str) -> String {
+        let rest = self.body.split(&format!("name=\"{name}\" value=\"")).nth(1);
+        rest.unwrap_or_else(|| panic!("no {name}: {}", self.body)).split('"').next().unwrap().to_owned()
+    }
+
     /// What forms of this page carry.
     pub(crate) fn csrf(&self) -> String {
         let rest = self.body.split("name=\"csrf\" value=\"").nth(1).unwrap_or_else(|| panic!("no form: {}", self.body));
@@ -58,6 +64,20 @@ impl Visitor {
     pub(crate) async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
         let origin = format!("Origin: http://{}", self.host);
         self.ask("POST", path, &[&origin, FORM], &form(fields)).await
+    }
+
+    /// The first bytes of an answer that does not end by itself, until they hold these words.
+    pub(crate) async fn hears(&self, path: &str, words: &[&str]) -> String {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\n\r\n", self.host, self.cookie);
+        let mut stream = TcpStream::connect(&self.host).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let (mut heard, mut buffer) = (String::new(), [0; 4096]);
+        while !words.iter().all(|word| heard.contains(word)) {
+            let read = stream.read(&mut buffer).await.unwrap();
+            assert!(read > 0, "it ends with {heard}");
+            heard.push_str(&String::from_utf8_lossy(&buffer[..read]));
+        }
+        heard
     }
 
     pub(crate) async fn ask(&self, method: &str, path: &str, headers: &[&str], body: &str) -> Answer {

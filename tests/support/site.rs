@@ -31,9 +31,15 @@ impl Site {
 
     /// The same with other integrations.
     pub(crate) async fn start_with(registry: Registry) -> Self {
+        Self::start_over(registry, |_| {}).await
+    }
+
+    /// The same with what an operator would set.
+    pub(crate) async fn start_over(registry: Registry, set: impl FnOnce(&mut Config)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let flags = Flags { data_dir: Some(directory.path().to_owned()), ..Flags::default() };
-        let config = Config::load(&flags).unwrap().config;
+        let mut config = Config::load(&flags).unwrap().config;
+        set(&mut config);
         let app = App::open(config, registry).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let host = listener.local_addr().unwrap().to_string();
@@ -53,6 +59,12 @@ impl Site {
         let account = Account { email: EMAIL.into(), name: "Ada Lovelace".into(), password: Secret::new(PASSWORD) };
         self.app.users.set_up(&token, account, Browser::default()).await.unwrap();
         self
+    }
+
+    /// Runs from now on what is due, as `serve` does.
+    pub(crate) fn work(&self) {
+        let (sync, stop) = (self.app.sync.clone(), self.stop.clone());
+        tokio::spawn(async move { sync.work(stop).await });
     }
 
     pub(crate) fn url(&self, path: &str) -> String {

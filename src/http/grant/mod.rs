@@ -23,7 +23,7 @@ use crate::secret::Secret;
 
 pub(super) use assertion::{address as address_of, check as check_key};
 pub(super) use keeper::{Keeper, Keepers};
-pub use sign_in::SignIn;
+pub use sign_in::{SignIn, random};
 
 /// What a connection says whose grant is gone for good.
 pub(super) const EXPIRED: &str = "OAuth token expired. Please reconnect.";

@@ -128,8 +128,8 @@ fn text(value: &str) -> Zeroizing<String> {
     Zeroizing::new(value.to_owned())
 }
 
-/// 256 bits, as both the state and the verifier of PKCE should have.
-fn random() -> Result<Secret, Error> {
+/// 256 bits, as both the state and the verifier of PKCE should have, and whatever else nobody may guess.
+pub fn random() -> Result<Secret, Error> {
     let mut bytes = Zeroizing::new([0; 32]);
     rand::fill(bytes.as_mut()).map_err(|_| Error::internal("this machine gives no random numbers"))?;
     Ok(Secret::new(BASE64_URL_SAFE_NO_PAD.encode(*bytes)))

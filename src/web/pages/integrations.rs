@@ -7,8 +7,10 @@ use axum::{
 };
 use serde::Deserialize;
 
+use super::connection::standing;
 use crate::{
     app::App,
+    connections::ConnectionView,
     integrations::{Category, Descriptor},
     web::{
         Error,
@@ -24,7 +26,18 @@ struct Integrations {
     bars: Bars,
     query: String,
     may_connect: bool,
+    connections: Vec<Line>,
     groups: Vec<Group>,
+}
+
+/// A connection that there is.
+struct Line {
+    id: String,
+    name: String,
+    service: String,
+    icon: String,
+    tone: &'static str,
+    state: &'static str,
 }
 
 struct Group {
@@ -50,6 +63,7 @@ struct Card {
 #[derive(Deserialize)]
 pub(super) struct Asked {
     q: Option<String>,
+    done: Option<String>,
 }
 
 /// In the order in which they are shown.
@@ -75,8 +89,21 @@ pub(super) async fn show(
         Group { id, title, cards: of_it.map(|one| card(&one, connected(&one.id))).collect() }
     });
     let groups = groups.filter(|group| !group.cards.is_empty()).collect();
+    let lines = if query.is_empty() { app.connections.list(&viewer.project.slug).await? } else { Vec::new() };
+    let lines = lines.iter().map(|view| line(&app, view)).collect();
+    let is_gone = asked.done.as_deref() == Some("disconnected");
+    let notice = is_gone.then_some("Disconnected. Its key and all that was read through it are gone.");
     let (frame, bars) = framed(&viewer, Section::Integrations, "Integrations");
-    render(&Integrations { frame, bars, query, may_connect: viewer.may_change().is_ok(), groups })
+    let (bars, may_connect) = (bars.with_notice(notice), viewer.may_change().is_ok());
+    render(&Integrations { frame, bars, query, may_connect, connections: lines, groups })
+}
+
+fn line(app: &App, view: &ConnectionView) -> Line {
+    let descriptor = app.registry.get(&view.integration_id).ok().map(|integration| integration.descriptor());
+    let service = descriptor.as_ref().map_or_else(|| view.integration_id.clone(), |one| one.name.clone());
+    let (tone, state, _, _) = standing(view, &service);
+    let icon = descriptor.map(|one| one.icon.clone()).unwrap_or_default();
+    Line { id: view.connection_id.to_string(), name: view.name.clone(), service, icon, tone, state }
 }
 
 /// Whether every word of a search is somewhere in what the integration says of itself.

@@ -1,5 +1,7 @@
 //! Pages: a file a page, with a template of the same name in `templates/`.
 
+mod connect;
+mod connection;
 pub(super) mod fault;
 mod integrations;
 mod login;
@@ -14,7 +16,7 @@ use axum::{
     routing::{get, post},
 };
 
-use super::{Error, assets, guard};
+use super::{CALLBACK_PATH, Error, assets, guard};
 use crate::app::App;
 
 /// More than any form of ours: names of ten thousand characters are refused in words, not by size.
@@ -29,6 +31,19 @@ pub(super) fn routes(app: &App) -> Router<App> {
         .route("/login/link", get(login::by_link))
         .route("/logout", post(login::sign_out))
         .route("/integrations", get(integrations::show))
+        .route("/connect/{id}", get(connect::show).post(connect::act))
+        .route(CALLBACK_PATH, get(connect::sign_in::callback))
+        .route("/connections/{id}", get(connection::show))
+        .route("/connections/{id}/now", get(connection::live::now))
+        .route("/connections/{id}/events", get(connection::live::events))
+        .route("/connections/{id}/diagnostics", get(connection::diagnostics::download))
+        .route("/connections/{id}/test", post(connection::acts::test))
+        .route("/connections/{id}/sync", post(connection::acts::sync))
+        .route("/connections/{id}/pause", post(connection::acts::pause))
+        .route("/connections/{id}/resume", post(connection::acts::resume))
+        .route("/connections/{id}/settings", post(connection::acts::set))
+        .route("/connections/{id}/disconnect", post(connection::acts::disconnect))
+        .route("/connections/{id}/reconnect", get(connect::reconnect::show).post(connect::reconnect::act))
         .route("/settings", get(settings::index))
         .route("/settings/account", get(settings::account::show).post(settings::account::change))
         .route("/settings/sessions", get(settings::sessions::show).post(settings::sessions::end))

@@ -1,0 +1,154 @@
+//! From a key to a connection, of an integration that no page has heard of: all of it comes from the descriptor.
+
+use std::sync::Arc;
+
+use dashtray::{
+    integrations::Registry,
+    metric::Currency,
+    store::{NewProject, NewUser, Role},
+};
+
+use super::visitor::{Answer, Visitor};
+use crate::support::{
+    fake::{Fake, Script},
+    site::{EMAIL, Site},
+};
+
+pub(super) const CONNECT: &str = "/connect/example-service";
+pub(super) const KEY: &str = "canary-key-4711";
+
+pub(super) async fn site(script: &Arc<Script>) -> Site {
+    Site::start_with(Registry::new(vec![Arc::new(Fake(script.clone()))])).await.joined_by_ada().await
+}
+
+/// A form with the token of its session.
+pub(super) async fn send(visitor: &Visitor, path: &str, fields: &[(&str, &str)]) -> Answer {
+    let csrf = visitor.get("/settings/projects").await.csrf();
+    let fields: Vec<(&str, &str)> = [("csrf", csrf.as_str())].into_iter().chain(fields.iter().copied()).collect();
+    visitor.post(path, &fields).await
+}
+
+/// Connects and gives the address of the connection's page.
+pub(super) async fn connected(visitor: &Visitor, flavour: &str) -> String {
+    let fields = [("action", "connect"), ("c-api_key", KEY), ("s-flavour", flavour), ("name", flavour)];
+    let answer = send(visitor, CONNECT, &fields).await;
+    assert_eq!(answer.status, 303, "{answer:?}");
+    answer.header("location").strip_suffix("?done=connected").unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_that_no_page_knows_is_tested_chosen_and_connected() {
+    let site = site(&Script::named("example-service")).await;
+    let ada = Visitor::signed_in(&site, EMAIL).await;
+    let form = ada.get(CONNECT).await;
+    assert_eq!(form.status, 200);
+    for part in [
+        "Connect Fake",
+        "name=\"c-api_key\" type=\"password\"",
+        "required",
+        "name=\"s-flavour\"",
+        "placeholder=\"key\"",
+    ] {
+        assert!(form.body.contains(part), "{part}: {}", form.body);
+    }
+
+    let empty = send(&ada, CONNECT, &[("action", "test"), ("c-api_key", "  ")]).await;
+    assert!(empty.status == 422 && empty.body.contains("id=\"c-api_key-error\">Key is required"), "{}", empty.body);
+
+    // A test keeps nothing that anybody sees, and asks for the key no second time.
+    let tested = send(&ada, CONNECT, &[("action", "test"), ("c-api_key", KEY), ("s-flavour", "mint")]).await;
+    assert!(tested.status == 200 && tested.body.contains("Key accepted"), "{}", tested.body);
+    assert!(tested.body.contains("Fake account") && !tested.body.contains(KEY), "{}", tested.body);
+    let draft = tested.hidden("draft");
+    let other = Visitor::signed_in(&site, EMAIL).await;
+    let theft = send(&other, CONNECT, &[("action", "finish"), ("draft", &draft)]).await;
+    assert!(theft.status == 422 && theft.body.contains("used already"), "another session: {}", theft.body);
+
+    let tested = send(&ada, CONNECT, &[("action", "test"), ("c-api_key", KEY), ("s-flavour", "mint")]).await;
+    let draft = tested.hidden("draft");
+    let made = send(&ada, CONNECT, &[("action", "finish"), ("draft", &draft), ("name", "The shop")]).await;
+    assert!(made.status == 303 && made.header("location").starts_with("/connections/"), "{made:?}");
+    let page = ada.get(made.header("location")).await;
+    assert!(page.status == 200 && page.body.contains("<h1>The shop</h1>"), "{}", page.body);
+    assert!(page.body.contains("Waiting for its first sync") && !page.body.contains(KEY), "{}", page.body);
+    let again = send(&ada, CONNECT, &[("action", "finish"), ("draft", &draft)]).await;
+    assert!(again.status == 422 && again.body.contains("used already"), "{}", again.body);
+
+    // The same account leads to where it is connected.
+    let twice = send(&ada, CONNECT, &[("action", "connect"), ("c-api_key", KEY), ("s-flavour", "mint")]).await;
+    assert!(twice.status == 422 && twice.body.contains("connected already, as “The shop”"), "{}", twice.body);
+    let address = made.header("location").strip_suffix("?done=connected").unwrap();
+    assert!(twice.body.contains(&format!("href=\"{address}\"")), "{}", twice.body);
+    let name = [("action", "connect"), ("c-api_key", KEY), ("s-flavour", "lime"), ("name", "the SHOP")];
+    let name = send(&ada, CONNECT, &name).await;
+    assert!(name.status == 422 && name.body.contains("id=\"name-error\""), "{}", name.body);
+    assert!(ada.get("/integrations").await.body.contains(&format!("href=\"{address}\"")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_makes_no_sense_gets_a_form_or_a_page() {
+    let site = site(&Script::named("example-service")).await;
+    let ada = Visitor::signed_in(&site, EMAIL).await;
+    for path in ["/connect/nothing", "/connections/nothing", "/connections/0192d3b4-0000-7000-8000-000000000000"] {
+        assert_eq!(ada.get(path).await.status, 404, "{path}");
+    }
+    for path in ["/connect/nothing", "/connections/x/sync", "/connections/x/disconnect", "/connections/x/reconnect"] {
+        assert_eq!(send(&ada, path, &[]).await.status, 404, "{path}");
+    }
+    let long = send(&ada, CONNECT, &[("action", "connect"), ("c-api_key", &"x".repeat(30_000))]).await;
+    assert!(long.status == 422 && long.body.contains("longer than any such value") && long.body.len() < 60_000);
+    let long =
+        send(&ada, CONNECT, &[("action", "connect"), ("c-api_key", KEY), ("s-flavour", &"x".repeat(10_000))]).await;
+    assert!(long.status == 422 && long.body.contains("id=\"s-flavour-error\"") && long.body.len() < 60_000);
+    let long = send(&ada, CONNECT, &[("action", "connect"), ("c-api_key", KEY), ("name", &"x".repeat(10_000))]).await;
+    assert!(long.status == 422 && long.body.contains("at most 80"), "{}", long.body);
+    let odd = [("action", "<b>"), ("c-api_key", KEY), ("s-zone", "Mars/<script>"), ("s-secret", "x"), ("c-other", "x")];
+    let odd = send(&ada, CONNECT, &odd).await;
+    assert!(
+        odd.status == 422 && !odd.body.contains("<script>") && odd.body.contains("id=\"s-zone-error\""),
+        "{}",
+        odd.body
+    );
+    let draft = send(&ada, CONNECT, &[("action", "finish"), ("draft", "guess")]).await;
+    assert!(draft.status == 422 && draft.body.contains("Begin again"), "{}", draft.body);
+    let project = site.app.store.project("default").await.unwrap().unwrap();
+    assert!(site.app.store.connections(project.id).await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_may_only_look_changes_nothing_and_others_see_nothing() {
+    let site = site(&Script::named("example-service")).await;
+    let ada = Visitor::signed_in(&site, EMAIL).await;
+    let address = connected(&ada, "mint").await;
+    let (store, now) = (&site.app.store, site.app.users.now());
+    let project = store.project("default").await.unwrap().unwrap();
+    let new = NewProject { slug: "other-shop".into(), zone: "UTC".into(), currency: Currency::USD };
+    let other = store.insert_project(&new, now).await.unwrap();
+    for (email, project, role) in
+        [("bob@example.com", project.id, Role::Viewer), ("eve@example.com", other.id, Role::Owner)]
+    {
+        let user = NewUser { email: email.into(), name: "Somebody".into(), password_hash: None };
+        store.insert_user(&user, project, role, now).await.unwrap();
+    }
+    let (bob, eve) =
+        (Visitor::signed_in(&site, "bob@example.com").await, Visitor::signed_in(&site, "eve@example.com").await);
+    let page = bob.get(&address).await;
+    assert!(
+        page.status == 200 && !page.body.contains("Sync now") && !page.body.contains("Disconnect"),
+        "{}",
+        page.body
+    );
+    assert_eq!(bob.get(CONNECT).await.status, 403);
+    assert_eq!(bob.get(&format!("{address}/reconnect")).await.status, 403);
+    for (visitor, status) in [(&bob, 403), (&eve, 404)] {
+        for act in ["test", "sync", "pause", "resume", "settings", "disconnect", "reconnect"] {
+            let answer = send(visitor, &format!("{address}/{act}"), &[("data", "delete"), ("c-api_key", KEY)]).await;
+            assert_eq!(answer.status, status, "{act}");
+        }
+    }
+    for part in ["", "/now", "/events", "/diagnostics", "/reconnect"] {
+        assert_eq!(eve.get(&format!("{address}{part}")).await.status, 404, "{part}");
+    }
+    assert_eq!(send(&bob, CONNECT, &[("action", "connect"), ("c-api_key", KEY)]).await.status, 403);
+    assert_eq!(ada.get(&address).await.status, 200);
+}
