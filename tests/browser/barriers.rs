@@ -15,7 +15,7 @@ const PAGES: [&str; 7] = [
 ];
 
 /// What is found on pages, with their menus open.
-async fn barriers(browser: &Browser, site: &Site, pages: &[&str]) -> Vec<String> {
+pub(super) async fn barriers(browser: &Browser, site: &Site, pages: &[&str]) -> Vec<String> {
     let mut found = Vec::new();
     for (theme, width) in [("light", 390), ("dark", 390), ("light", 1440), ("dark", 1440)] {
         browser.prefer(theme).await;

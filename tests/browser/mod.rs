@@ -1,6 +1,7 @@
 //! The pages as a person uses them, in a real browser.
 
 mod barriers;
+mod dashboards;
 mod driver;
 mod signing_in;
 

@@ -8,8 +8,12 @@ use dashtray::{
 use super::visitor::{FORM, Visitor, form};
 use crate::support::site::{EMAIL, Site};
 
-const PAGES: [&str; 7] = [
+const PAGES: [&str; 11] = [
     "/",
+    "/d/stripe",
+    "/d/stripe/edit",
+    "/m/stripe_mrr",
+    "/dashboards",
     "/integrations",
     "/settings",
     "/settings/account",

@@ -2,5 +2,6 @@
 
 mod access;
 mod catalogue;
+mod dashboards;
 mod guessing;
 mod visitor;
