@@ -2,6 +2,7 @@
 // picture from the server stands until this one does, and stays where there is no script. Numbers are written by the server.
 
 const colour = (element, part = "color") => getComputedStyle(element)[part];
+const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
 const seconds = (date) => Date.parse(`${date}T00:00:00Z`) / 1000;
 
 function draw(frame) {
@@ -10,7 +11,7 @@ function draw(frame) {
   if (!lines.length || dates.length < 2) return;
   const heights = frame.dataset.heights.split("|");
   const [low, high] = [Number(frame.dataset.low), Number(frame.dataset.high)];
-  const isBar = frame.dataset.style === "bar";
+  const isBar = frame.dataset.drawn === "bar";
   const data = [dates.map(seconds)];
   const series = [{ label: "When", value: (_, raw, __, at) => (at == null ? "–" : dates[at]) }];
   for (const line of lines) {
@@ -20,7 +21,7 @@ function draw(frame) {
     const stroke = colour(line);
     const value = (_, __, ___, at) => (at == null ? "–" : labels[at]);
     const paths = isBar ? uPlot.paths.bars({ size: [0.66, 60] }) : undefined;
-    const fill = isBar ? stroke : frame.dataset.style === "area" ? `color-mix(in srgb, ${stroke} 12%, transparent)` : undefined;
+    const fill = isBar ? stroke : frame.dataset.drawn === "area" ? `color-mix(in srgb, ${stroke} 12%, transparent)` : undefined;
     const points = { show: !isBar && values.length < 3 };
     // What is settled, and apart from it what may still change, joined to the last settled point.
     data.push(values.map((one, at) => (isOpen[at] ? null : one)));
@@ -37,7 +38,7 @@ function draw(frame) {
     tzDate: (at) => uPlot.tzDate(new Date(at * 1000), "UTC"),
     scales: { y: { range: [low, high] } },
     axes: [
-      { stroke: ink, grid: { show: false }, ticks: { show: false }, font },
+      { stroke: ink, grid: { show: false }, ticks: { show: false }, font, values: (_, at) => at.map((one) => day.format(one * 1000)) },
       { stroke: ink, grid, ticks: { show: false }, font, size: 64, splits: () => [low, (low + high) / 2, high], values: () => [...heights].reverse() },
     ],
     series,

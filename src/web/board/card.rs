@@ -22,7 +22,6 @@ pub(in crate::web) struct Card {
     pub(in crate::web) metric_id: String,
     pub(in crate::web) name: String,
     pub(in crate::web) icon: String,
-    pub(in crate::web) integration: String,
     pub(in crate::web) description: String,
     /// As short as a card has it; empty where nothing is known.
     pub(in crate::web) value: String,
@@ -72,7 +71,6 @@ pub(in crate::web) fn card(shown: &Shown, board: &Board) -> Card {
         metric_id: definition.id.clone(),
         name: definition.name.clone(),
         icon: shown.descriptor.icon.clone(),
-        integration: shown.descriptor.name.clone(),
         description: definition.description.clone(),
         value: String::new(),
         full: String::new(),
@@ -95,7 +93,8 @@ pub(in crate::web) fn card(shown: &Shown, board: &Board) -> Card {
         card.full = figure.full();
         card.delta = delta(shown, series, board);
     }
-    card.is_waiting = total.figure.is_none() && series.points.iter().all(|point| point.state == State::Pending);
+    let is_unread = !series.points.is_empty() && series.points.iter().all(|point| point.state == State::Pending);
+    card.is_waiting = total.figure.is_none() && is_unread;
     card.words = words(&total, series, board, card.is_waiting);
     let points = drawing::thinned(&spots(series, board), SPARK);
     if let Some(scale) = Scale::of([points.as_slice()].into_iter(), false)

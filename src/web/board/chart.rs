@@ -109,6 +109,9 @@ pub(in crate::web) fn chosen(shown: &Shown) -> Vec<&SeriesView> {
     if shown.is_by_dimension() {
         series.sort_by_cached_key(|one| std::cmp::Reverse(size(one)));
     }
+    // One axis holds one currency; the page's words name the others.
+    let currency = shown.main().and_then(|one| one.currency);
+    series.retain(|one| one.currency == currency);
     series.truncate(MOST);
     series
 }

@@ -294,7 +294,7 @@ mod tests {
         assert_eq!(days(&[("range", "year")]), ["1 Jan – 10 Mar", "1 Jan – 10 Mar 2025"]);
         assert_eq!(days(&[("range", "6m")])[0], "1 Sep 2025 – 28 Feb 2026");
         assert_eq!(days(&[("range", "all"), ("compare", "none")]), ["5 Jan 2025 – 10 Mar 2026", ""]);
-        assert_eq!(days(&[("range", "30d"), ("compare", "weekday")])[1], "3 Jan – 1 Feb");
+        assert_eq!(days(&[("range", "30d"), ("compare", "weekday")])[1], "4 Jan – 2 Feb");
         assert_eq!(days(&[("range", "7d"), ("compare", "year")])[1], "3–9 Mar 2025");
     }
 

@@ -10,7 +10,7 @@ use crate::{
     app::App,
     connections::ConnectionView,
     integrations::Descriptor,
-    metric::{Day, Definition, Interval, WidgetType, Zone},
+    metric::{Day, Definition, Interval, Kind, WidgetType, Zone},
     series::{self, GetRequest, SeriesView},
     store::{Connection, Project, Widget},
     web::Error,
@@ -81,7 +81,7 @@ impl Board {
         let mut shown: Vec<Option<Shown>> = widgets.iter().map(|widget| self.shown(widget, interval)).collect();
         let mut requests = Vec::new();
         for one in shown.iter().flatten() {
-            requests.push(self.request(app, one, self.range.period.start(), self.range.last()));
+            requests.push(self.request(app, one, self.range.period.start(), self.last_of(one)));
             if let Some((period, last)) = self.range.compared().and_then(|period| Some((period, period.last()?))) {
                 requests.push(self.request(app, one, period.start(), last));
             }
@@ -94,6 +94,13 @@ impl Board {
             }
         }
         Ok(shown)
+    }
+
+    /// What stands at the end of a day stands now as well: a card does not wait for midnight to tell it.
+    fn last_of(&self, shown: &Shown) -> Day {
+        let is_now = shown.widget.kind == "metric" && shown.definition.kind == Kind::Level;
+        let last = self.range.last();
+        if is_now && last.next() == self.range.today { self.range.today } else { last }
     }
 
     fn shown(&self, widget: &Widget, interval: Option<Interval>) -> Option<Shown> {

@@ -5,7 +5,7 @@ use super::{
     read::{Board, Shown},
 };
 use crate::{
-    metric::{Exact, exact},
+    metric::{Currency, Exact, exact},
     series::{SeriesView, format},
 };
 
@@ -76,6 +76,7 @@ pub(in crate::web) struct Row {
     /// The same as a whole number from 0 to 100, for the bar behind it.
     pub(in crate::web) hundredths: i64,
     pub(in crate::web) change: Option<Delta>,
+    currency: Option<Currency>,
     amount: Option<Exact>,
     moved: Option<Exact>,
 }
@@ -100,13 +101,19 @@ pub(in crate::web) fn rows(shown: &Shown, board: &Board, sort: Sort, most: usize
             row.hundredths = share.and_then(|share| exact::round(&share)).unwrap_or(0).clamp(0, 100);
         }
     }
-    // The largest stay, whatever they are sorted by then.
-    rows.sort_by(|one, other| other.amount.cmp(&one.amount).then_with(|| one.name.cmp(&other.name)));
+    // The largest stay, whatever they are sorted by then. Amounts of different currencies are not measured by each other.
+    let own = shown.main().and_then(|one| one.currency);
+    let is_other = |row: &Row| row.currency != own;
+    rows.sort_by(|one, other| {
+        let amounts = other.amount.cmp(&one.amount);
+        is_other(one).cmp(&is_other(other)).then(amounts).then_with(|| one.name.cmp(&other.name))
+    });
     let more = rows.len().saturating_sub(most);
     rows.truncate(most);
     match sort.column {
         Column::Name => rows.sort_by_cached_key(|row| row.name.to_lowercase()),
-        Column::Value => rows.sort_by(|one, other| one.amount.cmp(&other.amount)),
+        // As they stand, the smallest first.
+        Column::Value => rows.reverse(),
         Column::Change => rows.sort_by(|one, other| one.moved.cmp(&other.moved)),
     }
     if sort.falls {
@@ -140,6 +147,7 @@ fn row(series: &SeriesView, shown: &Shown, board: &Board) -> Row {
         share: String::new(),
         hundredths: 0,
         change: card::delta(shown, series, board).filter(|delta| !delta.text.is_empty()),
+        currency: series.currency,
         amount: figure.map(|figure| figure.amount().clone()),
         moved: moved.filter(|moved| !moved.is_zero()),
     }

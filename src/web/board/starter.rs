@@ -56,6 +56,11 @@ pub(in crate::web) fn widgets(descriptor: &Descriptor) -> Vec<Widget> {
     for metric in of_type(WidgetType::Table).chain(parted.take(2)).take(TABLES) {
         widgets.push(widget("table", metric, "m"));
     }
+    // One that stands alone in its row fills it.
+    let tables = widgets.iter().filter(|one| one.kind == "table").count();
+    if let Some(last) = widgets.last_mut().filter(|_| tables % 2 == 1) {
+        "l".clone_into(&mut last.size);
+    }
     widgets
 }
 

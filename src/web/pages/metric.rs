@@ -161,6 +161,8 @@ pub(super) async fn show(
         .map(|one| (format!("{}&interval={}", dates.query, one.name()), label(one), one == shown.interval))
         .collect();
     let days = day_rows(&shown, &board);
+    // It is written in Markdown, whose marks would only be in the way here.
+    metric.differs = metric.differs.map(|text| text.replace('`', ""));
     let is_connected = board.connected().any(|one| one.id == descriptor.id);
     let current = dashboards.iter().find(|one| one.integration_id.as_ref() == Some(&descriptor.id));
     let (frame, bars) = framed(&viewer, Section::Overview, metric.name.clone());
