@@ -143,7 +143,7 @@ pub(super) async fn show(
     Query(asked): Query<BTreeMap<String, String>>,
 ) -> Result<Html<String>, Error> {
     let board = Board::open(&app, &viewer.project, &asked).await?;
-    let (descriptor, metric) =
+    let (descriptor, mut metric) =
         board.metric(&id).map(|(one, metric)| (one.clone(), metric.clone())).ok_or(Error::NotFound)?;
     let shown = read(&app, &board, &metric, "chart", interval_of(&asked)?).await?;
     let parts = match metric.dimension {
