@@ -62,7 +62,7 @@ pub(super) async fn run(invocation: &Invocation, args: Args) -> Result<Done, Fai
     };
     let series = series::get(&app.store, &app.registry, &request).await?;
     if args.csv {
-        invocation.out.print(&csv(&series))?;
+        invocation.out.print(&series::csv(&series))?;
         return Ok(Done::All);
     }
     if series.is_empty() && !invocation.out.json {
@@ -138,42 +138,6 @@ fn quality(quality: Quality) -> &'static str {
     }
 }
 
-fn csv(series: &[SeriesView]) -> String {
-    let mut out =
-        "date,metric_id,connection_id,dimension,currency,converted,value,state,reason,provisional,stale,quality\n"
-            .to_owned();
-    for series in series {
-        for point in &series.points {
-            let fields = [
-                point.date.to_string(),
-                series.metric_id.clone(),
-                series.connection_id.to_string(),
-                series.dimension.clone().unwrap_or_default(),
-                series.currency.map(|code| code.to_string()).unwrap_or_default(),
-                series.converted.to_string(),
-                point.value.as_ref().map(ToString::to_string).unwrap_or_default(),
-                point.state.name().to_owned(),
-                point.reason.clone().unwrap_or_default(),
-                point.provisional.to_string(),
-                point.stale.to_string(),
-                quality(point.quality).to_owned(),
-            ];
-            out.push_str(&fields.map(|field| quoted(&field)).join(","));
-            out.push('\n');
-        }
-    }
-    out
-}
-
-/// A field as RFC 4180 has it.
-fn quoted(field: &str) -> String {
-    if field.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", field.replace('"', "\"\""))
-    } else {
-        field.to_owned()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -204,6 +168,7 @@ mod tests {
             kind: Kind::Level,
             zone: "UTC".to_owned(),
             connection_id: uuid::Uuid::nil(),
+            whole: None,
             dimension: Some("Basic, \"old\"".to_owned()),
             label: None,
             converted: false,
@@ -252,7 +217,7 @@ mod tests {
 
     #[test]
     fn csv_quotes_what_needs_it_and_leaves_unknown_values_empty() {
-        insta::assert_snapshot!(csv(&[series()]), @r#"
+        insta::assert_snapshot!(crate::series::csv(&[series()]), @r#"
         date,metric_id,connection_id,dimension,currency,converted,value,state,reason,provisional,stale,quality
         2026-03-01,stripe_mrr,00000000-0000-0000-0000-000000000000,"Basic, ""old""",USD,false,62.40,value,,false,false,exact
         2026-03-02,stripe_mrr,00000000-0000-0000-0000-000000000000,"Basic, ""old""",USD,false,,failed,no answer,false,false,exact

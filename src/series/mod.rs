@@ -1,6 +1,7 @@
 //! Reading what was kept: series and receipts, as people and programs see them.
 
 mod convert;
+mod csv;
 mod exchange;
 pub mod format;
 mod points;
@@ -23,6 +24,7 @@ use crate::{
 use points::Reading;
 use stored::Stored;
 
+pub use csv::csv;
 pub use view::{Number, PointView, ReceiptView, SeriesView};
 
 /// Days that are shown where no range is named.
@@ -112,6 +114,19 @@ pub async fn get(store: &Store, registry: &Registry, request: &GetRequest) -> Re
 ///
 /// That of the first request which cannot be answered.
 pub async fn get_all(store: &Store, registry: &Registry, requests: &[GetRequest]) -> Result<Vec<SeriesView>, Error> {
+    Ok(get_each(store, registry, requests).await?.into_iter().flatten().collect())
+}
+
+/// The same, the series of each request for themselves.
+///
+/// # Errors
+///
+/// As those of [`get_all`].
+pub async fn get_each(
+    store: &Store,
+    registry: &Registry,
+    requests: &[GetRequest],
+) -> Result<Vec<Vec<SeriesView>>, Error> {
     let defined = requests.iter().map(|request| definition(registry, &request.metric_id));
     let defined: Vec<(Arc<Descriptor>, Definition)> = defined.collect::<Result<_, _>>()?;
     let mut wanted: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
@@ -126,24 +141,25 @@ pub async fn get_all(store: &Store, registry: &Registry, requests: &[GetRequest]
         connections.insert(project, of_project(store, project, integrations).await?);
     }
     let mut readings = Vec::new();
-    for (request, (descriptor, definition)) in requests.iter().zip(&defined) {
+    for (place, (request, (descriptor, definition))) in requests.iter().zip(&defined).enumerate() {
         let of_project = connections.get(request.project.as_str()).map(Vec::as_slice).unwrap_or_default();
         let measuring = measuring(of_project, descriptor, request.connection.as_deref())?;
         check_range(request)?;
         for connection in measuring {
-            readings.push(reading(store, request, descriptor, definition, connection)?);
+            readings.push((place, reading(store, request, descriptor, definition, connection)?));
         }
     }
     let mut loaded: BTreeMap<ConnectionKey, Stored> = BTreeMap::new();
-    let mut all = Vec::new();
-    for reading in &readings {
+    let mut all = vec![Vec::new(); requests.len()];
+    for (place, reading) in &readings {
         let key = reading.connection.key;
         if let std::collections::btree_map::Entry::Vacant(missing) = loaded.entry(key) {
-            let together: Vec<&Reading<'_>> = readings.iter().filter(|other| other.connection.key == key).collect();
+            let of_it = readings.iter().map(|(_, other)| other).filter(|other| other.connection.key == key);
+            let together: Vec<&Reading<'_>> = of_it.collect();
             missing.insert(Stored::load(store, key, &together).await?);
         }
-        if let Some(stored) = loaded.get(&key) {
-            all.extend(reading.series(stored).await?);
+        if let (Some(stored), Some(of_request)) = (loaded.get(&key), all.get_mut(*place)) {
+            of_request.extend(reading.series(stored).await?);
         }
     }
     Ok(all)

@@ -230,7 +230,18 @@ impl Reading<'_> {
             label: stored.label(&self.definition.id, dimension).map(str::to_owned),
             converted,
             points,
+            whole: self.joined_days(days),
         }
+    }
+
+    /// What the days come to that were answered so far, where days can be joined.
+    fn joined_days(&self, days: &Days) -> Option<PointView> {
+        if self.grain != Interval::Day || !self.definition.kind.combines() {
+            return None;
+        }
+        let (last, _) = days.iter().rev().find(|(_, point)| point.mark.state.is_answered())?;
+        let answered: Vec<(Day, &DayPoint)> = days.range(..=*last).map(|(day, point)| (*day, point)).collect();
+        Some(self.point(*last, &joined(self.definition.kind, &answered)))
     }
 
     fn point(&self, date: Day, point: &DayPoint) -> PointView {

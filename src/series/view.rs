@@ -32,6 +32,9 @@ pub struct SeriesView {
     pub converted: bool,
     /// The points, oldest first, without a gap.
     pub points: Vec<PointView>,
+    /// All days up to the newest that was answered as one point, dated by that day; `None` where they make no one value.
+    #[serde(skip)]
+    pub whole: Option<PointView>,
 }
 
 /// One day, week or month of a series.

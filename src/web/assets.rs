@@ -22,6 +22,7 @@ const FILES: &[(&str, &str)] = &[
     ("uplot.js", include_str!("../../static/vendor/uplot.js")),
     ("uplot.css", include_str!("../../static/vendor/uplot.css")),
     ("app.js", include_str!("../../static/app.js")),
+    ("chart.js", include_str!("../../static/chart.js")),
 ];
 
 #[derive(Debug)]

@@ -5,6 +5,7 @@
 
 mod assets;
 mod auth;
+mod board;
 mod callback;
 mod cookies;
 mod error;

@@ -16,6 +16,10 @@ const PAGES: [&str; 9] = [
     "/settings/appearance",
 ];
 
+/// Opens what the page itself has to open, or else the menus of the bars: both together would cover each other.
+const OPEN: &str = "const own = document.querySelectorAll('main details'); \
+     (own.length ? own : document.querySelectorAll('details')).forEach((menu) => { menu.open = true })";
+
 /// What is found on pages, with their menus open.
 pub(super) async fn barriers(browser: &Browser, site: &Site, pages: &[&str]) -> Vec<String> {
     let mut found = Vec::new();
@@ -24,7 +28,7 @@ pub(super) async fn barriers(browser: &Browser, site: &Site, pages: &[&str]) -> 
         browser.size(width, 844).await;
         for page in pages {
             browser.go(&site.url(page)).await;
-            browser.run("document.querySelectorAll('details').forEach((menu) => { menu.open = true })").await;
+            browser.run(OPEN).await;
             found.extend(browser.barriers().await.into_iter().map(|line| format!("{page} {theme} {width} {line}")));
         }
     }

@@ -2,6 +2,7 @@
 
 mod barriers;
 mod connecting;
+mod dashboards;
 mod driver;
 mod signing_in;
 

@@ -8,8 +8,12 @@ use dashtray::{
 use super::visitor::{FORM, Visitor, form};
 use crate::support::site::{EMAIL, Site};
 
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 14] = [
     "/",
+    "/d/stripe",
+    "/d/stripe/edit",
+    "/m/stripe_mrr",
+    "/dashboards",
     "/connect/stripe",
     "/connections/0192d3b4-0000-7000-8000-000000000000",
     "/oauth/callback",

@@ -4,6 +4,7 @@ mod access;
 mod catalogue;
 mod connecting;
 mod connections;
+mod dashboards;
 mod guessing;
 mod sign_ins;
 mod visitor;

@@ -5,6 +5,7 @@ pub(crate) mod books;
 pub(crate) mod database;
 pub(crate) mod fake;
 pub(crate) mod frame;
+pub(crate) mod measured;
 pub(crate) mod points;
 pub(crate) mod postgres;
 pub(crate) mod site;

@@ -2,9 +2,13 @@
 
 mod connect;
 mod connection;
+mod dashboard;
+mod dashboards;
+mod edit;
 pub(super) mod fault;
 mod integrations;
 mod login;
+mod metric;
 mod overview;
 mod set_up;
 mod settings;
@@ -26,6 +30,12 @@ const LARGEST_FORM: usize = 256 << 10;
 pub(super) fn routes(app: &App) -> Router<App> {
     Router::new()
         .route("/", get(overview::show))
+        .route("/d/{slug}", get(dashboard::show))
+        .route("/d/{slug}/edit", get(edit::show).post(edit::change))
+        .route("/d/{slug}/delete", post(edit::delete))
+        .route("/dashboards", get(dashboards::show).post(dashboards::make))
+        .route("/m/{metric_id}", get(metric::show))
+        .route("/m/{metric_id}/data.csv", get(metric::csv))
         .route("/setup", get(set_up::show).post(set_up::make))
         .route("/login", get(login::show).post(login::sign_in))
         .route("/login/link", get(login::by_link))

@@ -1,27 +1,87 @@
-//! `/`: what is connected, and what there is to see.
+//! `/`: the first numbers of everything that is connected.
+
+use std::collections::BTreeMap;
 
 use askama::Template;
-use axum::{extract::State, response::Html};
+use axum::{
+    extract::{Query, State},
+    response::Html,
+};
 
 use crate::{
     app::App,
+    store::Widget,
     web::{
         Error,
         auth::Viewer,
+        board::{
+            card::{Card, card},
+            dates::{Banner, Dates, Tab, banner, tabs},
+            read::Board,
+            starter,
+        },
         frame::{Bars, Frame, Section, framed, render},
     },
 };
+
+/// Cards of one integration.
+const CARDS: usize = 4;
 
 #[derive(Template)]
 #[template(path = "overview.html")]
 struct Overview {
     frame: Frame,
     bars: Bars,
-    connections: usize,
+    tabs: Vec<Tab>,
+    dates: Dates,
+    banner: Option<Banner>,
+    groups: Vec<Group>,
+    may_change: bool,
 }
 
-pub(super) async fn show(State(app): State<App>, viewer: Viewer) -> Result<Html<String>, Error> {
-    let connections = app.store.connections(viewer.project.id).await?.len();
+/// The cards of one integration.
+struct Group {
+    name: String,
+    icon: String,
+    address: String,
+    cards: Vec<Card>,
+}
+
+pub(super) async fn show(
+    State(app): State<App>,
+    viewer: Viewer,
+    Query(asked): Query<BTreeMap<String, String>>,
+) -> Result<Html<String>, Error> {
+    let board = Board::open(&app, &viewer.project, &asked).await?;
+    let dashboards = starter::dashboards(&app, &board).await?;
+    let connected: Vec<_> = board.connected().cloned().collect();
+    let widgets = |descriptor| starter::cards(descriptor).into_iter().take(CARDS);
+    let all: Vec<Widget> = connected
+        .iter()
+        .flat_map(|descriptor| widgets(descriptor).map(|metric| starter::widget("metric", metric, "s")))
+        .collect();
+    let shown = board.read(&app, &all, None).await?;
+    let dates = Dates::of(&board.range, "");
+    let groups = connected.iter().map(|descriptor| {
+        let starter = dashboards.iter().find(|one| one.integration_id.as_ref() == Some(&descriptor.id));
+        let of_it = shown.iter().flatten().filter(|shown| shown.descriptor.id == descriptor.id);
+        Group {
+            name: descriptor.name.clone(),
+            icon: descriptor.icon.clone(),
+            address: starter.map(|one| format!("/d/{}{}", one.slug, dates.query)).unwrap_or_default(),
+            cards: of_it.map(|shown| card(shown, &board)).collect(),
+        }
+    });
+    let groups: Vec<Group> = groups.collect();
+    let ids: Vec<&str> = connected.iter().map(|one| one.id.as_str()).collect();
     let (frame, bars) = framed(&viewer, Section::Overview, "Overview");
-    render(&Overview { frame, bars, connections })
+    render(&Overview {
+        frame,
+        bars,
+        tabs: tabs(&dashboards, None, &dates.query),
+        banner: banner(&board, &ids),
+        dates,
+        groups,
+        may_change: viewer.may_change().is_ok(),
+    })
 }

@@ -1,0 +1,85 @@
+//! Dashboards and the page of a metric, with keys and on a phone.
+
+use super::{Browser, barriers::barriers, close, signed_in};
+use crate::support::measured::measured;
+
+const TAB: &str = "\u{e004}";
+const ENTER: &str = "\u{e007}";
+
+/// What the element with the focus is called.
+async fn focused(browser: &Browser) -> String {
+    let label =
+        browser.run("const e = document.activeElement; return e.getAttribute('aria-label') ?? e.innerText ?? ''").await;
+    label.as_str().unwrap_or_default().trim().to_owned()
+}
+
+/// Goes from element to element until one of that name is reached.
+async fn tab_to(browser: &Browser, name: &str) {
+    for _ in 0..80 {
+        if focused(browser).await == name {
+            return;
+        }
+        browser.press(TAB).await;
+    }
+    panic!("{name} is not reached by the keyboard");
+}
+
+/// The names of the widgets in the list, from top to bottom.
+async fn order(browser: &Browser) -> String {
+    let script = "return [...document.querySelectorAll('.edit-list strong')].map((one) => one.innerText).join(' ')";
+    browser.run(script).await.as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dates_and_comparison_by_keys_and_editing_by_the_keyboard_alone() {
+    let (site, _) = measured().await;
+    let browser = signed_in(&site).await;
+    browser.go(&site.url("/")).await;
+    browser.press("w").await;
+    browser.sees("no change").await;
+    assert_eq!(browser.url().await, site.url("/?range=7d&compare=previous"));
+    browser.press("x").await;
+    browser.sees("Last 7 days").await;
+    assert_eq!(browser.url().await, site.url("/?range=7d&compare=none"));
+
+    browser.press("1").await;
+    assert_eq!(browser.url().await, site.url("/d/fake?range=7d&compare=none"));
+    browser.press("e").await;
+    browser.sees("Every step is kept at once").await;
+    let before = order(&browser).await;
+    assert!(before.starts_with("fake_events fake_users fake_total"), "{before}");
+    tab_to(&browser, "Move fake_events down").await;
+    browser.press(ENTER).await;
+    browser.sees("Every step is kept at once").await;
+    assert!(order(&browser).await.starts_with("fake_users fake_events fake_total"));
+    // The same button has the focus again, so that it can be pressed once more.
+    assert_eq!(focused(&browser).await, "Move fake_events down");
+    browser.press(ENTER).await;
+    assert!(order(&browser).await.starts_with("fake_users fake_total fake_events"));
+    tab_to(&browser, "Remove fake_events").await;
+    browser.press(ENTER).await;
+    assert!(order(&browser).await.starts_with("fake_users fake_total"));
+    close(site, browser).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn they_fit_a_phone_draw_their_charts_and_keep_nobody_out() {
+    let (site, _) = measured().await;
+    let browser = signed_in(&site).await;
+    let pages = ["/?range=7d", "/d/fake", "/d/fake/edit", "/m/fake_events?range=7d", "/dashboards"];
+    for width in [390, 1440] {
+        browser.size(width, 844).await;
+        for page in pages {
+            browser.go(&site.url(page)).await;
+            let scrolls = browser.run("return document.documentElement.scrollWidth > innerWidth").await;
+            assert_eq!(scrolls, false, "{page} is wider than {width} pixels");
+        }
+        browser.go(&site.url("/m/fake_events?range=7d")).await;
+        assert_eq!(browser.run("return document.querySelectorAll('.plot canvas').length").await, 1);
+        let day = "return document.querySelectorAll('.parts tbody tr').length";
+        assert_eq!(browser.run(day).await, 7, "the same as a table");
+    }
+    let found = barriers(&browser, &site, &pages).await;
+    assert!(found.is_empty(), "{}", found.join("\n"));
+    close(site, browser).await;
+}
