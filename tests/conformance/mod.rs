@@ -1,4 +1,4 @@
-//! One suite for every integration: what `conformance.md` asks of T0, Bronze and, so far, a part of Silver.
+//! One suite for every integration: what `conformance.md` asks of T0, Bronze, Silver and Gold.
 //!
 //! [`ITEMS`] is the one list of checks; no integration has a softer copy of any of them. Those of T0 need the descriptor
 //! alone and run over the whole registry. The others need to know how to start an integration's emulator and what to
@@ -39,8 +39,8 @@ use stand::Stand;
 enum Tier {
     T0,
     Bronze,
-    /// C20 to C24 and C28.
     Silver,
+    Gold,
 }
 
 /// Which clock a check runs by.
@@ -200,10 +200,11 @@ mod table {
     pub(super) fn print() {
         let results = RESULTS.lock().unwrap_or_else(PoisonError::into_inner);
         let integrations: BTreeSet<&String> = results.keys().map(|(id, _, _)| id).collect();
-        let mut text = format!("\n{:<20} {:<12} {:<12} {:<12}\n", "integration", "T0", "Bronze", "Silver so far");
+        let mut text =
+            format!("\n{:<20} {:<12} {:<12} {:<12} {:<12}\n", "integration", "T0", "Bronze", "Silver", "Gold");
         for id in &integrations {
             text.push_str(&format!("{id:<20}"));
-            for tier in [Tier::T0, Tier::Bronze, Tier::Silver] {
+            for tier in [Tier::T0, Tier::Bronze, Tier::Silver, Tier::Gold] {
                 let all = ITEMS.iter().filter(|item| item.tier == tier).count();
                 let of_tier = || results.iter().filter(|((of, at, _), _)| of == *id && *at == tier);
                 let ok = of_tier().filter(|(_, is_ok)| **is_ok).count();

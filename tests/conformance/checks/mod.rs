@@ -9,3 +9,4 @@ pub(super) mod outage;
 pub(super) mod patience;
 pub(super) mod sign_in;
 pub(super) mod stop;
+pub(super) mod windows;

@@ -158,6 +158,11 @@ macro_rules! stands {
             }
 
             #[test]
+            fn has_correct_numbers() {
+                judge(Tier::Gold, &super::super::$id::stand());
+            }
+
+            #[test]
             fn is_killed_on_postgres_too() {
                 Pace::Stepped.run(kills::resumes_on_postgres(&super::super::$id::stand())).unwrap().unwrap();
             }
