@@ -25,6 +25,7 @@ use url::Url;
 
 use super::{
     front::Front,
+    rows::Rows,
     stand::{Account, Fields, Provider, Stand},
 };
 use crate::support::{
@@ -44,7 +45,7 @@ const TURNS: usize = 10;
 /// After this long a dead process's connection can be claimed.
 const A_LEASE: Duration = Duration::from_secs(26);
 /// Two windows of a month: whatever goes from window to window does so, and no more often than needed.
-const HISTORY_DAYS: i32 = 45;
+pub(crate) const HISTORY_DAYS: i32 = 45;
 /// A provider that behaves again is read within so many runs.
 const MOST_RUNS: usize = 3;
 const A_DAY: Duration = Duration::from_secs(24 * 3600);
@@ -92,6 +93,47 @@ impl Machine {
             now: stand.now,
             _provider: provider,
         })
+    }
+
+    /// From now on this provider answers in place of the other one, whose clock went on like its own.
+    pub(crate) fn turn_to(&mut self, provider: Provider) {
+        self.front.leads_to(&provider.url);
+        self._provider = provider;
+    }
+
+    /// The present day.
+    pub(crate) fn today(&self) -> Day {
+        Day::of(self.now, &Zone::utc())
+    }
+
+    /// The instant of its processes' runs.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// A run that reads everything, of days that are named or of what is due. Its process is over after it.
+    pub(crate) async fn good_run(&self, database: &Database, range: Range) -> Result<RunView, String> {
+        let process = self.process(database).await;
+        let mut run = hurried(self.sync_range(&process, range)).await?;
+        for _ in 1..MOST_RUNS {
+            if run.status != RunStatus::RateLimited {
+                break;
+            }
+            self.wait_until_due(&process).await?;
+            run = hurried(self.sync_range(&process, range)).await?;
+        }
+        process.store.close().await;
+        let why = || run.error.as_ref().or_else(|| run.metrics.iter().find_map(|metric| metric.error.as_ref()));
+        ensure!(run.status == RunStatus::Ok, "a run ends {}: {:?}", run.status.name(), why());
+        Ok(run)
+    }
+
+    /// What is known after it, in a process that reads no more.
+    pub(crate) async fn rows(&self, database: &Database) -> Result<Rows, String> {
+        let process = self.process(database).await;
+        let rows = Rows::read(&process).await;
+        process.store.close().await;
+        rows
     }
 
     /// It is the next day, for the provider as for us.

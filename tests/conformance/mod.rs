@@ -22,6 +22,7 @@ mod front;
 mod hostile;
 mod machine;
 mod query;
+mod rows;
 mod stand;
 mod twins;
 mod whole;
@@ -31,7 +32,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use futures_util::future::LocalBoxFuture;
 use sha2::{Digest as _, Sha256};
 
-use checks::{bronze, canary, descriptor, kills, lists, outage, patience, sign_in, stop};
+use checks::{
+    bronze, canary, descriptor, kills, late, lists, outage, patience, retention, sign_in, stop, sums, windows,
+};
 use stand::Stand;
 
 /// How good an integration is, as far as the suite says so.
@@ -136,6 +139,11 @@ const ITEMS: &[Item] = items! {
     "C34" Silver Real "no answer of a token endpoint loses a grant" sign_in::survives_bad_answers;
     "C35" Silver Real "access that is over is renewed when an answer shows it" sign_in::sees_expiry;
     "C36" Silver Real "states once, PKCE, exact redirect" sign_in::keeps_to_the_standards;
+    "C43" Gold Virtual "two windows that meet are one" windows::join;
+    "C44" Gold Stepped "any chunking of a period, the same points" windows::backfill_in_any_order;
+    "C45" Gold Stepped "what comes late is noted, then final" late::settles;
+    "C46" Gold Stepped "no further back than the provider answers" retention::is_clamped;
+    "C50" Gold Stepped "weeks and months follow the metric's kind" sums::follow_their_kind;
 };
 
 /// Stands for all that an integration says of the lively account.

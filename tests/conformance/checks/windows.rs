@@ -1,1 +1,81 @@
 //! Gold: the same numbers, however they are asked for.
+
+use dashtray::{
+    metric::{Day, Period},
+    sync::Range,
+};
+
+use crate::{
+    conformance::{
+        direct::{Direct, Fetched},
+        machine::Machine,
+        stand::{Account, Stand},
+    },
+    support::database::Database,
+};
+
+type Checked = Result<(), String>;
+
+/// Days of the stand's period before a cut: one, half of them, all but the present day.
+const CUTS: [i32; 3] = [1, 5, 9];
+/// Days that are read in chunks.
+const BACKFILLED_DAYS: i32 = 8;
+
+/// C43
+pub(crate) async fn join(stand: &Stand) -> Checked {
+    let provider = (stand.start)(Account::Busy).await;
+    let read = async |period: Period| -> Result<Fetched, String> {
+        let fetched = Direct::open(stand, &provider.url, &stand.valid)?.over(period).fetch().await;
+        fetched.is_whole(&fetched).map_err(|why| format!("{period}: {why}"))?;
+        let stray = fetched.facts.strays(period);
+        ensure!(stray.is_none(), "asked for {period} it speaks of {stray:?}");
+        Ok(fetched)
+    };
+    let whole = read(stand.period()).await?;
+    ensure!(!whole.facts.is_empty(), "the lively account has no values; nothing could be judged by it");
+    let (start, end) = (stand.period().start(), stand.period().end());
+    for cut in CUTS.map(|days| start.plus(days)) {
+        let parts = (read(Period::new(start, cut)).await?, read(Period::new(cut, end)).await?);
+        let joined = whole.facts.is_made_of(&[&parts.0.facts, &parts.1.facts]);
+        joined.map_err(|why| format!("read in two windows that meet on {cut}: {why}"))?;
+    }
+    Ok(())
+}
+
+/// C44
+pub(crate) async fn backfill_in_any_order(stand: &Stand) -> Checked {
+    let machine = Machine::new(stand, Account::Busy).await?;
+    let base = machine.connected(Database::sqlite().await).await?;
+    let first = machine.today().plus(1 - BACKFILLED_DAYS);
+    let chunk = |from: i32, to: i32| Range { from: Some(first.plus(from)), to: Some(first.plus(to)) };
+    let last = BACKFILLED_DAYS - 1;
+    let by_day: Vec<Range> = (0..=last).map(|day| chunk(day, day)).collect();
+    let newest_first = by_day.iter().rev().copied().collect();
+    let ways: [(&str, Vec<Range>); 4] = [
+        ("at once", vec![chunk(0, last)]),
+        ("in three chunks, the one in the middle last", vec![chunk(5, last), chunk(0, 1), chunk(2, 4)]),
+        ("day by day", by_day),
+        ("day by day, the newest first", newest_first),
+    ];
+    let mut expected = None;
+    for (way, chunks) in ways {
+        let database = base.as_it_lies();
+        for range in &chunks {
+            machine.good_run(&database, *range).await.map_err(|why| format!("{way}, {range:?}: {why}"))?;
+        }
+        let rows = machine.rows(&database).await?;
+        ensure!(rows.0.len() > 20, "there are {} points; nothing could be judged by them", rows.0.len());
+        let unread = rows.0.iter().find(|(_, row)| matches!(row.mark.state.name(), "pending" | "failed"));
+        ensure!(unread.is_none(), "{way}: {unread:?}");
+        match &expected {
+            None => expected = Some(rows),
+            Some(expected) => rows.same_as(expected).map_err(|why| format!("read {way}: {why}"))?,
+        }
+    }
+    Ok(())
+}
+
+/// How old a day is, 0 being the present one.
+pub(super) fn age(today: Day, day: Day) -> i32 {
+    today.number() - day.number()
+}

@@ -1,26 +1,20 @@
 //! Google Analytics' stand: the property of the simulated company's site, and the same before anybody came.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use dashtray::{
-    demo::{
-        Company, Emulators, GOOGLE_PROPERTY, GOOGLE_USER, GoogleAccount, GoogleProperty, Options,
-        authorization::service_account_key,
-    },
+    demo::{GOOGLE_PROPERTY, GOOGLE_USER, GoogleAccount, GoogleProperty, Options, authorization::service_account_key},
     integrations::google_analytics::GoogleAnalytics,
 };
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value as Json, json};
 
-use super::{Account, Endpoint, Fields, List, Provider, Stand, field, now};
+use super::{Account, Endpoint, Fields, List, Provider, Stand, emulate, field, nobody, now};
 use crate::{conformance::front::Reply, oauth::Site};
 
 const READER: &str = "reader@fernwerk-demo.iam.gserviceaccount.com";
 const WITHOUT_REVENUE: &str = "colleague@fernwerk-demo.iam.gserviceaccount.com";
 const WRONG: &str = "nobody@fernwerk-demo.iam.gserviceaccount.com";
-
-static BUSY: LazyLock<Arc<Company>> = LazyLock::new(|| Arc::new(Company::generate(11, now())));
-static QUIET: LazyLock<Arc<Company>> = LazyLock::new(|| Arc::new(Company::empty(now())));
 
 pub(crate) fn stand() -> Stand {
     Stand {
@@ -67,12 +61,8 @@ fn start(account: Account) -> BoxFuture<'static, Provider> {
         google_properties: vec![GoogleProperty::site("UTC")],
         ..Options::default()
     };
-    let company = match account {
-        Account::Busy => BUSY.clone(),
-        Account::Quiet => QUIET.clone(),
-    };
     Box::pin(async move {
-        let emulators = Emulators::start(company, options).await.expect("a port on this machine");
+        let emulators = emulate(account, nobody, options).await;
         Provider { url: emulators.url("google-analytics").parse().expect("a URL"), _running: Box::new(emulators) }
     })
 }
@@ -86,7 +76,7 @@ pub(crate) fn site() -> BoxFuture<'static, Site> {
         ..Options::default()
     };
     Box::pin(async move {
-        let emulators = Emulators::start(BUSY.clone(), options).await.expect("a port on this machine");
+        let emulators = emulate(Account::Busy, nobody, options).await;
         let Stand { integration, settings, now, .. } = stand();
         Site {
             integration,

@@ -6,15 +6,21 @@ mod plausible;
 mod stripe;
 mod vercel;
 
-use std::{any::Any, collections::BTreeMap, sync::Arc};
+use std::{
+    any::Any,
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use dashtray::{
+    demo::{Company, Emulators, Options},
     integrations::Integration,
     metric::{Day, Period, Zone},
     secret::Secret,
 };
 use futures_util::future::BoxFuture;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value as Json};
 use url::Url;
 
@@ -31,6 +37,42 @@ pub(crate) enum Account {
     Busy,
     /// One that exists and in which nothing ever happened.
     Quiet,
+    /// The lively one, and the provider knows nothing yet of the last days: see [`LATENESS`].
+    Late,
+}
+
+/// How far a late account lags behind: more days than the shortest settlement windows have, and less than the longest.
+pub(crate) const LATENESS: SignedDuration = SignedDuration::from_hours(5 * 24);
+
+/// The simulated company, and the same as a provider sees it that has not heard of the last days.
+struct Companies {
+    busy: Arc<Company>,
+    late: Arc<Company>,
+}
+
+/// Generating takes a moment; all stands look at the same ones, and none changes them.
+static COMPANIES: LazyLock<Companies> = LazyLock::new(|| {
+    let busy = Company::generate(11, now());
+    let late = Arc::new(busy.at(now() - LATENESS));
+    Companies { busy: Arc::new(busy), late }
+});
+
+/// The emulators of an account, in which it is the stands' instant. `quiet` is the account in which nothing happened.
+async fn emulate(account: Account, quiet: impl FnOnce() -> Arc<Company>, options: Options) -> Emulators {
+    let company = match account {
+        Account::Busy => COMPANIES.busy.clone(),
+        Account::Quiet => quiet(),
+        Account::Late => COMPANIES.late.clone(),
+    };
+    let behind = Duration::try_from(now().duration_since(company.now)).unwrap_or_default();
+    let emulators = Emulators::start(company, options).await.expect("a port on this machine");
+    emulators.wait(behind);
+    emulators
+}
+
+/// A company of whom no service knows anything.
+fn nobody() -> Arc<Company> {
+    Arc::new(Company::empty(now()))
 }
 
 /// A running emulator; stopped when this is dropped.
