@@ -73,6 +73,7 @@ mod report;
 mod settings;
 #[cfg(test)]
 pub(crate) mod testing;
+mod tier;
 
 pub mod github;
 pub mod google_analytics;
@@ -98,6 +99,7 @@ pub use descriptor::{
 pub use registry::{Registry, UnknownIntegration};
 pub use report::{Correction, FetchReport, Outcome};
 pub use settings::{SettingValue, Settings};
+pub use tier::Tier;
 
 /// A service that can be measured.
 #[async_trait]

@@ -207,11 +207,12 @@ impl Facts {
         answered.map(|((_, _, day), _)| *day).collect()
     }
 
-    /// What is said of a day (or week, or month) that has no part in a period.
-    pub(crate) fn strays(&self, period: Period) -> Option<String> {
+    /// What is said of a day (or week, or month) that has no part in a period, of one of these metrics.
+    pub(crate) fn strays(&self, period: Period, metrics: &BTreeSet<&str>) -> Option<String> {
         let spoken = self.covered.keys().map(|(metric, _, day)| (metric, day));
         let mut spoken = spoken.chain(self.values.keys().map(|(metric, _, _, day)| (metric, day)));
-        let stray = spoken.find(|(metric, day)| !grain_of(metric).whole(period).contains(**day));
+        let is_stray = |metric: &str, day: Day| !grain_of(metric).whole(period).contains(day);
+        let stray = spoken.find(|(metric, day)| metrics.contains(id_of(metric)) && is_stray(metric, **day));
         stray.map(|(metric, day)| format!("{metric} of {day}"))
     }
 

@@ -139,7 +139,7 @@ pub(crate) struct Front {
 
 struct Shared {
     /// `host:port` of the provider; empty where there is none and every request is noted only.
-    upstream: Mutex<String>,
+    upstream: String,
     /// What it calls itself in place of the provider.
     own: Mutex<String>,
     /// Where time stands still, it goes on as long as this front keeps somebody waiting.
@@ -164,15 +164,8 @@ impl Drop for Front {
 impl Front {
     /// Forwards everything to the provider.
     pub(crate) async fn before(provider: &Url) -> io::Result<Self> {
-        Self::start(place_of(provider)).await
-    }
-
-    /// From now on this provider is behind it, of which it remembers nothing yet.
-    pub(crate) fn leads_to(&self, provider: &Url) {
-        *self.shared.upstream.lock().unwrap_or_else(PoisonError::into_inner) = place_of(provider);
-        if let Some(known) = &mut self.shared.state().known {
-            known.clear();
-        }
+        let port = provider.port_or_known_default().unwrap_or(80);
+        Self::start(format!("{}:{port}", provider.host_str().unwrap_or("127.0.0.1"))).await
     }
 
     /// Nobody is behind it: whoever asks is noted and gets 404.
@@ -188,7 +181,7 @@ impl Front {
         let url = own.parse().map_err(io::Error::other)?;
         let state = State { rule: Arc::new(|_| Act::Forward), asked: Vec::new(), overrun: false, known: None };
         let shared = Arc::new(Shared {
-            upstream: Mutex::new(upstream),
+            upstream,
             own: Mutex::new(own),
             steps: AtomicBool::new(false),
             state: Mutex::new(state),
@@ -241,12 +234,6 @@ impl Front {
     }
 }
 
-/// `host:port`.
-fn place_of(provider: &Url) -> String {
-    let port = provider.port_or_known_default().unwrap_or(80);
-    format!("{}:{port}", provider.host_str().unwrap_or("127.0.0.1"))
-}
-
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -289,13 +276,13 @@ impl Shared {
     }
 
     async fn ask(&self, asked: &Asked, target: &str) -> io::Result<Reply> {
-        let upstream = self.upstream.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let mut stream = TcpStream::connect(&upstream).await?;
+        let mut stream = TcpStream::connect(&self.upstream).await?;
         let (target, body) = match target.split_once('?') {
             Some((path, query)) if asked.in_body => (path, body_of(query)),
             _ => (target, asked.body.clone()),
         };
-        let mut head = format!("{} {target} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n", asked.method, upstream);
+        let mut head =
+            format!("{} {target} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n", asked.method, self.upstream);
         if !body.is_empty() {
             head.push_str(&format!("content-length: {}\r\n", body.len()));
         }
@@ -316,7 +303,7 @@ impl Shared {
         let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
         let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(502);
         // What a provider says of itself must lead back to the front, as it would to the provider's own name.
-        let origin = format!("http://{upstream}");
+        let origin = format!("http://{}", self.upstream);
         let own = self.own.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let headers = headers_of(&head)
             .filter(|(name, _)| !["content-length", "connection", "transfer-encoding"].contains(&name.as_str()))

@@ -2,7 +2,7 @@
 //! with [`Pace::Stepped`](super::Pace): time stands still while anything works, and goes on where the HTTP layer would
 //! wait for a provider, where the front keeps it waiting, and where a check says so.
 
-use std::{cell::Cell, sync::Arc, time::Duration};
+use std::{cell::Cell, collections::BTreeMap, sync::Arc, time::Duration};
 
 use dashtray::{
     clock::Clock,
@@ -10,7 +10,7 @@ use dashtray::{
     fail_point::Point,
     http::ClientConfig,
     integrations::Integration,
-    metric::{Day, Zone},
+    metric::{Day, Period, Zone},
     store::ConnectionSettings,
     sync::{Range, RunStatus, RunView},
 };
@@ -25,7 +25,7 @@ use url::Url;
 
 use super::{
     front::Front,
-    rows::Rows,
+    rows::{Place, Rows, Told, told as told_by},
     stand::{Account, Fields, Provider, Stand},
 };
 use crate::support::{
@@ -63,7 +63,7 @@ pub(crate) struct Machine {
     settings: Map<String, Json>,
     valid: Fields,
     now: Timestamp,
-    _provider: Provider,
+    provider: Provider,
 }
 
 fn shown(error: impl std::fmt::Display) -> String {
@@ -91,14 +91,14 @@ impl Machine {
             settings: stand.settings.clone(),
             valid: stand.valid.clone(),
             now: stand.now,
-            _provider: provider,
+            provider,
         })
     }
 
-    /// From now on this provider answers in place of the other one, whose clock went on like its own.
-    pub(crate) fn turn_to(&mut self, provider: Provider) {
-        self.front.leads_to(&provider.url);
-        self._provider = provider;
+    /// From now on the provider knows what came late.
+    pub(crate) fn let_late_data_come(&self) {
+        (self.provider.catch_up)();
+        self.front.remembers();
     }
 
     /// The present day.
@@ -111,21 +111,28 @@ impl Machine {
         self.now
     }
 
-    /// A run that reads everything, of days that are named or of what is due. Its process is over after it.
-    pub(crate) async fn good_run(&self, database: &Database, range: Range) -> Result<RunView, String> {
+    /// Runs until one has read everything, of days that are named or of what is due. Gives them all, the last one last.
+    pub(crate) async fn good_runs(&self, database: &Database, range: Range) -> Result<Vec<RunView>, String> {
         let process = self.process(database).await;
-        let mut run = hurried(self.sync_range(&process, range)).await?;
-        for _ in 1..MOST_RUNS {
-            if run.status != RunStatus::RateLimited {
-                break;
+        let mut runs = Vec::new();
+        while runs.len() < MOST_RUNS {
+            let run = hurried(self.sync_range(&process, range)).await?;
+            let status = run.status;
+            runs.push(run);
+            match status {
+                RunStatus::Ok => {
+                    process.store.close().await;
+                    return Ok(runs);
+                }
+                RunStatus::RateLimited => self.wait_until_due(&process).await?,
+                _ => {}
             }
-            self.wait_until_due(&process).await?;
-            run = hurried(self.sync_range(&process, range)).await?;
         }
-        process.store.close().await;
-        let why = || run.error.as_ref().or_else(|| run.metrics.iter().find_map(|metric| metric.error.as_ref()));
-        ensure!(run.status == RunStatus::Ok, "a run ends {}: {:?}", run.status.name(), why());
-        Ok(run)
+        let said = |run: &RunView| {
+            let of_metric = run.metrics.iter().find_map(|metric| metric.error.clone());
+            format!("{}: {:?}", run.status.name(), run.error.clone().or(of_metric))
+        };
+        Err(format!("{MOST_RUNS} runs end {:?}", runs.iter().map(said).collect::<Vec<_>>()))
     }
 
     /// What is known after it, in a process that reads no more.
@@ -134,6 +141,14 @@ impl Machine {
         let rows = Rows::read(&process).await;
         process.store.close().await;
         rows
+    }
+
+    /// What people get of a period after it.
+    pub(crate) async fn told(&self, database: &Database, period: Period) -> Result<BTreeMap<Place, Told>, String> {
+        let process = self.process(database).await;
+        let told = told_by(&process, period, self.now).await;
+        process.store.close().await;
+        told
     }
 
     /// It is the next day, for the provider as for us.
@@ -153,14 +168,19 @@ impl Machine {
 
     /// The database with a connection in it of which nothing is read yet, and nobody at work.
     pub(crate) async fn connected(&self, database: Database) -> Result<Database, String> {
+        self.connected_for(HISTORY_DAYS, database).await
+    }
+
+    /// The same with a history of so many days.
+    pub(crate) async fn connected_for(&self, days: i32, database: Database) -> Result<Database, String> {
         let process = self.process(&database).await;
-        self.connect(&process).await?;
+        self.connect(&process, days).await?;
         process.store.close().await;
         self.front.take();
         Ok(database)
     }
 
-    async fn connect(&self, process: &Process) -> Result<(), String> {
+    async fn connect(&self, process: &Process, days: i32) -> Result<(), String> {
         let request = ConnectRequest {
             project: "default".to_owned(),
             integration_id: self.integration.descriptor().id.clone(),
@@ -171,7 +191,7 @@ impl Machine {
         hurried(process.connections.connect(request)).await.map_err(shown)?;
         let project = process.connections.project("default").await.map_err(shown)?;
         let connection = process.connections.find(&project, NAME).await.map_err(shown)?;
-        let history_start = Day::of(self.now, &Zone::utc()).plus(1 - HISTORY_DAYS);
+        let history_start = Day::of(self.now, &Zone::utc()).plus(1 - days);
         let settings = ConnectionSettings { history_start, ..connection.settings };
         process.store.set_settings(connection.key, &settings).await.map_err(shown)
     }

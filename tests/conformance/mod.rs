@@ -24,6 +24,7 @@ mod machine;
 mod query;
 mod rows;
 mod stand;
+mod tiers;
 mod twins;
 mod whole;
 
@@ -183,6 +184,10 @@ fn judge(tier: Tier, stand: &Stand) {
         }
     }
     table::print();
+    let passed = ITEMS.iter().filter(|item| item.tier == tier).count() - failed.len();
+    if let Err(why) = tiers::hold(&id, tier, passed) {
+        failed.push(why);
+    }
     assert!(failed.is_empty(), "{id} does not conform:\n  {}", failed.join("\n  "));
 }
 

@@ -1,11 +1,13 @@
 //! What lies in the ledger of a process: its rows, as checks compare them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use dashtray::{
-    metric::{Currency, Day, Interval, Mark, Period},
+    metric::{Currency, Day, Interval, Mark, Period, Quality, State},
+    series::{self, GetRequest, PointView, SeriesView},
     store::{Connection, RestatementRow},
 };
+use jiff::Timestamp;
 
 use super::machine::NAME;
 use crate::support::app::Process;
@@ -62,16 +64,56 @@ impl Rows {
     pub(crate) fn get(&self, place: &Place) -> Option<&Row> {
         self.0.get(place)
     }
+}
 
-    /// The first place where these differ from others.
-    pub(crate) fn same_as(&self, others: &Self) -> Result<(), String> {
-        let places: BTreeSet<&Place> = self.0.keys().chain(others.0.keys()).collect();
-        let differing = places.into_iter().find(|place| self.get(place) != others.get(place));
-        match differing {
-            Some(place) => Err(format!("{place:?} is {:?} and not {:?}", others.get(place), self.get(place))),
-            None => Ok(()),
+/// What people get, by place: the value in words, the state, and whether it may still change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) value: Option<String>,
+    pub(crate) state: &'static str,
+    pub(crate) provisional: bool,
+    stale: bool,
+    quality: Quality,
+}
+
+/// All series of the one connection as people get them. Of a value of the dimension that never has one nothing is told.
+pub(crate) async fn told(process: &Process, period: Period, now: Timestamp) -> Result<BTreeMap<Place, Told>, String> {
+    let mut all = BTreeMap::new();
+    for definition in process.registry.descriptors().flat_map(|descriptor| descriptor.metrics.clone()) {
+        for (interval, by_dimension) in Interval::ALL.into_iter().flat_map(|grain| [(grain, false), (grain, true)]) {
+            if by_dimension && definition.dimension.is_none() {
+                continue;
+            }
+            let request = GetRequest {
+                project: "default".to_owned(),
+                metric_id: definition.id.clone(),
+                connection: None,
+                from: Some(period.start()),
+                to: period.last(),
+                interval,
+                by_dimension,
+                now,
+            };
+            for series in series::get(&process.store, &process.registry, &request).await.map_err(shown)? {
+                let is_silent = series.points.iter().all(|point| point.state != State::Value);
+                if series.dimension.is_none() || !is_silent {
+                    all.extend(series.points.iter().map(|point| (place_of(&series, interval, point), told_of(point))));
+                }
+            }
         }
     }
+    Ok(all)
+}
+
+fn place_of(series: &SeriesView, grain: Interval, point: &PointView) -> Place {
+    let (metric, dimension) = (series.metric_id.clone(), series.dimension.clone().unwrap_or_default());
+    Place { metric, grain, dimension, currency: series.currency, day: point.date }
+}
+
+fn told_of(point: &PointView) -> Told {
+    let value = point.value.as_ref().map(ToString::to_string);
+    let PointView { provisional, stale, quality, .. } = *point;
+    Told { value, state: point.state.name(), provisional, stale, quality }
 }
 
 /// What was restated, oldest first, by place.

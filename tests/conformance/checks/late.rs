@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dashtray::{
-    metric::{Definition, Interval, Kind},
+    metric::{Definition, Interval, Kind, Period},
     store::RestatementRow,
     sync::{Range, RunView},
 };
@@ -34,35 +34,34 @@ struct Caught<'a> {
     /// What a first read of the provider comes to that has caught up.
     right: Rows,
     restated: BTreeMap<Place, Vec<RestatementRow>>,
-    run: RunView,
+    runs: Vec<RunView>,
 }
 
 /// C45
 pub(crate) async fn settles(stand: &Stand) -> Checked {
-    let caught_up = (stand.start)(Account::Busy).await;
     let mut machine = Machine::new(stand, Account::Late).await?;
     let fresh = machine.connected(Database::sqlite().await).await?;
     let database = fresh.as_it_lies();
-    machine.good_run(&database, Range::default()).await?;
+    machine.good_runs(&database, Range::default()).await?;
     let late = machine.rows(&database).await?;
-    is_marked(stand, &machine, &late).map_err(|why| format!("after the first run: {why}"))?;
+    is_marked(stand, &machine, &database).await.map_err(|why| format!("after the first run: {why}"))?;
 
-    machine.turn_to(caught_up);
-    let run = machine.good_run(&database, Range::default()).await?;
-    machine.good_run(&fresh, Range::default()).await?;
+    machine.let_late_data_come();
+    let runs = machine.good_runs(&database, Range::default()).await?;
+    machine.good_runs(&fresh, Range::default()).await?;
     let process = machine.process(&database).await;
     let restated = restatements(&process).await?;
     process.store.close().await;
     let (again, right) = (machine.rows(&database).await?, machine.rows(&fresh).await?);
-    is_marked(stand, &machine, &again).map_err(|why| format!("after the second run: {why}"))?;
-    Caught { stand, machine: &machine, late, again: again.clone(), right, restated, run }.is_honest()?;
+    is_marked(stand, &machine, &database).await.map_err(|why| format!("after the second run: {why}"))?;
+    Caught { stand, machine: &machine, late, again: again.clone(), right, restated, runs }.is_honest()?;
 
     let mut known = again;
     for day in 1..=DAYS_AFTER {
         machine.let_a_day_pass().await;
-        machine.good_run(&database, Range::default()).await?;
+        machine.good_runs(&database, Range::default()).await?;
         let rows = machine.rows(&database).await?;
-        is_marked(stand, &machine, &rows).map_err(|why| format!("{day} days later: {why}"))?;
+        is_marked(stand, &machine, &database).await.map_err(|why| format!("{day} days later: {why}"))?;
         for (place, row) in &known.0 {
             let is_final = row.mark.state.is_answered() && !row.mark.provisional;
             let is_same = rows.get(place) == Some(row);
@@ -74,21 +73,19 @@ pub(crate) async fn settles(stand: &Stand) -> Checked {
 }
 
 /// Whether each day is provisional as long as its metric settles, and no longer.
-fn is_marked(stand: &Stand, machine: &Machine, rows: &Rows) -> Checked {
+async fn is_marked(stand: &Stand, machine: &Machine, database: &Database) -> Checked {
     let descriptor = stand.integration.descriptor();
     let today = machine.today();
     for definition in &descriptor.metrics {
         let settles = i32::from(definition.settles_after_days);
         ensure!(settles < HISTORY_DAYS - 1, "{} settles after {settles} days: it is never final", definition.id);
     }
-    for (place, row) in rows.0.iter().filter(|(place, row)| place.grain == Interval::Day && is_read(row)) {
-        let settles = i32::from(definition(stand, place)?.settles_after_days);
-        let age = age(today, place.day);
-        let expected = (age <= settles, age == 0);
-        let said = (row.mark.provisional, row.mark.partial);
-        // A first reading stands as it is where nothing is asked any more.
-        let is_right = said == expected || (age > 0 && !expected.0 && !said.0);
-        ensure!(is_right, "{place:?}, {age} days old and settled after {settles}, is {:?}", row.mark);
+    let history = Period::inclusive(today.plus(2 - HISTORY_DAYS), today);
+    for (place, told) in machine.told(database, history).await? {
+        let is_day = place.grain == Interval::Day && ["value", "zero", "empty"].contains(&told.state);
+        let (age, settles) = (age(today, place.day), i32::from(definition(stand, &place)?.settles_after_days));
+        let is_right = !is_day || told.provisional == (age <= settles);
+        ensure!(is_right, "{place:?}, {age} days old and settled after {settles}, is {told:?}");
     }
     Ok(())
 }
@@ -147,26 +144,27 @@ impl Caught<'_> {
         };
         let old = (note.old.value, note.old.denominator, note.old.mark);
         let is_right = old == (late.value, late.denominator, late.mark.to_code())
-            && note.run_id == self.run.run_id
-            && note.changed_at >= self.run.started_at
-            && self.run.ended_at.is_some_and(|end| note.changed_at <= end);
+            && self.runs.iter().any(|run| {
+                let is_during =
+                    note.changed_at >= run.started_at && run.ended_at.is_some_and(|end| note.changed_at <= end);
+                note.run_id == run.run_id && is_during
+            });
         ensure!(is_right, "{place:?} was {late:?}, and the note of it is {note:?}");
         Ok(())
     }
 
-    /// A week or month that holds a day that was restated was asked for again.
+    /// A week or month that holds a day that was restated was asked for again, unless other days of it are not what the
+    /// provider says by now.
     fn weeks_follow(&self) -> Checked {
         for (place, row) in self.again.0.iter().filter(|(place, _)| place.grain != Interval::Day) {
             let bucket = place.grain.bucket(place.day);
-            let is_its =
-                |of: &&Place| of.metric == place.metric && bucket.contains(of.day) && of.grain == Interval::Day;
-            if self.restated.keys().any(|of| is_its(&of)) {
-                let right = self.right.get(place);
-                ensure!(
-                    Some(row.said()) == right.map(Row::said),
-                    "{place:?} is {row:?}, not {right:?}, after a late day"
-                );
-            }
+            let day = |day| Place { grain: Interval::Day, day, ..place.clone() };
+            let said = |rows: &Rows, place: &Place| rows.get(place).map(Row::said);
+            let is_restated = bucket.days().any(|of| self.restated.contains_key(&day(of)));
+            let is_up_to_date = bucket.days().all(|of| said(&self.again, &day(of)) == said(&self.right, &day(of)));
+            let right = self.right.get(place);
+            let is_right = !is_restated || !is_up_to_date || Some(row.said()) == right.map(Row::said);
+            ensure!(is_right, "{place:?} is {row:?}, not {right:?}, after a late day");
         }
         Ok(())
     }

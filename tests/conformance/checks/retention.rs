@@ -11,7 +11,7 @@ use super::windows::age;
 use crate::{
     conformance::{
         direct::Direct,
-        machine::{HISTORY_DAYS, Machine, hurried},
+        machine::{Machine, hurried},
         rows::{Place, Rows},
         stand::{Account, Stand},
     },
@@ -20,28 +20,29 @@ use crate::{
 
 type Checked = Result<(), String>;
 
+/// So many days further back than the longest reach.
+const DAYS_BEYOND: i32 = 10;
+
 /// C46
 pub(crate) async fn is_clamped(stand: &Stand) -> Checked {
     let machine = Machine::new(stand, Account::Busy).await?;
-    let database = machine.connected(Database::sqlite().await).await?;
     let descriptor = stand.integration.descriptor();
     let today = machine.today();
-    let history = Period::inclusive(today.plus(1 - HISTORY_DAYS), today);
-    for definition in &descriptor.metrics {
-        let reach = definition.retention_days.unwrap_or(0);
-        ensure!(i64::from(reach) < i64::from(HISTORY_DAYS), "{} reaches back past the suite's history", definition.id);
-    }
+    let reach = descriptor.metrics.iter().filter_map(|definition| definition.retention_days).max().unwrap_or(0);
+    let history = Period::inclusive(today.plus(1 - DAYS_BEYOND - i32::try_from(reach).unwrap_or(i32::MAX)), today);
     answers_no_further(stand, &machine, history).await?;
 
-    machine.good_run(&database, Range::default()).await?;
+    let days = i32::try_from(history.len()).unwrap_or(i32::MAX);
+    let database = machine.connected_for(days, Database::sqlite().await).await?;
+    machine.good_runs(&database, Range::default()).await?;
     let rows = machine.rows(&database).await?;
     for definition in &descriptor.metrics {
         for grain in descriptor.grains(definition) {
             is_labelled(&machine, definition, *grain, history, &rows)?;
         }
     }
-    knows_its_edges(stand, &machine, &rows).await?;
-    asks_no_further(stand, &machine, &database).await
+    knows_its_edges(stand, &machine, &database).await?;
+    asks_no_further(stand, &machine, &database, history).await
 }
 
 /// Asked for more than its provider can answer, an integration answers what it can.
@@ -79,36 +80,37 @@ fn is_labelled(machine: &Machine, definition: &Definition, grain: Interval, hist
 }
 
 /// The oldest day within reach is what it is when nothing else is asked for.
-async fn knows_its_edges(stand: &Stand, machine: &Machine, rows: &Rows) -> Checked {
+async fn knows_its_edges(stand: &Stand, machine: &Machine, database: &Database) -> Checked {
     let reaches: BTreeSet<u32> =
         stand.integration.descriptor().metrics.iter().filter_map(|definition| definition.retention_days).collect();
     for reach in reaches {
         let edge = machine.today().plus(1 - i32::try_from(reach).unwrap_or(i32::MAX));
-        let alone = machine.connected(Database::sqlite().await).await?;
-        machine.good_run(&alone, Range { from: Some(edge), to: Some(edge) }).await?;
-        let alone = machine.rows(&alone).await?;
-        let on_edge = |place: &&Place| place.day == edge && place.grain == Interval::Day;
-        for place in rows.0.keys().chain(alone.0.keys()).filter(on_edge) {
-            let said = |rows: &Rows| rows.get(place).map(|row| row.said());
-            ensure!(said(rows) == said(&alone), "{place:?} is {:?}, and alone {:?}", said(rows), said(&alone));
+        let alone = machine.connected_for(i32::try_from(reach).unwrap_or(i32::MAX), Database::sqlite().await).await?;
+        machine.good_runs(&alone, Range { from: Some(edge), to: Some(edge) }).await?;
+        let (told, alone) =
+            (machine.told(database, Period::single(edge)).await?, machine.told(&alone, Period::single(edge)).await?);
+        let on_edge = |place: &&Place| place.grain == Interval::Day;
+        for place in told.keys().chain(alone.keys()).filter(on_edge) {
+            let (whole, alone) = (told.get(place), alone.get(place));
+            ensure!(whole == alone, "{place:?} is {whole:?}, and alone {alone:?}");
         }
     }
     Ok(())
 }
 
 /// Asked by name for days that are out of reach, it asks for nothing but what has no edge, and the days stay what they are.
-async fn asks_no_further(stand: &Stand, machine: &Machine, database: &Database) -> Checked {
+async fn asks_no_further(stand: &Stand, machine: &Machine, database: &Database, history: Period) -> Checked {
     let descriptor = stand.integration.descriptor();
     let reach = descriptor.metrics.iter().filter_map(|definition| definition.retention_days).max().unwrap_or(0);
-    let (from, to) = (1 - HISTORY_DAYS, -i32::try_from(reach.max(1)).unwrap_or(i32::MAX));
-    let beyond = Period::inclusive(machine.today().plus(from), machine.today().plus(to));
+    let edge = machine.today().plus(-i32::try_from(reach).unwrap_or(i32::MAX));
+    let beyond = Period::inclusive(history.start(), edge);
     let (edged, endless): (Vec<&Definition>, Vec<&Definition>) =
         descriptor.metrics.iter().partition(|definition| definition.retention_days.is_some());
     let before = machine.rows(database).await?;
 
     machine.front.take();
     let range = Range { from: Some(beyond.start()), to: beyond.last() };
-    machine.good_run(database, range).await?;
+    machine.good_runs(database, range).await?;
     let asked: BTreeSet<String> = machine.front.take().into_iter().map(|asked| asked.path).collect();
     let direct = Direct::open(stand, &machine.front.url, &stand.valid)?.over(beyond);
     let ids: Vec<String> = endless.iter().map(|definition| definition.id.clone()).collect();

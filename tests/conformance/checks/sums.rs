@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use dashtray::{
     integrations::Descriptor,
-    metric::{Day, Definition, Interval, Kind, Period, State, Value, WidgetType},
+    metric::{Day, Definition, Interval, Kind, Period, State, Unit, Value, WidgetType},
     series::{self, GetRequest, PointView, SeriesView},
     sync::Range,
 };
@@ -27,10 +27,10 @@ const DAYS_READ: i32 = 3;
 pub(crate) async fn follow_their_kind(stand: &Stand) -> Checked {
     let mut machine = Machine::new(stand, Account::Busy).await?;
     let database = machine.connected(Database::sqlite().await).await?;
-    machine.good_run(&database, Range::default()).await?;
+    machine.good_runs(&database, Range::default()).await?;
     for _ in 1..DAYS_READ {
         machine.let_a_day_pass().await;
-        machine.good_run(&database, Range::default()).await?;
+        machine.good_runs(&database, Range::default()).await?;
     }
     let rows = machine.rows(&database).await?;
     let process = machine.process(&database).await;
@@ -171,15 +171,19 @@ impl Reading<'_> {
         let is_asked = self.descriptor.grains(self.definition).contains(&interval);
         let expected = if is_asked { self.asked(bucket, interval)? } else { self.joined(bucket, &values) };
         ensure!(shown == expected, "it is {shown:?}, and should be {expected:?}");
-        let is_whole = is_asked && values.len() == bucket.days.len() && !bucket.is_cut();
+        let is_known = |day: &&PointView| day.value.is_some() || day.state == State::Empty;
+        let is_whole = is_asked && bucket.days.iter().all(is_known) && !bucket.is_cut();
         let row = self.row(bucket, interval, bucket.bucket.start()).filter(|_| is_whole && values.len() > 1);
         let is_telling = match (self.definition.kind, row.and_then(|row| row.value)) {
-            (Kind::Distinct | Kind::Statistic, Some(value)) => is_possible(self.definition.kind, value, &values)?,
+            (Kind::Distinct | Kind::Statistic, Some(value)) => is_possible(self.definition, value, &values)?,
             (Kind::Distinct | Kind::Statistic, None) => !is_asked && values.len() > 1,
             (Kind::Ratio, _) => {
                 shown.is_some() && values.iter().map(|value| value.1).collect::<BTreeSet<_>>().len() > 1
             }
-            _ => shown.is_some() && values.iter().filter(|value| value.0 != 0).count() > 1,
+            _ => {
+                shown.is_some()
+                    && values.iter().map(|value| value.0).sum::<i64>() != values.last().map_or(0, |last| last.0)
+            }
         };
         if is_telling {
             told.kinds.insert(name(self.definition.kind));
@@ -246,11 +250,13 @@ impl Bucket<'_> {
 }
 
 /// Whether something can be that of a week or month whose days are these: whoever came on a day came in its week, and
-/// nobody else did; and a middle lies in the middle. Gives whether it is something else than the sum of days.
-fn is_possible(kind: Kind, value: i64, days: &[(i64, i64)]) -> Result<bool, String> {
+/// nobody else did; and what lies in the middle of each day lies in the middle of them all. Of a share of people neither
+/// is true. Gives whether it is something else than the sum of days.
+fn is_possible(definition: &Definition, value: i64, days: &[(i64, i64)]) -> Result<bool, String> {
+    let is_share = matches!(definition.unit, Unit::Percent | Unit::Ratio);
     let days = || days.iter().map(|day| day.0);
     let (least, most, sum) = (days().min().unwrap_or(0), days().max().unwrap_or(0), days().sum::<i64>());
-    let possible = if kind == Kind::Distinct { most..=sum } else { least..=most };
-    ensure!(possible.contains(&value), "it is {value}, and by its days it must lie in {possible:?}");
+    let possible = if definition.kind == Kind::Distinct { most..=sum } else { least..=most };
+    ensure!(is_share || possible.contains(&value), "it is {value}, and by its days it must lie in {possible:?}");
     Ok(value != sum)
 }

@@ -77,10 +77,7 @@ fn start(account: Account) -> BoxFuture<'static, Provider> {
     });
     let tokens = std::iter::once(GithubToken::full(TOKEN)).chain(without).collect();
     let options = Options { github_tokens: tokens, ..Options::default() };
-    Box::pin(async move {
-        let emulators = emulate(account, || QUIET.clone(), options).await;
-        Provider { url: emulators.url("github").parse().expect("a URL"), _running: Box::new(emulators) }
-    })
+    Box::pin(emulate("github", account, || QUIET.clone(), options))
 }
 
 /// The same repositories on the day they were made.

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use dashtray::{
-    demo::{GOOGLE_PROPERTY, GOOGLE_USER, GoogleAccount, GoogleProperty, Options, authorization::service_account_key},
+    demo::{
+        Emulators, GOOGLE_PROPERTY, GOOGLE_USER, GoogleAccount, GoogleProperty, Options,
+        authorization::service_account_key,
+    },
     integrations::google_analytics::GoogleAnalytics,
 };
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value as Json, json};
 
-use super::{Account, Endpoint, Fields, List, Provider, Stand, emulate, field, nobody, now};
+use super::{Account, COMPANIES, Endpoint, Fields, List, Provider, Stand, emulate, field, nobody, now};
 use crate::{conformance::front::Reply, oauth::Site};
 
 const READER: &str = "reader@fernwerk-demo.iam.gserviceaccount.com";
@@ -61,10 +64,7 @@ fn start(account: Account) -> BoxFuture<'static, Provider> {
         google_properties: vec![GoogleProperty::site("UTC")],
         ..Options::default()
     };
-    Box::pin(async move {
-        let emulators = emulate(account, nobody, options).await;
-        Provider { url: emulators.url("google-analytics").parse().expect("a URL"), _running: Box::new(emulators) }
-    })
+    Box::pin(emulate("google-analytics", account, nobody, options))
 }
 
 /// The property together with Google's authorisation server, and the users that sign in there.
@@ -76,7 +76,7 @@ pub(crate) fn site() -> BoxFuture<'static, Site> {
         ..Options::default()
     };
     Box::pin(async move {
-        let emulators = emulate(Account::Busy, nobody, options).await;
+        let emulators = Emulators::start(COMPANIES.busy.clone(), options).await.expect("a port on this machine");
         let Stand { integration, settings, now, .. } = stand();
         Site {
             integration,

@@ -57,17 +57,19 @@ static COMPANIES: LazyLock<Companies> = LazyLock::new(|| {
     Companies { busy: Arc::new(busy), late }
 });
 
-/// The emulators of an account, in which it is the stands' instant. `quiet` is the account in which nothing happened.
-async fn emulate(account: Account, quiet: impl FnOnce() -> Arc<Company>, options: Options) -> Emulators {
+/// A service of the simulated company, in which it is the stands' instant. `quiet` is the company in which nothing happened.
+async fn emulate(service: &str, account: Account, quiet: impl FnOnce() -> Arc<Company>, options: Options) -> Provider {
     let company = match account {
         Account::Busy => COMPANIES.busy.clone(),
         Account::Quiet => quiet(),
         Account::Late => COMPANIES.late.clone(),
     };
     let behind = Duration::try_from(now().duration_since(company.now)).unwrap_or_default();
-    let emulators = Emulators::start(company, options).await.expect("a port on this machine");
+    let emulators = Arc::new(Emulators::start(company, options).await.expect("a port on this machine"));
     emulators.wait(behind);
-    emulators
+    let url = emulators.url(service).parse().expect("a URL");
+    let running = emulators.clone();
+    Provider { url, catch_up: Box::new(move || running.advance(running.now())), _running: Box::new(emulators) }
 }
 
 /// A company of whom no service knows anything.
@@ -78,6 +80,8 @@ fn nobody() -> Arc<Company> {
 /// A running emulator; stopped when this is dropped.
 pub(crate) struct Provider {
     pub(crate) url: Url,
+    /// From now on a late account is the lively one.
+    pub(crate) catch_up: Box<dyn Fn() + Send + Sync>,
     pub(crate) _running: Box<dyn Any + Send + Sync>,
 }
 

@@ -42,10 +42,7 @@ pub(crate) fn stand() -> Stand {
 
 fn start(account: Account) -> BoxFuture<'static, Provider> {
     let options = Options { plausible_keys: vec![PlausibleKey::full(KEY)], ..Options::default() };
-    Box::pin(async move {
-        let emulators = emulate(account, nobody, options).await;
-        Provider { url: emulators.url("plausible").parse().expect("a URL"), _running: Box::new(emulators) }
-    })
+    Box::pin(emulate("plausible", account, nobody, options))
 }
 
 /// Pages go on by the number of rows, so that a page without rows leads to itself.

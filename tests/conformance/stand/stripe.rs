@@ -49,10 +49,7 @@ fn start(account: Account) -> BoxFuture<'static, Provider> {
     let without = STRIPE_PERMISSIONS.iter().map(|scope| StripeKey::without(&key_without(scope), &[scope]));
     let keys = std::iter::once(StripeKey::full(KEY)).chain(without).collect();
     let options = Options { stripe_keys: keys, ..Options::default() };
-    Box::pin(async move {
-        let emulators = emulate(account, nobody, options).await;
-        Provider { url: emulators.url("stripe").parse().expect("a URL"), _running: Box::new(emulators) }
-    })
+    Box::pin(emulate("stripe", account, nobody, options))
 }
 
 /// Stripe goes on from the last id of a page, so that an empty page that says there are more leads nowhere.

@@ -63,10 +63,7 @@ fn start(account: Account) -> BoxFuture<'static, Provider> {
     let without = PARTS.iter().map(|part| VercelToken::full(&token_without(part)).without(part));
     let tokens = std::iter::once(VercelToken::full(TOKEN)).chain(without).collect();
     let options = Options { vercel_tokens: tokens, ..Options::default() };
-    Box::pin(async move {
-        let emulators = emulate(account, || QUIET.clone(), options).await;
-        Provider { url: emulators.url("vercel").parse().expect("a URL"), _running: Box::new(emulators) }
-    })
+    Box::pin(emulate("vercel", account, || QUIET.clone(), options))
 }
 
 /// A company without visitors, whose projects nobody has worked on.

@@ -1,6 +1,9 @@
 //! The provider of the twins: an account, a list of things in pages, checks and visits by day and users of today.
 
-use std::{ops::Range, sync::Arc};
+use std::{
+    ops::Range,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use axum::{
     Json, Router,
@@ -28,9 +31,19 @@ pub(super) const NO_BILLING: &str = "toy_token_Qx7NoBillingToy9fTz4Wm2";
 const DAYS: i32 = 6;
 
 struct Things {
-    all: Vec<Value>,
-    /// Days back of which it knows.
-    known: Range<i32>,
+    /// The days back of which it knows something.
+    known: Mutex<Range<i32>>,
+}
+
+impl Things {
+    fn known(&self) -> Range<i32> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn all(&self) -> Vec<Value> {
+        let of_day = |back: i32| (0..=back).map(move |number| json!({ "id": back * 100 + number, "days_ago": back }));
+        self.known().flat_map(of_day).collect()
+    }
 }
 
 /// Starts it on a free port.
@@ -40,8 +53,7 @@ pub(super) fn start(account: Account) -> BoxFuture<'static, Provider> {
         Account::Quiet => 0..0,
         Account::Late => i32::try_from(LATENESS.as_hours() / 24).unwrap_or(DAYS)..DAYS,
     };
-    let of_day = |back: i32| (0..=back).map(move |number| json!({ "id": back * 100 + number, "days_ago": back }));
-    let things = Things { all: known.clone().flat_map(of_day).collect(), known };
+    let things = Arc::new(Things { known: Mutex::new(known) });
     Box::pin(async move {
         let router = Router::new()
             .route("/account", get(account_of))
@@ -50,11 +62,12 @@ pub(super) fn start(account: Account) -> BoxFuture<'static, Provider> {
             .route("/visits", get(visits))
             .route("/users", get(users))
             .route("/billing", get(billing))
-            .with_state(Arc::new(things));
+            .with_state(things.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port on this machine");
         let url = format!("http://{}", listener.local_addr().expect("an address")).parse().expect("a URL");
         let task = tokio::spawn(async move { axum::serve(listener, router).await });
-        Provider { url, _running: Box::new(task) }
+        let catch_up = move || things.known.lock().unwrap_or_else(PoisonError::into_inner).start = 0;
+        Provider { url, catch_up: Box::new(catch_up), _running: Box::new(task) }
     })
 }
 
@@ -88,16 +101,17 @@ async fn things_of(
 ) -> Result<Json<Value>, StatusCode> {
     let token = admitted(&headers, "")?;
     let size = page.size.clamp(1, 7);
-    let rest = things.all.get(page.cursor..).unwrap_or_default();
+    let all = things.all();
+    let rest = all.get(page.cursor..).unwrap_or_default();
     let next = (rest.len() > size).then_some((page.cursor + size).to_string());
     let shown = rest.get(..size).unwrap_or(rest);
-    Ok(Json(json!({ "things": shown, "next": next, "total": things.all.len(), "token": token })))
+    Ok(Json(json!({ "things": shown, "next": next, "total": all.len(), "token": token })))
 }
 
 async fn checks(State(things): State<Arc<Things>>, headers: HeaderMap) -> Result<Json<Value>, StatusCode> {
     admitted(&headers, "")?;
     let of_day = |back: i32| json!({ "days_ago": back, "good": back, "all": back + 1 });
-    let days: Vec<Value> = things.known.clone().map(of_day).collect();
+    let days: Vec<Value> = things.known().map(of_day).collect();
     Ok(Json(json!({ "days": days })))
 }
 
@@ -105,12 +119,12 @@ async fn checks(State(things): State<Arc<Things>>, headers: HeaderMap) -> Result
 async fn visits(State(things): State<Arc<Things>>, headers: HeaderMap) -> Result<Json<Value>, StatusCode> {
     admitted(&headers, "")?;
     let of_day = |back: i32| (0..=back).map(move |visitor| json!({ "days_ago": back, "visitor": visitor }));
-    Ok(Json(json!({ "visits": things.known.clone().flat_map(of_day).collect::<Vec<Value>>() })))
+    Ok(Json(json!({ "visits": things.known().flat_map(of_day).collect::<Vec<Value>>() })))
 }
 
 async fn users(State(things): State<Arc<Things>>, headers: HeaderMap) -> Result<Json<Value>, StatusCode> {
     admitted(&headers, NO_USERS)?;
-    Ok(Json(json!({ "users": things.all.len(), "as_of": now().to_string() })))
+    Ok(Json(json!({ "users": things.all().len(), "as_of": now().to_string() })))
 }
 
 async fn billing(headers: HeaderMap) -> Result<Json<Value>, StatusCode> {
