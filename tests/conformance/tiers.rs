@@ -42,7 +42,7 @@ pub(super) fn hold(id: &str, tier: Tier, passed: usize) -> Result<(), String> {
         None if tier == Tier::T0 => Ok(()),
         Some(row) if row[place(tier)] == found => Ok(()),
         row => {
-            let said = row.map_or(UNKNOWN, |row| &row[place(tier)]);
+            let said = row.map_or(UNKNOWN, |row| row[place(tier)].as_str());
             Err(format!("{id} passes {found} items of {tier:?} and the table says {said}; write it with {ADVICE}"))
         }
     }
