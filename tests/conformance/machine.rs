@@ -26,7 +26,7 @@ use url::Url;
 use super::{
     front::Front,
     rows::{Place, Rows, Told, told as told_by},
-    stand::{Account, Fields, Provider, Stand},
+    stand::{Account, Fields, LATENESS, Provider, Stand},
 };
 use crate::support::{
     app::{MASTER_KEY, Outside, Process},
@@ -77,6 +77,7 @@ impl Machine {
         let front = Arc::new(Front::before(&provider.url).await.map_err(shown)?);
         front.steps();
         front.remembers();
+        let now = if account == Account::Late { stand.now - LATENESS } else { stand.now };
         let client = ClientConfig {
             max_answer_bytes: MOST_ANSWER_BYTES,
             max_decoded_bytes: MOST_DECODED_BYTES,
@@ -86,11 +87,11 @@ impl Machine {
             address: Some(front.url.clone()),
             front,
             client,
-            clock: Clock::ticking_from(stand.now),
+            clock: Clock::ticking_from(now),
             integration: stand.integration.clone(),
             settings: stand.settings.clone(),
             valid: stand.valid.clone(),
-            now: stand.now,
+            now,
             provider,
         })
     }

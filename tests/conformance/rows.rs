@@ -73,7 +73,7 @@ pub(crate) struct Told {
     pub(crate) state: &'static str,
     pub(crate) provisional: bool,
     stale: bool,
-    quality: Quality,
+    pub(crate) quality: Quality,
 }
 
 /// All series of the one connection as people get them. Of a value of the dimension that never has one nothing is told.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use dashtray::{
     integrations::Shape,
-    metric::{Day, Definition, Interval, Period},
+    metric::{Day, Definition, Interval, Period, Quality},
     sync::Range,
 };
 
@@ -56,6 +56,7 @@ pub(crate) async fn join(stand: &Stand) -> Checked {
 
 /// C44
 pub(crate) async fn backfill_in_any_order(stand: &Stand) -> Checked {
+    let descriptor = stand.integration.descriptor();
     let machine = Machine::new(stand, Account::Busy).await?;
     let base = machine.connected(Database::sqlite().await).await?;
     let first = machine.today().plus(1 - BACKFILLED_DAYS);
@@ -76,7 +77,12 @@ pub(crate) async fn backfill_in_any_order(stand: &Stand) -> Checked {
         for range in &chunks {
             machine.good_runs(&database, *range).await.map_err(|why| format!("{way}, {range:?}: {why}"))?;
         }
-        let told = machine.told(&database, period).await?;
+        let mut told = machine.told(&database, period).await?;
+        // What is not kept is made of days, which is told by another check.
+        let is_kept = |at: &Place| {
+            descriptor.metric(&at.metric).is_some_and(|metric| descriptor.grains(metric).contains(&at.grain))
+        };
+        told.retain(|at, _| is_kept(at));
         ensure!(told.len() > 20, "there are {} points; nothing could be judged by them", told.len());
         let unread = told.iter().find(|(at, point)| at.grain == Interval::Day && UNREAD.contains(&point.state));
         ensure!(unread.is_none(), "{way}: {unread:?}");
@@ -94,12 +100,14 @@ pub(crate) async fn backfill_in_any_order(stand: &Stand) -> Checked {
     Ok(())
 }
 
-/// A part that was not known yet when the other days were read may be called not measured there where it was nothing.
+/// What is said to be an estimate may be another value. And a part that was not known yet when the other days were read may
+/// be called not measured there, where it was nothing.
 fn is_same(one: Option<&Told>, other: Option<&Told>) -> bool {
-    let is_nothing =
-        |told: Option<&Told>| told.is_none_or(|told| ["zero", "empty", "unsupported"].contains(&told.state));
-    let is_unknown = |told: Option<&Told>| told.is_some_and(|told| told.state == "unsupported");
-    one == other || ((is_unknown(one) || is_unknown(other)) && is_nothing(one) && is_nothing(other))
+    let both = [one, other];
+    let is = |told: Option<&Told>, states: &[&str]| told.is_none_or(|told| states.contains(&told.state));
+    let is_estimate = both.iter().any(|told| told.is_some_and(|told| told.quality == Quality::Estimated));
+    let is_unknown = both.iter().any(|told| told.is_some_and(|told| told.state == "unsupported"));
+    one == other || is_estimate || (is_unknown && both.iter().all(|told| is(*told, &["zero", "empty", "unsupported"])))
 }
 
 /// How old a day is, 0 being the present one.

@@ -10,7 +10,6 @@ use std::{
     any::Any,
     collections::BTreeMap,
     sync::{Arc, LazyLock},
-    time::Duration,
 };
 
 use dashtray::{
@@ -37,14 +36,14 @@ pub(crate) enum Account {
     Busy,
     /// One that exists and in which nothing ever happened.
     Quiet,
-    /// The lively one, and the provider knows nothing yet of the last days: see [`LATENESS`].
+    /// The lively one as it was before its last days, of which the provider hears late: see [`LATENESS`].
     Late,
 }
 
-/// How far a late account lags behind: more days than the shortest settlement windows have, and less than the longest.
+/// How many days of a late account come at once, at the stands' instant: more than most settlement windows have.
 pub(crate) const LATENESS: SignedDuration = SignedDuration::from_hours(5 * 24);
 
-/// The simulated company, and the same as a provider sees it that has not heard of the last days.
+/// The simulated company, and the same before its last days.
 struct Companies {
     busy: Arc<Company>,
     late: Arc<Company>,
@@ -57,16 +56,14 @@ static COMPANIES: LazyLock<Companies> = LazyLock::new(|| {
     Companies { busy: Arc::new(busy), late }
 });
 
-/// A service of the simulated company, in which it is the stands' instant. `quiet` is the company in which nothing happened.
+/// A service of the simulated company. `quiet` is the company in which nothing happened.
 async fn emulate(service: &str, account: Account, quiet: impl FnOnce() -> Arc<Company>, options: Options) -> Provider {
     let company = match account {
         Account::Busy => COMPANIES.busy.clone(),
         Account::Quiet => quiet(),
         Account::Late => COMPANIES.late.clone(),
     };
-    let behind = Duration::try_from(now().duration_since(company.now)).unwrap_or_default();
     let emulators = Arc::new(Emulators::start(company, options).await.expect("a port on this machine"));
-    emulators.wait(behind);
     let url = emulators.url(service).parse().expect("a URL");
     let running = emulators.clone();
     Provider { url, catch_up: Box::new(move || running.advance(running.now())), _running: Box::new(emulators) }
@@ -80,7 +77,7 @@ fn nobody() -> Arc<Company> {
 /// A running emulator; stopped when this is dropped.
 pub(crate) struct Provider {
     pub(crate) url: Url,
-    /// From now on a late account is the lively one.
+    /// It hears of all that has happened by its clock.
     pub(crate) catch_up: Box<dyn Fn() + Send + Sync>,
     pub(crate) _running: Box<dyn Any + Send + Sync>,
 }
