@@ -38,6 +38,8 @@ use checks::{
 };
 use stand::Stand;
 
+use crate::support::summary::tell;
+
 /// How good an integration is, as far as the suite says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Tier {
@@ -172,7 +174,8 @@ fn run(item: &Item, stand: &Stand) -> Result<(), String> {
     item.pace.run((item.check)(stand)).and_then(|checked| checked)
 }
 
-/// Runs the items of a tier and fails with all that failed.
+/// Runs the items of a tier. Fails where it comes to something else than the table of tiers says; what keeps an
+/// integration from a tier that it does not claim is told.
 fn judge(tier: Tier, stand: &Stand) {
     let id = stand.integration.descriptor().id.clone();
     let mut failed = Vec::new();
@@ -185,10 +188,14 @@ fn judge(tier: Tier, stand: &Stand) {
     }
     table::print();
     let passed = ITEMS.iter().filter(|item| item.tier == tier).count() - failed.len();
-    if let Err(why) = tiers::hold(&id, tier, passed) {
-        failed.push(why);
+    let held = tiers::hold(&id, tier, passed);
+    let failed = failed.join("\n  ");
+    if let Err(why) = held {
+        panic!("{why}. What does not conform:\n  {failed}");
     }
-    assert!(failed.is_empty(), "{id} does not conform:\n  {}", failed.join("\n  "));
+    if !failed.is_empty() {
+        tell(format_args!("{id} is not all of {tier:?}, as it says:\n  {failed}"));
+    }
 }
 
 /// What the suite found out so far in this run of the tests.

@@ -90,14 +90,17 @@ async fn is_marked(stand: &Stand, machine: &Machine, database: &Database) -> Che
     for (place, told) in machine.told(database, history).await? {
         let is_day = place.grain == Interval::Day && ["value", "zero", "empty"].contains(&told.state);
         let definition = definition(stand, &place)?;
-        let (age, settles) = (age(today, place.day), i32::from(definition.settles_after_days));
-        // What cannot be read again does not change any more.
-        let can_change =
-            age <= settles && definition.retention_days.is_none_or(|days| i64::from(age) < i64::from(days));
-        let is_right = !is_day || told.provisional == can_change;
+        let (age, settles) = (age(today, place.day), definition.settles_after_days);
+        let is_right = !is_day || told.provisional == can_change(&definition, age);
         ensure!(is_right, "{place:?}, {age} days old and settled after {settles}, is {told:?}");
     }
     Ok(())
+}
+
+/// Whether a day may still be restated. What cannot be read again does not change any more.
+fn can_change(definition: &Definition, age: i32) -> bool {
+    let is_in_reach = definition.retention_days.is_none_or(|days| i64::from(age) < i64::from(days));
+    age <= i32::from(definition.settles_after_days) && is_in_reach
 }
 
 fn is_read(row: &Row) -> bool {
@@ -121,7 +124,7 @@ impl Caught<'_> {
             let age = age(today, place.day);
             let [late, again, right] = [&self.late, &self.again, &self.right].map(|rows| rows.get(place));
             let said = |row: Option<&Row>| row.map(Row::said);
-            if age <= i32::from(definition.settles_after_days) {
+            if can_change(&definition, age) {
                 let is_right = said(again) == said(right) || is_nothing(again) && is_nothing(right);
                 ensure!(is_right, "{place:?}, {age} days old, came late and is {again:?}, not {right:?}");
                 self.is_noted(place, age, late, again)?;
