@@ -3,13 +3,13 @@
 use std::sync::{Arc, LazyLock};
 
 use dashtray::{
-    demo::{Company, Emulators, GithubToken, Options},
+    demo::{Company, GithubToken, Options},
     integrations::github::Github,
 };
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value as Json, json};
 
-use super::{Account, Endpoint, Fields, List, Provider, Stand, field, now};
+use super::{Account, COMPANIES, Endpoint, Fields, List, Provider, Stand, emulate, field, now};
 use crate::conformance::front::Reply;
 
 const TOKEN: &str = "github_pat_Qx7CanaryGithub9fTz4Wm2Lk8";
@@ -24,11 +24,10 @@ const PERMISSIONS: [(&str, &[&str]); 5] = [
     ("administration", &["traffic"]),
 ];
 
-static BUSY: LazyLock<Arc<Company>> = LazyLock::new(|| Arc::new(Company::generate(11, now())));
-static QUIET: LazyLock<Arc<Company>> = LazyLock::new(|| Arc::new(emptied((**BUSY).clone())));
+static QUIET: LazyLock<Arc<Company>> = LazyLock::new(|| Arc::new(emptied((*COMPANIES.busy).clone())));
 
 pub(crate) fn stand() -> Stand {
-    let names: Vec<Json> = measured(&BUSY).iter().map(|name| json!(name)).collect();
+    let names: Vec<Json> = measured(&COMPANIES.busy).iter().map(|name| json!(name)).collect();
     Stand {
         integration: Arc::new(Github),
         now: now(),
@@ -78,14 +77,7 @@ fn start(account: Account) -> BoxFuture<'static, Provider> {
     });
     let tokens = std::iter::once(GithubToken::full(TOKEN)).chain(without).collect();
     let options = Options { github_tokens: tokens, ..Options::default() };
-    let company = match account {
-        Account::Busy => BUSY.clone(),
-        Account::Quiet => QUIET.clone(),
-    };
-    Box::pin(async move {
-        let emulators = Emulators::start(company, options).await.expect("a port on this machine");
-        Provider { url: emulators.url("github").parse().expect("a URL"), _running: Box::new(emulators) }
-    })
+    Box::pin(emulate("github", account, || QUIET.clone(), options))
 }
 
 /// The same repositories on the day they were made.

@@ -1,10 +1,10 @@
 //! Google Analytics' stand: the property of the simulated company's site, and the same before anybody came.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use dashtray::{
     demo::{
-        Company, Emulators, GOOGLE_PROPERTY, GOOGLE_USER, GoogleAccount, GoogleProperty, Options,
+        Emulators, GOOGLE_PROPERTY, GOOGLE_USER, GoogleAccount, GoogleProperty, Options,
         authorization::service_account_key,
     },
     integrations::google_analytics::GoogleAnalytics,
@@ -12,15 +12,12 @@ use dashtray::{
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value as Json, json};
 
-use super::{Account, Endpoint, Fields, List, Provider, Stand, field, now};
+use super::{Account, COMPANIES, Endpoint, Fields, List, Provider, Stand, emulate, field, nobody, now};
 use crate::{conformance::front::Reply, oauth::Site};
 
 const READER: &str = "reader@fernwerk-demo.iam.gserviceaccount.com";
 const WITHOUT_REVENUE: &str = "colleague@fernwerk-demo.iam.gserviceaccount.com";
 const WRONG: &str = "nobody@fernwerk-demo.iam.gserviceaccount.com";
-
-static BUSY: LazyLock<Arc<Company>> = LazyLock::new(|| Arc::new(Company::generate(11, now())));
-static QUIET: LazyLock<Arc<Company>> = LazyLock::new(|| Arc::new(Company::empty(now())));
 
 pub(crate) fn stand() -> Stand {
     Stand {
@@ -67,14 +64,7 @@ fn start(account: Account) -> BoxFuture<'static, Provider> {
         google_properties: vec![GoogleProperty::site("UTC")],
         ..Options::default()
     };
-    let company = match account {
-        Account::Busy => BUSY.clone(),
-        Account::Quiet => QUIET.clone(),
-    };
-    Box::pin(async move {
-        let emulators = Emulators::start(company, options).await.expect("a port on this machine");
-        Provider { url: emulators.url("google-analytics").parse().expect("a URL"), _running: Box::new(emulators) }
-    })
+    Box::pin(emulate("google-analytics", account, nobody, options))
 }
 
 /// The property together with Google's authorisation server, and the users that sign in there.
@@ -86,7 +76,7 @@ pub(crate) fn site() -> BoxFuture<'static, Site> {
         ..Options::default()
     };
     Box::pin(async move {
-        let emulators = Emulators::start(BUSY.clone(), options).await.expect("a port on this machine");
+        let emulators = Emulators::start(COMPANIES.busy.clone(), options).await.expect("a port on this machine");
         let Stand { integration, settings, now, .. } = stand();
         Site {
             integration,

@@ -1,21 +1,19 @@
 //! Plausible's stand: the site of the simulated company, and a site that nobody visits.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use dashtray::{
-    demo::{Company, Emulators, Options, PLAUSIBLE_SITE, PlausibleKey},
+    demo::{Options, PLAUSIBLE_SITE, PlausibleKey},
     integrations::plausible::Plausible,
 };
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value as Json, json};
 
-use super::{Account, Endpoint, List, Provider, Stand, field, now};
+use super::{Account, Endpoint, List, Provider, Stand, emulate, field, nobody, now};
 use crate::conformance::front::Reply;
 
 const KEY: &str = "Qx7CanaryPlausible9fTz4Wm2Lk8";
 const WRONG: &str = "Qx7WrongPlausible9fTz4Wm2Lk8x";
-
-static BUSY: LazyLock<Arc<Company>> = LazyLock::new(|| Arc::new(Company::generate(11, now())));
 
 pub(crate) fn stand() -> Stand {
     Stand {
@@ -44,14 +42,7 @@ pub(crate) fn stand() -> Stand {
 
 fn start(account: Account) -> BoxFuture<'static, Provider> {
     let options = Options { plausible_keys: vec![PlausibleKey::full(KEY)], ..Options::default() };
-    let company = match account {
-        Account::Busy => BUSY.clone(),
-        Account::Quiet => Arc::new(Company::empty(now())),
-    };
-    Box::pin(async move {
-        let emulators = Emulators::start(company, options).await.expect("a port on this machine");
-        Provider { url: emulators.url("plausible").parse().expect("a URL"), _running: Box::new(emulators) }
-    })
+    Box::pin(emulate("plausible", account, nobody, options))
 }
 
 /// Pages go on by the number of rows, so that a page without rows leads to itself.

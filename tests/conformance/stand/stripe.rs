@@ -1,22 +1,19 @@
 //! Stripe's stand: the simulated company, and an account without objects.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use dashtray::{
-    demo::{Company, Emulators, Options, STRIPE_PERMISSIONS, StripeKey},
+    demo::{Options, STRIPE_PERMISSIONS, StripeKey},
     integrations::stripe::Stripe,
 };
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value as Json, json};
 
-use super::{Account, Endpoint, List, Provider, Stand, field, now};
+use super::{Account, Endpoint, List, Provider, Stand, emulate, field, nobody, now};
 use crate::conformance::front::Reply;
 
 const KEY: &str = "rk_test_Qx7CanaryStripe9fTz4Wm2Lk8";
 const WRONG: &str = "rk_test_Qx7WrongStripe9fTz4Wm2Lk8x";
-
-/// Generating takes a moment; all runs look at the same one, and none changes it.
-static BUSY: LazyLock<Arc<Company>> = LazyLock::new(|| Arc::new(Company::generate(11, now())));
 
 pub(crate) fn stand() -> Stand {
     Stand {
@@ -52,14 +49,7 @@ fn start(account: Account) -> BoxFuture<'static, Provider> {
     let without = STRIPE_PERMISSIONS.iter().map(|scope| StripeKey::without(&key_without(scope), &[scope]));
     let keys = std::iter::once(StripeKey::full(KEY)).chain(without).collect();
     let options = Options { stripe_keys: keys, ..Options::default() };
-    let company = match account {
-        Account::Busy => BUSY.clone(),
-        Account::Quiet => Arc::new(Company::empty(now())),
-    };
-    Box::pin(async move {
-        let emulators = Emulators::start(company, options).await.expect("a port on this machine");
-        Provider { url: emulators.url("stripe").parse().expect("a URL"), _running: Box::new(emulators) }
-    })
+    Box::pin(emulate("stripe", account, nobody, options))
 }
 
 /// Stripe goes on from the last id of a page, so that an empty page that says there are more leads nowhere.

@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use dashtray::{
     demo::{
-        Company, Emulators, Options, VercelToken,
+        Company, Options, VercelToken,
         company::{Repository, TEAM_SLUG},
     },
     integrations::vercel::Vercel,
@@ -12,7 +12,7 @@ use dashtray::{
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value as Json, json};
 
-use super::{Account, Endpoint, Fields, List, Provider, Stand, field, now};
+use super::{Account, COMPANIES, Endpoint, Fields, List, Provider, Stand, emulate, field, now};
 use crate::conformance::front::Reply;
 
 const TOKEN: &str = "Qx7CanaryVercel9fTz4Wm2L";
@@ -21,8 +21,7 @@ const WRONG: &str = "Qx7WrongVercel9fTz4Wm2Lx";
 /// What a role at Vercel may leave out.
 const PARTS: [&str; 2] = ["web_analytics", "observability"];
 
-static BUSY: LazyLock<Arc<Company>> = LazyLock::new(|| Arc::new(Company::generate(11, now())));
-static QUIET: LazyLock<Arc<Company>> = LazyLock::new(|| Arc::new(quiet(&BUSY)));
+static QUIET: LazyLock<Arc<Company>> = LazyLock::new(|| Arc::new(quiet(&COMPANIES.busy)));
 
 pub(crate) fn stand() -> Stand {
     Stand {
@@ -64,14 +63,7 @@ fn start(account: Account) -> BoxFuture<'static, Provider> {
     let without = PARTS.iter().map(|part| VercelToken::full(&token_without(part)).without(part));
     let tokens = std::iter::once(VercelToken::full(TOKEN)).chain(without).collect();
     let options = Options { vercel_tokens: tokens, ..Options::default() };
-    let company = match account {
-        Account::Busy => BUSY.clone(),
-        Account::Quiet => QUIET.clone(),
-    };
-    Box::pin(async move {
-        let emulators = Emulators::start(company, options).await.expect("a port on this machine");
-        Provider { url: emulators.url("vercel").parse().expect("a URL"), _running: Box::new(emulators) }
-    })
+    Box::pin(emulate("vercel", account, || QUIET.clone(), options))
 }
 
 /// A company without visitors, whose projects nobody has worked on.

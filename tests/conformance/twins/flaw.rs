@@ -59,4 +59,16 @@ pub(super) enum Flaw {
     ReadsOn,
     LogsByItself,
     StaysDown,
+    // How its numbers fit together.
+    BoundaryDayTwice,
+    SkipsWhatIsOlder,
+    KeepsFirstReading,
+    RewritesSettled,
+    SettlesAtOnce,
+    NeverSettles,
+    ZerosBeyondRetention,
+    PromisesTooMuch,
+    SnapshotAsFlow,
+    SumsVisitors,
+    SharesInHundredths,
 }
