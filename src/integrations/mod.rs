@@ -68,6 +68,7 @@ pub mod catalogue;
 mod context;
 mod credentials;
 mod descriptor;
+mod field;
 mod registry;
 mod report;
 mod settings;
@@ -90,6 +91,7 @@ use crate::metric::{Currency, Period};
 pub use batch::{Batch, Gap, Record, RecordChange, Why};
 pub use context::{Context, Host, Order, Position};
 pub(crate) use credentials::unknown_key;
+pub(crate) use field::{not_null, nullable};
 pub use credentials::{FieldError, check_credentials};
 pub use descriptor::{
     BaseUrl, Category, Choice, CredentialField, Descriptor, FieldKind, SettingField, SettingKind, Shape, Stream,

@@ -16,9 +16,10 @@ use dashtray::{
         AccountInfo, Batch, Context, Descriptor, Error, FetchReport, Host, Integration, Order, Outcome, Position,
         Record, RecordChange, Settings, Shape, Why,
     },
-    metric::{Currency, Day, Definition, Interval, Period, Quality, Scope, Zone},
+    metric::{Currency, Day, Definition, Interval, Period, Quality, Receipt, Scope, Value, Zone},
     secret::Secret,
 };
+use serde_json::{Map, Value as Json};
 use tokio::time::timeout;
 use url::Url;
 
@@ -34,11 +35,22 @@ pub(crate) struct Options {
     pub(crate) config: ClientConfig,
     /// Where a process goes on after another; else a clock that begins at the stand's now.
     pub(crate) clock: Option<Clock>,
+    /// Whose midnight ends a day.
+    pub(crate) zone: Zone,
+    /// Settings besides the stand's, or in place of them.
+    pub(crate) settings: Map<String, Json>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { share_permille: 1000, memory: Arc::new(Forgetful), config: ClientConfig::default(), clock: None }
+        Self {
+            share_permille: 1000,
+            memory: Arc::new(Forgetful),
+            config: ClientConfig::default(),
+            clock: None,
+            zone: Zone::utc(),
+            settings: Map::new(),
+        }
     }
 }
 
@@ -57,6 +69,7 @@ pub(crate) struct Fetched {
     pub(crate) outcomes: BTreeMap<String, Outcome>,
     /// What ended it before its end.
     pub(crate) fatal: Option<Error>,
+    pub(crate) receipts: Vec<Receipt>,
 }
 
 impl Direct {
@@ -66,7 +79,8 @@ impl Direct {
 
     pub(crate) fn open_with(stand: &Stand, provider: &Url, fields: &Fields, options: Options) -> Result<Self, String> {
         let descriptor = stand.integration.descriptor();
-        let settings = Settings::parse(&descriptor.settings, &stand.settings).map_err(|error| format!("{error:?}"))?;
+        let given: Map<String, Json> = stand.settings.clone().into_iter().chain(options.settings).collect();
+        let settings = Settings::parse(&descriptor.settings, &given).map_err(|error| format!("{error:?}"))?;
         let shown = |error: Error| error.to_string();
         let service = descriptor.service(&settings, Some(provider.clone())).map_err(shown)?;
         let clock = options.clock.unwrap_or_else(|| Clock::ticking_from(stand.now));
@@ -79,7 +93,7 @@ impl Direct {
             deadline: None,
         });
         let recorder = Arc::new(Recorder::default());
-        let context = Context::new(http, settings, Zone::utc(), Currency::USD, stand.now, recorder.clone());
+        let context = Context::new(http, settings, options.zone, Currency::USD, stand.now, recorder.clone());
         let period = stand.period();
         Ok(Self { integration: stand.integration.clone(), context, recorder, period })
     }
@@ -98,7 +112,9 @@ impl Direct {
         let mut fetched = Fetched::default();
         let reading = timeout(LONGEST_RUN, self.read(&mut fetched.outcomes)).await;
         fetched.fatal = reading.unwrap_or_else(|_| Err(Error::internal("it hangs"))).err();
-        fetched.facts = self.recorder.state().facts.clone();
+        let state = self.recorder.state();
+        (fetched.facts, fetched.receipts) = (state.facts.clone(), state.receipts.clone());
+        drop(state);
         fetched
     }
 
@@ -106,6 +122,15 @@ impl Direct {
     pub(crate) async fn fetch_only(&self, metrics: &[String]) -> Result<BTreeMap<String, Outcome>, Error> {
         let reading = guarded(self.integration.fetch_metrics(&self.context, metrics, self.period));
         Ok(timeout(LONGEST_RUN, reading).await.unwrap_or_else(|_| Err(Error::internal("it hangs")))?.outcomes)
+    }
+
+    /// Reads the days of one metric that lie in a period, and gives all that was said so far.
+    pub(crate) async fn fetch_days(&self, metric: &str, period: Period) -> Result<Facts, String> {
+        let wanted = [metric.to_owned()];
+        let report = guarded(self.integration.fetch_metrics(&self.context, &wanted, period)).await;
+        let outcomes = report.map_err(|error| error.to_string())?.outcomes;
+        ensure!(outcomes.get(metric) == Some(&Outcome::Ok), "{metric} is {:?}", outcomes.get(metric));
+        Ok(self.recorder.state().facts.clone())
     }
 
     async fn read(&self, outcomes: &mut BTreeMap<String, Outcome>) -> Result<(), Error> {
@@ -182,6 +207,7 @@ pub(crate) struct Facts {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fact {
     said: String,
+    value: Option<Value>,
     /// It says of itself that it is not exact.
     estimated: bool,
 }
@@ -194,6 +220,13 @@ impl Facts {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.values.is_empty()
+    }
+
+    /// The values that are something: by metric (weeks and months apart from days), dimension and day.
+    pub(crate) fn values(&self) -> impl Iterator<Item = (&str, &str, Day, Value)> {
+        let something = |fact: &Fact| fact.value.filter(|value| !value.is_zero());
+        let told = self.values.iter().filter_map(move |(key, fact)| Some((key, something(fact)?)));
+        told.map(|((metric, dimension, _, day), value)| (metric.as_str(), dimension.as_str(), *day, value))
     }
 
     fn is_answered(&self, metric: &str, dimension: &str, day: Day) -> Option<bool> {
@@ -214,7 +247,8 @@ impl Facts {
             let dimension = sample.dimension.clone().unwrap_or_default();
             let key = (answer.metric_id.clone(), dimension, currency.unwrap_or_default(), sample.day);
             let said = format!("{:?} {:?} {:?}", sample.value, sample.quality, sample.metadata);
-            self.values.insert(key, Fact { said, estimated: sample.quality == Quality::Estimated });
+            let estimated = sample.quality == Quality::Estimated;
+            self.values.insert(key, Fact { said, value: sample.value, estimated });
         }
     }
 
@@ -313,6 +347,7 @@ struct Recorded {
     facts: Facts,
     records: BTreeMap<(String, String), Record>,
     checkpoints: BTreeMap<String, Vec<u8>>,
+    receipts: Vec<Receipt>,
 }
 
 impl Recorder {
@@ -369,6 +404,7 @@ impl Host for Recorder {
                 state.facts.gap(gap);
             }
         }
+        state.receipts.append(&mut batch.receipts);
         for change in batch.records {
             match change {
                 RecordChange::Upsert { stream, record } => {

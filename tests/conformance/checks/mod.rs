@@ -3,6 +3,7 @@
 pub(super) mod bronze;
 pub(super) mod canary;
 pub(super) mod descriptor;
+pub(super) mod drift;
 pub(super) mod kills;
 pub(super) mod lists;
 pub(super) mod outage;

@@ -55,6 +55,7 @@ pub(crate) fn stand() -> Stand {
             Reply::json(403, r#"{"message":"You have exceeded a secondary rate limit."}"#).header("retry-after", 120),
             Reply::json(403, r#"{"message":"You have exceeded a secondary rate limit. Please wait a few minutes."}"#),
         ],
+        optional: &[],
     }
 }
 
@@ -79,7 +80,7 @@ fn start(account: Account) -> BoxFuture<'static, Provider> {
     let tokens = std::iter::once(GithubToken::full(TOKEN)).chain(without).collect();
     let options = Options { github_tokens: tokens, ..Options::default() };
     let company = match account {
-        Account::Busy => BUSY.clone(),
+        Account::Busy | Account::Small => BUSY.clone(),
         Account::Quiet => QUIET.clone(),
     };
     Box::pin(async move {

@@ -49,6 +49,7 @@ pub(crate) fn stand() -> Stand {
         ]
         .map(|message| Reply::json(429, &exhausted(message)))
         .to_vec(),
+        optional: &[],
     }
 }
 
@@ -68,7 +69,7 @@ fn start(account: Account) -> BoxFuture<'static, Provider> {
         ..Options::default()
     };
     let company = match account {
-        Account::Busy => BUSY.clone(),
+        Account::Busy | Account::Small => BUSY.clone(),
         Account::Quiet => QUIET.clone(),
     };
     Box::pin(async move {

@@ -31,6 +31,8 @@ pub(crate) enum Account {
     Busy,
     /// One that exists and in which nothing ever happened.
     Quiet,
+    /// A lively one in which everything happens that there is, and little of each. Where the lively one is small, the same.
+    Small,
 }
 
 /// A running emulator; stopped when this is dropped.
@@ -69,6 +71,35 @@ pub(crate) struct List {
     pub(crate) gone: Option<Reply>,
 }
 
+/// How the form of an answer changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Drift {
+    /// A field is not there any more.
+    Removed,
+    /// It is null.
+    Null,
+    /// In place of a word stands one that nobody knows.
+    Word,
+}
+
+/// A field that may be so by the provider's own documentation, and then means something else.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Optional {
+    pub(crate) drift: Drift,
+    /// How the endpoint's path ends.
+    pub(crate) endpoint: &'static str,
+    /// Where it is in an answer, with `*` for the entries of a list.
+    pub(crate) path: &'static str,
+    /// What it means.
+    pub(crate) _why: &'static str,
+}
+
+impl Optional {
+    pub(crate) fn is(&self, drift: Drift, endpoint: &str, path: &str) -> bool {
+        self.drift == drift && endpoint.ends_with(self.endpoint) && self.path == path
+    }
+}
+
 /// One integration and all that is needed to judge it.
 pub(crate) struct Stand {
     pub(crate) integration: Arc<dyn Integration>,
@@ -86,6 +117,8 @@ pub(crate) struct Stand {
     pub(crate) lists: Vec<List>,
     /// The ways in which the provider says that a limit is reached, other than 429.
     pub(crate) throttles: Vec<Reply>,
+    /// Fields that may be absent, null or another word without being a fault.
+    pub(crate) optional: &'static [Optional],
 }
 
 impl Stand {
@@ -103,6 +136,7 @@ impl Stand {
             endpoint: Endpoint { is: |_| false, feeds: &[] },
             lists: Vec::new(),
             throttles: Vec::new(),
+            optional: &[],
         }
     }
 
@@ -155,6 +189,14 @@ macro_rules! stands {
             #[test]
             fn is_reliable() {
                 judge(Tier::Silver, &super::super::$id::stand());
+            }
+
+            #[test]
+            fn tmp_drift() {
+                let start = std::time::Instant::now();
+                let ended = Pace::Virtual.run(crate::conformance::checks::drift::sees_drift(&super::super::$id::stand()));
+                println!("{:?}", start.elapsed());
+                if let Err(why) = ended.unwrap() { panic!("{why}") }
             }
 
             #[test]

@@ -39,13 +39,14 @@ pub(crate) fn stand() -> Stand {
             gone: None,
         }],
         throttles: vec![Reply::json(429, r#"{"error":"Too many API requests. The limit is 600 per hour."}"#)],
+        optional: &[],
     }
 }
 
 fn start(account: Account) -> BoxFuture<'static, Provider> {
     let options = Options { plausible_keys: vec![PlausibleKey::full(KEY)], ..Options::default() };
     let company = match account {
-        Account::Busy => BUSY.clone(),
+        Account::Busy | Account::Small => BUSY.clone(),
         Account::Quiet => Arc::new(Company::empty(now())),
     };
     Box::pin(async move {

@@ -41,6 +41,7 @@ pub(crate) fn stand() -> Stand {
             400,
             r#"{"error":{"code":"rate_limit","message":"Too many requests","type":"invalid_request_error"}}"#,
         )],
+        optional: &[],
     }
 }
 
@@ -53,7 +54,7 @@ fn start(account: Account) -> BoxFuture<'static, Provider> {
     let keys = std::iter::once(StripeKey::full(KEY)).chain(without).collect();
     let options = Options { stripe_keys: keys, ..Options::default() };
     let company = match account {
-        Account::Busy => BUSY.clone(),
+        Account::Busy | Account::Small => BUSY.clone(),
         Account::Quiet => Arc::new(Company::empty(now())),
     };
     Box::pin(async move {

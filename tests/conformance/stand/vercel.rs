@@ -49,6 +49,7 @@ pub(crate) fn stand() -> Stand {
         }],
         // It says so by 429 alone.
         throttles: Vec::new(),
+        optional: &[],
     }
 }
 
@@ -65,7 +66,7 @@ fn start(account: Account) -> BoxFuture<'static, Provider> {
     let tokens = std::iter::once(VercelToken::full(TOKEN)).chain(without).collect();
     let options = Options { vercel_tokens: tokens, ..Options::default() };
     let company = match account {
-        Account::Busy => BUSY.clone(),
+        Account::Busy | Account::Small => BUSY.clone(),
         Account::Quiet => QUIET.clone(),
     };
     Box::pin(async move {

@@ -39,6 +39,7 @@ fn stand(flaw: Flaw) -> Stand {
             gone: None,
         }],
         throttles: vec![Reply::json(400, r#"{"message":"please slow down"}"#)],
+        optional: &[],
     }
 }
 

@@ -33,7 +33,7 @@ struct Things(Vec<Value>);
 pub(super) fn start(account: Account) -> BoxFuture<'static, Provider> {
     let things = match account {
         Account::Quiet => Vec::new(),
-        Account::Busy => {
+        Account::Busy | Account::Small => {
             let of_day =
                 |back: i32| (0..=back).map(move |number| json!({ "id": back * 100 + number, "days_ago": back }));
             (0..DAYS).flat_map(of_day).collect()

@@ -1,0 +1,287 @@
+//! C48: what an integration makes of answers whose form has changed.
+//!
+//! The answers to an undisturbed read are walked, and at each place in them a field is taken away, made null or given a word
+//! that nobody knows, in all answers of an endpoint at once. What comes of it is the same as ever, or what is lost says so:
+//! never another number. Places that nobody looks at are found many at a time.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use dashtray::{http::Error, integrations::Outcome, metric::FailureKind};
+use serde_json::{Value as Json, json};
+
+use super::bronze::{clean, fronted};
+use crate::conformance::{
+    direct::{Direct, Fetched},
+    front::{Act, Asked, Front, Reply},
+    stand::{Account, Drift, Stand},
+};
+
+type Checked = Result<(), String>;
+
+/// A word that no provider has.
+const UNHEARD_OF: &str = "unheard_of";
+/// Where so many different words stand at one place they are names, not values of an enum.
+const MOST_WORDS: usize = 12;
+
+/// A place in the answers of an endpoint: names of fields, and `*` for every entry of a list.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    endpoint: String,
+    path: String,
+}
+
+/// What stands at a place.
+#[derive(Debug, Default)]
+struct Found {
+    is_field: bool,
+    is_null_at_times: bool,
+    /// All texts, as long as they are few and none is anything but a word.
+    words: Option<BTreeSet<String>>,
+    other_than_text: bool,
+}
+
+/// C48
+pub(crate) async fn sees_drift(stand: &Stand) -> Checked {
+    let (_provider, front) = fronted(stand, Account::Small).await?;
+    front.remembers();
+    let undisturbed = clean(stand, &front).await?;
+    let places = survey(stand, &front).await?;
+    ensure!(places.values().any(|found| found.is_field), "its answers have no fields");
+    grows(stand, &front, &undisturbed).await?;
+    let run = Run { stand, front: &front, undisturbed: &undisturbed };
+    let mut wrong = Vec::new();
+    for drift in [Drift::Removed, Drift::Null, Drift::Word] {
+        let may_be = places.iter().filter(|(_, found)| found.may(drift)).map(|(place, _)| place.clone());
+        wrong.extend(run.sift(drift, may_be.collect()).await?);
+    }
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n    "));
+    Ok(())
+}
+
+/// A field that is new everywhere changes nothing.
+async fn grows(stand: &Stand, front: &Front, undisturbed: &Fetched) -> Checked {
+    front.rule(|asked| Act::Edit(asked.target(), Box::new(|reply| edit(reply, grow))));
+    let grown = Direct::open(stand, &front.url, &stand.valid)?.fetch().await;
+    front.take();
+    grown.is_whole(undisturbed).map_err(|why| format!("with a new field everywhere: {why}"))
+}
+
+fn grow(value: &mut Json) {
+    match value {
+        Json::Array(list) => list.iter_mut().for_each(grow),
+        Json::Object(fields) => {
+            fields.values_mut().for_each(grow);
+            fields.insert(UNHEARD_OF.to_owned(), json!({ "of": [UNHEARD_OF, null, 1] }));
+        }
+        _ => {}
+    }
+}
+
+impl Found {
+    fn may(&self, drift: Drift) -> bool {
+        match drift {
+            Drift::Removed => self.is_field,
+            Drift::Null => true,
+            Drift::Word => !self.other_than_text && self.words.as_ref().is_some_and(|words| !words.is_empty()),
+        }
+    }
+}
+
+/// Where there is what in the answers that a read asks for.
+async fn survey(stand: &Stand, front: &Front) -> Result<BTreeMap<Place, Found>, String> {
+    let places: Arc<Mutex<BTreeMap<Place, Found>>> = Arc::default();
+    let noted = places.clone();
+    front.rule(move |asked| {
+        let (noted, path) = (noted.clone(), asked.path.clone());
+        let note = move |reply: &mut Reply| {
+            let Ok(body) = serde_json::from_slice::<Json>(&reply.body) else { return };
+            let endpoint = endpoint(&path, &body);
+            let mut places = noted.lock().unwrap_or_else(PoisonError::into_inner);
+            walk(&body, &mut String::new(), false, &mut |path, value, is_field| {
+                let place = Place { endpoint: endpoint.clone(), path: path.to_owned() };
+                places.entry(place).or_default().see(value, is_field);
+            });
+        };
+        Act::Edit(asked.target(), Box::new(note))
+    });
+    Direct::open(stand, &front.url, &stand.valid)?.fetch().await;
+    front.take();
+    let mut places = places.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(std::mem::take(&mut *places))
+}
+
+impl Found {
+    fn see(&mut self, value: &Json, is_field: bool) {
+        self.is_field |= is_field;
+        match value {
+            Json::Null => self.is_null_at_times = true,
+            Json::String(text) => {
+                let words = self.words.get_or_insert_default();
+                words.insert(text.clone());
+                self.other_than_text |= words.len() > MOST_WORDS || !is_word(text);
+            }
+            _ => self.other_than_text = true,
+        }
+    }
+}
+
+/// A value of an enum looks like this.
+fn is_word(text: &str) -> bool {
+    (2..=40).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-' | b' '))
+}
+
+/// The path of an endpoint, whatever it is asked about.
+fn endpoint(path: &str, body: &Json) -> String {
+    let is_id = |segment: &str| {
+        body["id"].as_str() == Some(segment)
+            || segment.contains('_') && segment.bytes().any(|byte| byte.is_ascii_digit())
+    };
+    let segments = path.split('/').map(|segment| if is_id(segment) { "{id}" } else { segment });
+    segments.collect::<Vec<_>>().join("/")
+}
+
+/// Goes through all values below, with the path of each and whether it is the field of an object.
+fn walk(value: &Json, path: &mut String, is_field: bool, see: &mut impl FnMut(&str, &Json, bool)) {
+    see(path, value, is_field);
+    let length = path.len();
+    match value {
+        Json::Array(list) => {
+            path.push_str("/*");
+            list.iter().for_each(|value| walk(value, path, false, see));
+        }
+        Json::Object(fields) => {
+            for (name, value) in fields {
+                path.push('/');
+                path.push_str(name);
+                walk(value, path, true, see);
+                path.truncate(length);
+            }
+        }
+        _ => {}
+    }
+    path.truncate(length);
+}
+
+/// Reads of answers that are spoiled somewhere.
+struct Run<'a> {
+    stand: &'a Stand,
+    front: &'a Front,
+    undisturbed: &'a Fetched,
+}
+
+impl Run<'_> {
+    /// What is wrong where answers drift at any one of these places. Where a read does not care about many of them at once,
+    /// it does not about each.
+    async fn sift(&self, drift: Drift, places: Vec<Place>) -> Result<Vec<String>, String> {
+        let mut wrong = Vec::new();
+        let mut open = vec![places];
+        while let Some(mut places) = open.pop() {
+            if places.is_empty() {
+                continue;
+            }
+            let fetched = self.read(drift, &places).await?;
+            if fetched.is_whole(self.undisturbed).is_ok() {
+                continue;
+            }
+            if places.len() > 1 {
+                let rest = places.split_off(places.len() / 2);
+                open.extend([rest, places]);
+                continue;
+            }
+            let place = &places[0];
+            if !self.stand.optional.iter().any(|one| one.is(drift, &place.endpoint, &place.path)) {
+                let why = self.judge(drift, place, &fetched).err();
+                wrong.extend(why.map(|why| format!("{} {}: {drift:?}: {why}", place.endpoint, place.path)));
+            }
+        }
+        Ok(wrong)
+    }
+
+    async fn read(&self, drift: Drift, places: &[Place]) -> Result<Fetched, String> {
+        let mut spoiled: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for place in places {
+            spoiled.entry(place.endpoint.clone()).or_default().insert(place.path.clone());
+        }
+        let spoiled = Arc::new(spoiled);
+        self.front.rule(move |asked| {
+            let (spoiled, path) = (spoiled.clone(), asked.path.clone());
+            let spoil = move |reply: &mut Reply| {
+                edit(reply, |body| {
+                    if let Some(paths) = spoiled.get(&endpoint(&path, body)) {
+                        drift_at(body, &mut String::new(), paths, drift);
+                    }
+                });
+            };
+            Act::Edit(asked.target(), Box::new(spoil))
+        });
+        let fetched = Direct::open(self.stand, &self.front.url, &self.stand.valid)?.fetch().await;
+        ensure!(!self.front.overrun(), "it asks without end");
+        let _: Vec<Asked> = self.front.take();
+        Ok(fetched)
+    }
+
+    /// Whatever is lost is lost for the reason, and nothing else is told in its place.
+    fn judge(&self, drift: Drift, place: &Place, fetched: &Fetched) -> Checked {
+        fetched.is_honest(self.undisturbed)?;
+        let failures = fetched.outcomes.values().filter_map(|outcome| match outcome {
+            Outcome::Failed(error) => Some(error),
+            _ => None,
+        });
+        for error in failures.chain(&fetched.fatal) {
+            ensure!(error.kind() == FailureKind::InvalidResponse, "it is called {:?}: {error}", error.kind());
+            let name = place.path.rsplit('/').find(|name| *name != "*").unwrap_or_default();
+            ensure!(drift != Drift::Removed || names(error, name), "the error does not name it: {error}");
+        }
+        Ok(())
+    }
+}
+
+fn names(error: &Error, field: &str) -> bool {
+    error.to_string().contains(field)
+}
+
+fn edit(reply: &mut Reply, change: impl FnOnce(&mut Json)) {
+    if let Ok(mut body) = serde_json::from_slice::<Json>(&reply.body) {
+        change(&mut body);
+        reply.body = body.to_string().into_bytes();
+    }
+}
+
+/// Spoils whatever lies at these paths.
+fn drift_at(value: &mut Json, path: &mut String, paths: &BTreeSet<String>, drift: Drift) {
+    let length = path.len();
+    match value {
+        Json::Array(list) => {
+            path.push_str("/*");
+            for value in list.iter_mut() {
+                drift_at(value, path, paths, drift);
+            }
+        }
+        Json::Object(fields) => {
+            fields.retain(|name, value| {
+                path.push('/');
+                path.push_str(name);
+                let is_kept = drift != Drift::Removed || !paths.contains(path);
+                if is_kept {
+                    drift_at(value, path, paths, drift);
+                }
+                path.truncate(length);
+                is_kept
+            });
+        }
+        _ => {}
+    }
+    path.truncate(length);
+    if paths.contains(path) {
+        match drift {
+            Drift::Removed => {}
+            Drift::Null => *value = Json::Null,
+            Drift::Word if value.is_string() => *value = json!(UNHEARD_OF),
+            Drift::Word => {}
+        }
+    }
+}
