@@ -91,12 +91,12 @@ use crate::metric::{Currency, Period};
 pub use batch::{Batch, Gap, Record, RecordChange, Why};
 pub use context::{Context, Host, Order, Position};
 pub(crate) use credentials::unknown_key;
-pub(crate) use field::{not_null, nullable};
 pub use credentials::{FieldError, check_credentials};
 pub use descriptor::{
     BaseUrl, Category, Choice, CredentialField, Descriptor, FieldKind, SettingField, SettingKind, Shape, Stream,
     ZonePolicy,
 };
+pub(crate) use field::{not_null, nullable};
 pub use registry::{Registry, UnknownIntegration};
 pub use report::{Correction, FetchReport, Outcome};
 pub use settings::{SettingValue, Settings};

@@ -37,6 +37,8 @@ pub(crate) struct Options {
     pub(crate) clock: Option<Clock>,
     /// Whose midnight ends a day.
     pub(crate) zone: Zone,
+    /// The days to read; else the stand's.
+    pub(crate) period: Option<Period>,
     /// Settings besides the stand's, or in place of them.
     pub(crate) settings: Map<String, Json>,
 }
@@ -49,6 +51,7 @@ impl Default for Options {
             config: ClientConfig::default(),
             clock: None,
             zone: Zone::utc(),
+            period: None,
             settings: Map::new(),
         }
     }
@@ -94,7 +97,7 @@ impl Direct {
         });
         let recorder = Arc::new(Recorder::default());
         let context = Context::new(http, settings, options.zone, Currency::USD, stand.now, recorder.clone());
-        let period = stand.period();
+        let period = options.period.unwrap_or_else(|| stand.period());
         Ok(Self { integration: stand.integration.clone(), context, recorder, period })
     }
 
@@ -124,13 +127,15 @@ impl Direct {
         Ok(timeout(LONGEST_RUN, reading).await.unwrap_or_else(|_| Err(Error::internal("it hangs")))?.outcomes)
     }
 
-    /// Reads the days of one metric that lie in a period, and gives all that was said so far.
-    pub(crate) async fn fetch_days(&self, metric: &str, period: Period) -> Result<Facts, String> {
-        let wanted = [metric.to_owned()];
+    /// Reads the days of some metrics that lie in a period, and gives all that was said so far.
+    pub(crate) async fn fetch_days(&self, metrics: &[&str], period: Period) -> Result<Fetched, String> {
+        let wanted: Vec<String> = metrics.iter().map(|id| (*id).to_owned()).collect();
         let report = guarded(self.integration.fetch_metrics(&self.context, &wanted, period)).await;
         let outcomes = report.map_err(|error| error.to_string())?.outcomes;
-        ensure!(outcomes.get(metric) == Some(&Outcome::Ok), "{metric} is {:?}", outcomes.get(metric));
-        Ok(self.recorder.state().facts.clone())
+        let lost = outcomes.iter().find(|(_, outcome)| **outcome != Outcome::Ok);
+        ensure!(lost.is_none(), "undisturbed, {lost:?}");
+        let state = self.recorder.state();
+        Ok(Fetched { facts: state.facts.clone(), outcomes, fatal: None, receipts: state.receipts.clone() })
     }
 
     async fn read(&self, outcomes: &mut BTreeMap<String, Outcome>) -> Result<(), Error> {

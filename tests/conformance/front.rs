@@ -58,6 +58,13 @@ impl Asked {
         Self { path: path.to_owned(), query: query.to_owned(), ..self.clone() }
     }
 
+    /// The value of a parameter; a text of a JSON body without its quotes.
+    pub(crate) fn param(&self, key: &str) -> Option<String> {
+        let (_, value) = url::form_urlencoded::parse(self.query.as_bytes()).find(|(name, _)| name == key)?;
+        let text = if self.in_body { serde_json::from_str(&value).ok() } else { None };
+        Some(text.unwrap_or_else(|| value.into_owned()))
+    }
+
     /// Whether the query has this parameter.
     pub(crate) fn has(&self, key: &str) -> bool {
         self.query.split('&').any(|pair| pair.split('=').next() == Some(key))

@@ -1,4 +1,4 @@
-//! One suite for every integration: what `conformance.md` asks of T0, Bronze and, so far, a part of Silver.
+//! One suite for every integration: what `conformance.md` asks of T0, Bronze, Silver and Gold.
 //!
 //! [`ITEMS`] is the one list of checks; no integration has a softer copy of any of them. Those of T0 need the descriptor
 //! alone and run over the whole registry. The others need to know how to start an integration's emulator and what to
@@ -31,7 +31,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use futures_util::future::LocalBoxFuture;
 use sha2::{Digest as _, Sha256};
 
-use checks::{bronze, canary, descriptor, kills, lists, outage, patience, sign_in, stop};
+use checks::{
+    bronze, canary, descriptor, drift, kills, lists, money, outage, patience, sign_in, stop, switches, zones,
+};
 use stand::Stand;
 
 /// How good an integration is, as far as the suite says so.
@@ -39,8 +41,8 @@ use stand::Stand;
 enum Tier {
     T0,
     Bronze,
-    /// C20 to C24 and C28.
     Silver,
+    Gold,
 }
 
 /// Which clock a check runs by.
@@ -136,6 +138,11 @@ const ITEMS: &[Item] = items! {
     "C34" Silver Real "no answer of a token endpoint loses a grant" sign_in::survives_bad_answers;
     "C35" Silver Real "access that is over is renewed when an answer shows it" sign_in::sees_expiry;
     "C36" Silver Real "states once, PKCE, exact redirect" sign_in::keeps_to_the_standards;
+    "C40" Gold Real "amounts exact, of one currency each, never added across" money::is_exact;
+    "C41" Gold Virtual "amounts read in the form in which they are written" money::reads_the_declared_form;
+    "C42" Gold Real "everything on exactly one day, in any zone" zones::puts_everything_on_one_day;
+    "C48" Gold Virtual "what drifts is flagged, and no number is wrong" drift::sees_drift;
+    "C49" Gold Virtual "settings have their effect, and receipts add up" switches::have_their_effect;
 };
 
 /// Stands for all that an integration says of the lively account.
@@ -200,10 +207,11 @@ mod table {
     pub(super) fn print() {
         let results = RESULTS.lock().unwrap_or_else(PoisonError::into_inner);
         let integrations: BTreeSet<&String> = results.keys().map(|(id, _, _)| id).collect();
-        let mut text = format!("\n{:<20} {:<12} {:<12} {:<12}\n", "integration", "T0", "Bronze", "Silver so far");
+        let mut text =
+            format!("\n{:<20} {:<12} {:<12} {:<12} {:<12}\n", "integration", "T0", "Bronze", "Silver", "Gold");
         for id in &integrations {
             text.push_str(&format!("{id:<20}"));
-            for tier in [Tier::T0, Tier::Bronze, Tier::Silver] {
+            for tier in [Tier::T0, Tier::Bronze, Tier::Silver, Tier::Gold] {
                 let all = ITEMS.iter().filter(|item| item.tier == tier).count();
                 let of_tier = || results.iter().filter(|((of, at, _), _)| of == *id && *at == tier);
                 let ok = of_tier().filter(|(_, is_ok)| **is_ok).count();

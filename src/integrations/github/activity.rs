@@ -139,6 +139,20 @@ mod tests {
     }
 
     #[test]
+    fn an_issue_that_is_closed_says_when() {
+        let mut part = part();
+        let at = "2026-03-10T10:00:00Z";
+        let mut take = |state: &str, closed_at: Option<&str>| {
+            let body = json!({ "id": 1, "state": state, "created_at": at, "updated_at": at, "closed_at": closed_at });
+            issue(&mut part, &serde_json::from_value(body).unwrap())
+        };
+        assert!(take("open", None).is_ok() && take("closed", Some(at)).is_ok());
+        assert!(take("closed", None).is_err() && take("open", Some(at)).is_err() && take("unheard_of", None).is_err());
+        let without = json!({ "id": 1, "state": "closed", "created_at": at, "updated_at": at });
+        assert!(serde_json::from_value::<Issue>(without).is_err());
+    }
+
+    #[test]
     fn commits_count_on_the_day_they_were_committed() {
         let commits: Vec<Commit> = serde_json::from_str(include_str!("fixtures/commits.json")).unwrap();
         let mut part = part();

@@ -123,7 +123,9 @@ const NEITHER: [&str; 6] = ["cancelled", "skipped", "neutral", "stale", "action_
 fn run(part: &mut Part, run: &Run) -> Result<(), Error> {
     let unknown = |field: &str, word: &str| {
         let word: String = word.chars().filter(|c| !c.is_control()).take(40).collect();
-        Error::invalid_response(format!("the {field} of a workflow run is \"{word}\", which this version does not know"))
+        Error::invalid_response(format!(
+            "the {field} of a workflow run is \"{word}\", which this version does not know"
+        ))
     };
     if UNDER_WAY.contains(&run.status.as_str()) {
         return Ok(());
@@ -214,6 +216,19 @@ mod tests {
         // Five minutes, one, and an hour; what ended before it began tells nothing, and neither does what is still running.
         assert_eq!(part.days(WORKFLOW_DURATION).value(day), Value::ratio(3_960_000, 3));
         assert_eq!(part.days(WORKFLOW_DURATION).value(before), Value::ratio(1_000, 1));
+    }
+
+    #[test]
+    fn a_word_that_nobody_knows_is_no_end_of_a_run() {
+        let mut part = Part::new(period("2026-03-09", "2026-03-11"));
+        for (status, conclusion) in
+            [("unheard_of", Some("success")), ("completed", Some("unheard_of")), ("completed", None)]
+        {
+            let at = "2026-03-10T10:00:00Z";
+            let one = serde_json::json!({ "id": 1, "created_at": at, "updated_at": at, "status": status, "conclusion": conclusion });
+            let error = run(&mut part, &serde_json::from_value(one).unwrap()).unwrap_err();
+            assert_eq!(error.kind(), crate::metric::FailureKind::InvalidResponse);
+        }
     }
 
     #[test]

@@ -128,7 +128,7 @@ impl Projects {
 
     /// The id of the project that is called so now.
     pub(super) fn called(&self, name: &str) -> Option<&str> {
-        let present = self.shelf.projects.iter().filter(|project| !project.gone);
+        let mut present = self.shelf.projects.iter().filter(|project| !project.gone);
         present.rfind(|project| project.called == name).map(|project| project.id.as_str())
     }
 

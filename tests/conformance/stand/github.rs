@@ -3,13 +3,14 @@
 use std::sync::{Arc, LazyLock};
 
 use dashtray::{
-    demo::{Company, Emulators, GithubToken, Options},
+    demo::{Company, Emulators, GithubToken, Options, company::Commit},
     integrations::github::Github,
 };
 use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 use serde_json::{Map, Value as Json, json};
 
-use super::{Account, Endpoint, Fields, List, Provider, Stand, field, now};
+use super::{Account, Drift, Endpoint, Fields, List, Optional, Provider, Stand, field, now, numbers::Happenings};
 use crate::conformance::front::Reply;
 
 const TOKEN: &str = "github_pat_Qx7CanaryGithub9fTz4Wm2Lk8";
@@ -24,7 +25,33 @@ const PERMISSIONS: [(&str, &[&str]); 5] = [
     ("administration", &["traffic"]),
 ];
 
+const OPTIONAL: &[Optional] = &[
+    Optional {
+        drift: Drift::Removed,
+        endpoint: "/commits",
+        path: "/*/author/id",
+        _why: "the account of an address that belongs to none is an empty object",
+    },
+    Optional { drift: Drift::Null, endpoint: "/commits", path: "/*/author", _why: "or it is null" },
+    Optional { drift: Drift::Null, endpoint: "/commits", path: "/*/commit/author", _why: "Git could not tell" },
+    Optional { drift: Drift::Null, endpoint: "/commits", path: "/*/commit/committer", _why: "Git could not tell" },
+    Optional {
+        drift: Drift::Removed,
+        endpoint: "/actions/runs",
+        path: "/workflow_runs/*/run_started_at",
+        _why: "servers of one's own did not have it, and the schema does not require it: such a run has no duration",
+    },
+    Optional {
+        drift: Drift::Removed,
+        endpoint: "/issues",
+        path: "/*/pull_request",
+        _why: "that it is not there is what makes an issue",
+    },
+    Optional { drift: Drift::Null, endpoint: "/pulls", path: "/*/merged_at", _why: "closed without being merged" },
+];
+
 static BUSY: LazyLock<Arc<Company>> = LazyLock::new(|| Arc::new(Company::generate(11, now())));
+static SMALL: LazyLock<Arc<Company>> = LazyLock::new(|| Arc::new(lately((**BUSY).clone())));
 static QUIET: LazyLock<Arc<Company>> = LazyLock::new(|| Arc::new(emptied((**BUSY).clone())));
 
 pub(crate) fn stand() -> Stand {
@@ -55,7 +82,10 @@ pub(crate) fn stand() -> Stand {
             Reply::json(403, r#"{"message":"You have exceeded a secondary rate limit."}"#).header("retry-after", 120),
             Reply::json(403, r#"{"message":"You have exceeded a secondary rate limit. Please wait a few minutes."}"#),
         ],
-        optional: &[],
+        optional: OPTIONAL,
+        happenings: Happenings { metric: "github_commits", start: committing },
+        takings: None,
+        switches: None,
     }
 }
 
@@ -80,13 +110,51 @@ fn start(account: Account) -> BoxFuture<'static, Provider> {
     let tokens = std::iter::once(GithubToken::full(TOKEN)).chain(without).collect();
     let options = Options { github_tokens: tokens, ..Options::default() };
     let company = match account {
-        Account::Busy | Account::Small => BUSY.clone(),
+        Account::Busy => BUSY.clone(),
+        Account::Small => SMALL.clone(),
         Account::Quiet => QUIET.clone(),
     };
-    Box::pin(async move {
-        let emulators = Emulators::start(company, options).await.expect("a port on this machine");
-        Provider { url: emulators.url("github").parse().expect("a URL"), _running: Box::new(emulators) }
-    })
+    Box::pin(run(company, options))
+}
+
+async fn run(company: Arc<Company>, options: Options) -> Provider {
+    let emulators = Emulators::start(company, options).await.expect("a port on this machine");
+    Provider { url: emulators.url("github").parse().expect("a URL"), _running: Box::new(emulators) }
+}
+
+/// Commits, and nothing else.
+fn committing(at: Vec<Timestamp>, _zone: &'static str) -> BoxFuture<'static, Provider> {
+    let mut company = (**QUIET).clone();
+    let own = measured(&company);
+    let repository = company.github.repositories.iter_mut().find(|one| own.contains(&one.full_name()));
+    repository.expect("a public repository").commits = at
+        .iter()
+        .enumerate()
+        .map(|(number, at)| Commit {
+            sha: format!("{number:040x}"),
+            author: 0,
+            has_account: true,
+            authored: *at,
+            committed: *at,
+            message: "One more".to_owned(),
+        })
+        .collect();
+    let options = Options { github_tokens: vec![GithubToken::full(TOKEN)], ..Options::default() };
+    Box::pin(run(Arc::new(company), options))
+}
+
+/// The same repositories with no more than happened in the last days.
+fn lately(mut company: Company) -> Company {
+    let since = now() - jiff::SignedDuration::from_hours(24 * 5);
+    for repository in &mut company.github.repositories {
+        repository.stars.retain(|star| star.at >= since);
+        repository.commits.retain(|commit| commit.committed >= since);
+        repository.issues.retain(|issue| issue.updated >= since);
+        repository.runs.retain(|run| run.created >= since);
+        let old = repository.releases.len().saturating_sub(3);
+        repository.releases.drain(..old);
+    }
+    company
 }
 
 /// The same repositories on the day they were made.

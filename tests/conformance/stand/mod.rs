@@ -2,6 +2,7 @@
 
 mod github;
 mod google_analytics;
+pub(crate) mod numbers;
 mod plausible;
 mod stripe;
 mod vercel;
@@ -18,6 +19,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value as Json};
 use url::Url;
 
+use self::numbers::{Happenings, Switches, Takings};
 use super::front::Reply;
 use crate::oauth::Site;
 
@@ -119,6 +121,11 @@ pub(crate) struct Stand {
     pub(crate) throttles: Vec<Reply>,
     /// Fields that may be absent, null or another word without being a fault.
     pub(crate) optional: &'static [Optional],
+    pub(crate) happenings: Happenings,
+    /// `None` where nothing of it is money.
+    pub(crate) takings: Option<Takings>,
+    /// `None` where no setting changes what is counted.
+    pub(crate) switches: Option<Switches>,
 }
 
 impl Stand {
@@ -137,6 +144,9 @@ impl Stand {
             lists: Vec::new(),
             throttles: Vec::new(),
             optional: &[],
+            happenings: Happenings { metric: "", start: |_, _| Box::pin(async { panic!("there is no emulator") }) },
+            takings: None,
+            switches: None,
         }
     }
 
@@ -192,11 +202,8 @@ macro_rules! stands {
             }
 
             #[test]
-            fn tmp_drift() {
-                let start = std::time::Instant::now();
-                let ended = Pace::Virtual.run(crate::conformance::checks::drift::sees_drift(&super::super::$id::stand()));
-                println!("{:?}", start.elapsed());
-                if let Err(why) = ended.unwrap() { panic!("{why}") }
+            fn has_correct_numbers() {
+                judge(Tier::Gold, &super::super::$id::stand());
             }
 
             #[test]

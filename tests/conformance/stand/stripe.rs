@@ -1,15 +1,22 @@
 //! Stripe's stand: the simulated company, and an account without objects.
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, LazyLock},
+};
 
 use dashtray::{
-    demo::{Company, Emulators, Options, STRIPE_PERMISSIONS, StripeKey},
+    demo::{Company, Emulators, Options, STRIPE_PERMISSIONS, StripeKey, company::Table},
     integrations::stripe::Stripe,
 };
 use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 use serde_json::{Map, Value as Json, json};
 
-use super::{Account, Endpoint, List, Provider, Stand, field, now};
+use super::{
+    Account, Endpoint, List, Provider, Stand, field, now,
+    numbers::{Form, Happenings, Switches, Taken, Takings, noon, small},
+};
 use crate::conformance::front::Reply;
 
 const KEY: &str = "rk_test_Qx7CanaryStripe9fTz4Wm2Lk8";
@@ -17,6 +24,8 @@ const WRONG: &str = "rk_test_Qx7WrongStripe9fTz4Wm2Lk8x";
 
 /// Generating takes a moment; all runs look at the same one, and none changes it.
 static BUSY: LazyLock<Arc<Company>> = LazyLock::new(|| Arc::new(Company::generate(11, now())));
+
+static SMALL: LazyLock<Arc<Company>> = LazyLock::new(|| Arc::new(of_each((**BUSY).clone())));
 
 pub(crate) fn stand() -> Stand {
     Stand {
@@ -42,6 +51,9 @@ pub(crate) fn stand() -> Stand {
             r#"{"error":{"code":"rate_limit","message":"Too many requests","type":"invalid_request_error"}}"#,
         )],
         optional: &[],
+        happenings: Happenings { metric: "stripe_failed_payments", start: failing },
+        takings: Some(Takings { form: Form::Minor, metric: "stripe_revenue", mixes: true, start: taking }),
+        switches: Some(Switches { metric: "stripe_mrr", numbers: &[("max_past_due_days", 0)] }),
     }
 }
 
@@ -54,13 +66,91 @@ fn start(account: Account) -> BoxFuture<'static, Provider> {
     let keys = std::iter::once(StripeKey::full(KEY)).chain(without).collect();
     let options = Options { stripe_keys: keys, ..Options::default() };
     let company = match account {
-        Account::Busy | Account::Small => BUSY.clone(),
+        Account::Busy => BUSY.clone(),
+        Account::Small => SMALL.clone(),
         Account::Quiet => Arc::new(Company::empty(now())),
     };
-    Box::pin(async move {
-        let emulators = Emulators::start(company, options).await.expect("a port on this machine");
-        Provider { url: emulators.url("stripe").parse().expect("a URL"), _running: Box::new(emulators) }
+    Box::pin(run(company, options))
+}
+
+async fn run(company: Arc<Company>, options: Options) -> Provider {
+    let emulators = Emulators::start(company, options).await.expect("a port on this machine");
+    Provider { url: emulators.url("stripe").parse().expect("a URL"), _running: Box::new(emulators) }
+}
+
+/// An account with the one key, changed.
+fn of_own(change: impl FnOnce(&mut Company)) -> BoxFuture<'static, Provider> {
+    let mut company = Company::empty(now());
+    change(&mut company);
+    let options = Options { stripe_keys: vec![StripeKey::full(KEY)], ..Options::default() };
+    Box::pin(run(Arc::new(company), options))
+}
+
+/// Charges that were declined.
+fn failing(at: Vec<Timestamp>, _zone: &'static str) -> BoxFuture<'static, Provider> {
+    of_own(|company| {
+        for (number, at) in at.iter().enumerate() {
+            company
+                .stripe
+                .charges
+                .insert(json!({ "id": format!("ch_{number}"), "created": at.as_second(), "amount": 100,
+                "currency": "usd", "status": "failed", "paid": false, "captured": false }));
+        }
     })
+}
+
+/// Balance transactions of charges.
+fn taking(takings: Vec<Taken>) -> BoxFuture<'static, Provider> {
+    of_own(|company| {
+        for (number, taken) in takings.iter().enumerate() {
+            let amount: i64 = taken.written.parse().expect("a whole number");
+            company.stripe.balance_transactions.insert(
+                json!({ "id": format!("txn_{number}"), "created": noon(taken.day),
+                "amount": amount, "fee": 0, "fee_details": [], "net": amount, "currency": small(taken.currency),
+                "reporting_category": "charge", "type": "charge", "source": null }),
+            );
+        }
+    })
+}
+
+/// A company with only a few customers, so few that each kind of subscription is there once.
+fn of_each(mut company: Company) -> Company {
+    let (mut seen, mut kept) = (BTreeSet::new(), BTreeSet::new());
+    let stripe = &mut company.stripe;
+    for row in stripe.subscriptions.iter() {
+        // Of each one the kind of discount, as far as it has one.
+        let coupons = row["discounts"].as_array().into_iter().flatten().filter_map(Json::as_str);
+        let coupons = coupons.filter_map(|id| stripe.discounts.get(id)).map(|row| row["coupon"].to_string());
+        let prices = row["items"].as_array().into_iter().flatten().map(|item| item["price"].to_string());
+        let standing = [
+            row["status"].to_string(),
+            row["pause_collection"]["behavior"].to_string(),
+            format!("cancels {}", row["cancel_at_period_end"]),
+        ];
+        // All have to be seen.
+        let news = coupons.chain(prices).chain(standing).filter(|kind| seen.insert(kind.clone())).count();
+        if news > 0 {
+            kept.insert(row["customer"].to_string());
+        }
+    }
+    let is_kept = |row: &Json| kept.contains(&row["customer"].to_string());
+    for table in [&mut stripe.subscriptions, &mut stripe.invoices, &mut stripe.charges] {
+        retain(table, &is_kept);
+    }
+    retain(&mut stripe.customers, &|row| kept.contains(&row["id"].to_string()));
+    let sources: BTreeSet<String> = stripe.charges.iter().map(|row| row["id"].to_string()).collect();
+    retain(&mut stripe.balance_transactions, &|row| sources.contains(&row["source"].to_string()));
+    retain(&mut stripe.events, &|row| {
+        let of = &row["is"];
+        is_kept(of) || kept.contains(&of["id"].to_string())
+    });
+    company
+}
+
+fn retain(table: &mut Table, is_kept: &dyn Fn(&Json) -> bool) {
+    let mut rest = Table::default();
+    table.iter().filter(|row| is_kept(row)).for_each(|row| rest.insert(row.clone()));
+    *table = rest;
 }
 
 /// Stripe goes on from the last id of a page, so that an empty page that says there are more leads nowhere.

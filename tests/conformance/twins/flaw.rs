@@ -59,4 +59,14 @@ pub(super) enum Flaw {
     ReadsOn,
     LogsByItself,
     StaysDown,
+    // Its numbers.
+    DividesYen,
+    AddsCurrencies,
+    TakesCentsForUnits,
+    CountsAnHourTwice,
+    LosesTheFirstHour,
+    TakesAnyStatusForPaid,
+    MissingIsZero,
+    SwitchWithoutEffect,
+    DoesNotAddUp,
 }
