@@ -398,8 +398,9 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut buffer = Vec::new();
     while let Some(asked) = read(&mut stream, &mut buffer).await? {
+        let is_last = asked.header("connection") == Some("close");
         let reply = shared.answer(asked).await?;
-        if !shared.write(&mut stream, &reply).await? {
+        if !shared.write(&mut stream, &reply).await? || is_last {
             return Ok(());
         }
     }

@@ -143,16 +143,19 @@ fn committing(at: Vec<Timestamp>, _zone: &'static str) -> BoxFuture<'static, Pro
     Box::pin(run(Arc::new(company), options))
 }
 
-/// The same repositories with no more than happened in the last days.
+/// The same repositories with no more than happened last.
 fn lately(mut company: Company) -> Company {
-    let since = now() - jiff::SignedDuration::from_hours(24 * 5);
+    fn newest<T>(all: &mut Vec<T>, most: usize) {
+        let old = all.len().saturating_sub(most);
+        all.drain(..old);
+    }
     for repository in &mut company.github.repositories {
-        repository.stars.retain(|star| star.at >= since);
-        repository.commits.retain(|commit| commit.committed >= since);
-        repository.issues.retain(|issue| issue.updated >= since);
-        repository.runs.retain(|run| run.created >= since);
-        let old = repository.releases.len().saturating_sub(3);
-        repository.releases.drain(..old);
+        repository.issues.sort_by_key(|issue| issue.updated);
+        newest(&mut repository.issues, 12);
+        newest(&mut repository.stars, 5);
+        newest(&mut repository.commits, 8);
+        newest(&mut repository.runs, 8);
+        newest(&mut repository.releases, 3);
     }
     company
 }

@@ -131,7 +131,7 @@ fn telling(
         let headers = names.iter().map(|name| json!({ "name": name, "type": "TYPE_FLOAT" })).collect::<Vec<_>>();
         let body = json!({ "dimensionHeaders": [{ "name": "date" }], "metricHeaders": headers, "rowCount": rows.len(),
             "metadata": { "currencyCode": currency, "timeZone": zone }, "rows": rows.collect::<Vec<_>>() });
-        is_by_day.then_some(body)
+        is_by_day.then(|| body.to_string())
     };
     let options = Options {
         google_accounts: vec![GoogleAccount::full(READER)],

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use dashtray::metric::{Currency, Day};
 use futures_util::future::BoxFuture;
 use jiff::{Timestamp, tz::TimeZone};
-use serde_json::Value as Json;
 
 use super::Provider;
 use crate::conformance::front::{Act, Asked, Front};
@@ -85,11 +84,11 @@ pub(super) fn days_of(asked: &Asked, first: &str, last: &str) -> Vec<Day> {
 /// A provider some of whose answers are made here.
 pub(super) async fn answering(
     provider: Provider,
-    answer: impl Fn(&Asked) -> Option<Json> + Send + Sync + 'static,
+    answer: impl Fn(&Asked) -> Option<String> + Send + Sync + 'static,
 ) -> Provider {
     let front = Front::before(&provider.url).await.expect("a port on this machine");
     front.rule(move |asked| match answer(asked) {
-        Some(body) => Act::Reply(crate::conformance::front::Reply::json(200, &body.to_string())),
+        Some(body) => Act::Reply(crate::conformance::front::Reply::json(200, &body)),
         None => Act::Forward,
     });
     Provider { url: front.url.clone(), _running: Box::new((provider, front)) }

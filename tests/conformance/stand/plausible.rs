@@ -81,7 +81,9 @@ fn telling(
         let days: Vec<Day> = Period::inclusive(range[0], range[1]).days().collect();
         let results: Vec<Json> = days.iter().flat_map(|day| row(*day)).collect();
         let meta = json!({ "time_labels": days, "total_rows": results.len() });
-        (by == dimensions).then(|| json!({ "results": results, "meta": meta }))
+        // Numbers of many digits would become floats on their way to the text.
+        let text = json!({ "results": results, "meta": meta }).to_string();
+        (by == dimensions).then(|| text.replace("\"#", "").replace("#\"", ""))
     };
     let options = Options { plausible_keys: vec![PlausibleKey::full(KEY)], ..Options::default() };
     Box::pin(async move { answering(run(Arc::new(Company::empty(now())), options).await, tell).await })
@@ -101,8 +103,7 @@ fn taking(takings: Vec<Taken>) -> BoxFuture<'static, Provider> {
     telling(&["time:day", "event:goal"], move |day| {
         let of_day = takings.iter().enumerate().filter(|(_, taken)| taken.day == day);
         let row = |(number, taken): (usize, &Taken)| {
-            let value = serde_json::value::RawValue::from_string(taken.written.clone()).expect("a number");
-            let value: Json = serde_json::to_value(&value).expect("a number");
+            let value = format!("#{}#", taken.written);
             let worth = json!({ "value": value, "currency": taken.currency, "short": "", "long": "" });
             json!({ "metrics": [worth], "dimensions": [day, format!("Goal {number}")] })
         };

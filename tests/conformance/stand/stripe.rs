@@ -120,7 +120,10 @@ fn of_each(mut company: Company) -> Company {
     for row in stripe.subscriptions.iter() {
         // Of each one the kind of discount, as far as it has one.
         let coupons = row["discounts"].as_array().into_iter().flatten().filter_map(Json::as_str);
-        let coupons = coupons.filter_map(|id| stripe.discounts.get(id)).map(|row| row["coupon"].to_string());
+        let coupons = coupons.filter_map(|id| stripe.discounts.get(id)).map(|row| {
+            let is_over = row["end"].as_i64().is_some_and(|end| end <= now().as_second());
+            format!("{} {is_over}", row["coupon"])
+        });
         let prices = row["items"].as_array().into_iter().flatten().map(|item| item["price"].to_string());
         let standing = [
             row["status"].to_string(),

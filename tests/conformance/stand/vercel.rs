@@ -35,6 +35,7 @@ const OPTIONAL: &[Optional] = &[
     of_deployments(Drift::Null, "/deployments/*/ready", NOT_BUILT),
     of_deployments(Drift::Removed, "/deployments/*/target", "a preview"),
     of_deployments(Drift::Null, "/deployments/*/target", "a preview"),
+    of_deployments(Drift::Null, "/pagination/next", "the list ends here"),
     of_deployments(Drift::Word, "/deployments/*/target", "an environment that was made up by its users"),
     Optional { drift: Drift::Word, endpoint: "/projects", path: "/projects/*/name", _why: "a name" },
     of_usage("/data/*/vercel_function_invocation_count_sum"),
@@ -126,7 +127,7 @@ fn deploying(mut at: Vec<Timestamp>, _zone: &'static str) -> BoxFuture<'static, 
                 "state": "QUEUED" })
         });
         let body = json!({ "deployments": rows.collect::<Vec<_>>(), "pagination": { "next": next } });
-        (asked.path == "/v7/deployments").then_some(body)
+        (asked.path == "/v7/deployments").then(|| body.to_string())
     };
     let options = Options { vercel_tokens: vec![VercelToken::full(TOKEN)], ..Options::default() };
     Box::pin(async move { answering(run(QUIET.clone(), options).await, list).await })
