@@ -122,9 +122,15 @@ fn of_each(mut company: Company) -> Company {
         let coupons = row["discounts"].as_array().into_iter().flatten().filter_map(Json::as_str);
         let coupons = coupons.filter_map(|id| stripe.discounts.get(id)).map(|row| {
             let is_over = row["end"].as_i64().is_some_and(|end| end <= now().as_second());
-            format!("{} {is_over}", row["coupon"])
+            let coupon = row["coupon"].as_str().and_then(|id| stripe.coupons.get(id));
+            format!("{:?} {is_over}", coupon.map(|coupon| (&coupon["duration"], coupon["amount_off"].is_null())))
         });
-        let prices = row["items"].as_array().into_iter().flatten().map(|item| item["price"].to_string());
+        let prices = row["items"].as_array().into_iter().flatten().filter_map(|item| item["price"].as_str());
+        let prices = prices.filter_map(|id| stripe.prices.get(id)).map(|price| {
+            let every = &price["recurring"];
+            let [interval, usage] = [&every["interval"], &every["usage_type"]];
+            format!("{interval} {usage} {} {}", price["billing_scheme"], price["transform_quantity"].is_null())
+        });
         let standing = [
             row["status"].to_string(),
             row["pause_collection"]["behavior"].to_string(),
@@ -139,6 +145,11 @@ fn of_each(mut company: Company) -> Company {
     let is_kept = |row: &Json| kept.contains(&row["customer"].to_string());
     for table in [&mut stripe.subscriptions, &mut stripe.invoices, &mut stripe.charges] {
         retain(table, &is_kept);
+    }
+    // What was long before is of no use, and takes time to read.
+    let lately = now().as_second() - 40 * 86_400;
+    for table in [&mut stripe.invoices, &mut stripe.charges] {
+        retain(table, &|row| row["created"].as_i64() >= Some(lately));
     }
     retain(&mut stripe.customers, &|row| kept.contains(&row["id"].to_string()));
     let sources: BTreeSet<String> = stripe.charges.iter().map(|row| row["id"].to_string()).collect();
