@@ -234,6 +234,11 @@ impl Facts {
         told.map(|((metric, dimension, _, day), value)| (metric.as_str(), dimension.as_str(), *day, value))
     }
 
+    /// Whether anything that is said of a metric's day is an estimate.
+    fn estimates(&self, metric: &str, day: Day) -> bool {
+        self.values.iter().any(|((id, _, _, of), fact)| id == metric && *of == day && fact.estimated)
+    }
+
     fn is_answered(&self, metric: &str, dimension: &str, day: Day) -> Option<bool> {
         let key = |dimension: &str| (metric.to_owned(), dimension.to_owned(), day);
         self.covered.get(&key(dimension)).or_else(|| self.covered.get(&key("*"))).copied()
@@ -306,7 +311,8 @@ impl Fetched {
         for ((metric, dimension, currency, day), value) in &clean.facts.values {
             let key = (metric.clone(), dimension.clone(), currency.clone(), *day);
             let here = self.facts.values.get(&key);
-            if here.is_some_and(|here| here.estimated) {
+            // What a day leaves unsaid is as sure as the least sure of what it says.
+            if here.map_or_else(|| self.facts.estimates(metric, *day), |here| here.estimated) {
                 continue;
             }
             match self.facts.is_answered(metric, dimension, *day) {
