@@ -334,9 +334,9 @@ mod tests {
     }
 
     /// What the samples of the day are, and what is said of them.
-    fn told(answers: Vec<Answer>) -> Vec<(Option<Value>, bool, Option<serde_json::Map<String, serde_json::Value>>)> {
+    fn told(answers: Vec<Answer>) -> Vec<(Option<Value>, bool, serde_json::Value)> {
         let samples = answers.into_iter().flat_map(|answer| answer.samples);
-        samples.map(|one| (one.value, one.quality == Quality::Estimated, one.metadata)).collect()
+        samples.map(|one| (one.value, one.quality == Quality::Estimated, json!(one.metadata))).collect()
     }
 
     #[test]
@@ -354,7 +354,7 @@ mod tests {
         }
         let failed = told(attempts.answers(&["stripe_failed_payments"], Period::single(day())));
         let revenue = told(ledger.answers(&["stripe_revenue"], Period::single(day())));
-        let metadata = |key: &str| json!({ key: 1 }).as_object().cloned();
+        let metadata = |key: &str| json!({ key: 1 });
         assert_eq!(failed, [(Some(Value::Count(1)), true, metadata("of_unknown_status"))]);
         let hundred = Value::Money(Money::new(100, Currency::USD));
         assert_eq!(revenue, [(Some(hundred), true, metadata("of_unknown_category"))]);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dashtray::{
-    metric::{Currency, Day, Money, Period, Value, exact},
+    metric::{Currency, Day, Definition, Money, Period, Value, exact},
     series::Number,
     sync::RunStatus,
 };
@@ -144,8 +144,10 @@ fn refuses_to_add(sums: &Sums) -> Checked {
 async fn shown(stand: &Stand, whole: &Whole, takings: &Takings) -> Result<BTreeMap<(Day, String), String>, String> {
     let descriptor = stand.integration.descriptor();
     let metric = descriptor.metric(takings.metric).ok_or("the metric of its takings is none")?;
+    // Of what has parts the total is wanted.
+    let metric = Definition { dimension: None, ..metric.clone() };
     let mut shown = BTreeMap::new();
-    for view in whole.series(metric).await?.into_iter().filter(|view| view.dimension.is_none()) {
+    for view in whole.series(&metric).await?.into_iter().filter(|view| view.dimension.is_none()) {
         let code = view.currency.map(|currency| currency.code().to_owned()).unwrap_or_default();
         for point in view.points {
             let Some(Number::Decimal(text)) = point.value else { continue };

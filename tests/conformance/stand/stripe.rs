@@ -118,12 +118,14 @@ fn of_each(mut company: Company) -> Company {
     let (mut seen, mut kept) = (BTreeSet::new(), BTreeSet::new());
     let stripe = &mut company.stripe;
     for row in stripe.subscriptions.iter() {
+        let subscription = row;
         // Of each one the kind of discount, as far as it has one.
         let coupons = row["discounts"].as_array().into_iter().flatten().filter_map(Json::as_str);
         let coupons = coupons.filter_map(|id| stripe.discounts.get(id)).map(|row| {
             let is_over = row["end"].as_i64().is_some_and(|end| end <= now().as_second());
             let coupon = row["coupon"].as_str().and_then(|id| stripe.coupons.get(id));
-            format!("{:?} {is_over}", coupon.map(|coupon| (&coupon["duration"], coupon["amount_off"].is_null())))
+            let coupon = coupon.map(|coupon| (&coupon["duration"], coupon["amount_off"].is_null()));
+            format!("{coupon:?} {is_over} {}", subscription["status"])
         });
         let prices = row["items"].as_array().into_iter().flatten().filter_map(|item| item["price"].as_str());
         let prices = prices.filter_map(|id| stripe.prices.get(id)).map(|price| {
