@@ -13,6 +13,7 @@ mod series;
 mod serve;
 mod sync;
 mod table;
+mod traffic;
 
 use std::path::Path;
 
@@ -22,9 +23,22 @@ use table::{Bar, line, median, ratio, repeated};
 /// Runs of each figure; medians are printed.
 const RUNS: usize = 5;
 /// What can be named to run alone.
-const BENCHES: [&str; 7] = ["first-sync", "changes", "limits", "points", "series", "connections", "serve"];
+const BENCHES: [&str; 10] = [
+    "first-sync",
+    "changes",
+    "limits",
+    "points",
+    "series",
+    "connections",
+    "due-at-once",
+    "quiet-traffic",
+    "refresh",
+    "serve",
+];
 /// Connections that are due at once.
 const CONNECTIONS: usize = 100;
+/// Callers of one grant.
+const CALLERS: usize = 100;
 
 #[tokio::main]
 async fn main() {
@@ -53,10 +67,15 @@ async fn figure(name: &str, args: &[&str]) -> Figures {
         ("connect", [directory, url, count]) => {
             connections::connect_all(Path::new(directory), url, number(count)).await
         }
+        ("connect-one-account", [directory, url, count]) => {
+            connections::connect_one_account(Path::new(directory), url, number(count)).await
+        }
         ("one-by-one", [directory, url, count]) => {
             connections::one_by_one(Path::new(directory), url, number(count)).await
         }
         ("at-once", [directory, url, count]) => connections::at_once(Path::new(directory), url, number(count)).await,
+        ("quiet", []) => traffic::quiet().await,
+        ("renew", [callers]) => traffic::renew(callers.parse().unwrap()).await,
         ("idle", [directory, url]) => connections::idle(Path::new(directory), url).await,
         ("serve", []) => serve::start().await,
         other => panic!("unknown figure {other:?}"),
@@ -76,6 +95,9 @@ async fn table(chosen: &[&str]) {
             "points" => bulk_points().await,
             "series" => read_series().await,
             "connections" => many_connections().await,
+            "due-at-once" => due_at_once().await,
+            "quiet-traffic" => quiet_traffic().await,
+            "refresh" => refresh().await,
             _ => running().await,
         }
     }
@@ -196,6 +218,60 @@ async fn many_connections() {
     line(&format!("{of} due at once: peak memory"), median(&at_once, "peak_kib") / 1024.0, "MiB", Bar::AtMost(80.0));
     line(&format!("{of}, none due: share of a core"), median(&idle, "core_percent"), "%", Bar::AtMost(0.1));
     line(&format!("{of}, none due: memory of serve"), median(&idle, "idle_kib") / 1024.0, "MiB", Bar::None);
+}
+
+/// Connections of one account that were read before and are all due again, as after a night without the program: its limits
+/// are what they all wait for.
+async fn due_at_once() {
+    const COUNT: usize = 200;
+    const PER_SECOND: u64 = 25;
+    let (count, mut runs) = (COUNT.to_string(), Vec::new());
+    let prepared = tempfile::tempdir().unwrap();
+    let before = Provider::start(connections::SMALL, 0, 0).await;
+    measured(&["connect-one-account", text(prepared.path()), &before.url, &count]).await;
+    measured(&["at-once", text(prepared.path()), &before.url, &count]).await;
+    for _ in 0..RUNS {
+        let directory = tempfile::tempdir().unwrap();
+        for file in std::fs::read_dir(prepared.path()).unwrap() {
+            let file = file.unwrap();
+            std::fs::copy(file.path(), directory.path().join(file.file_name())).unwrap();
+        }
+        let mut provider = Provider::start(connections::SMALL, 50, PER_SECOND).await;
+        let mut run = measured(&["at-once", text(directory.path()), &provider.url, &count]).await;
+        let counts = provider.order("counts").await;
+        let forced = (counts["busiest"] / PER_SECOND as f64).max((counts["requests"] - counts["refused"]) / 100.0);
+        run.insert("against_forced".to_owned(), run["wall_s"] / forced);
+        run.insert("forced_s".to_owned(), forced);
+        run.insert("refused".to_owned(), counts["refused"] / counts["requests"] * 100.0);
+        run.insert("requests".to_owned(), counts["requests"]);
+        runs.push(run);
+    }
+    let of = format!("{COUNT} due at once, 50 ms an answer:");
+    line(&format!("{of} time"), median(&runs, "wall_s"), "s", Bar::None);
+    line(&format!("{of} what limits force"), median(&runs, "forced_s"), "s", Bar::None);
+    line(&format!("{of} time against it"), median(&runs, "against_forced"), "", Bar::AtMost(1.2));
+    line(&format!("{of} requests"), median(&runs, "requests"), "", Bar::None);
+    line(&format!("{of} answers 429"), median(&runs, "refused"), "%", Bar::AtMost(2.0));
+    line(&format!("{of} CPU"), median(&runs, "cpu_ms") / 1000.0, "s", Bar::None);
+    line(&format!("{of} peak memory"), median(&runs, "peak_kib") / 1024.0, "MiB", Bar::AtMost(80.0));
+}
+
+async fn quiet_traffic() {
+    let runs = repeated(&["quiet"]).await;
+    let of = "Plausible and Google Analytics, nothing changed:";
+    line(&format!("{of} requests"), median(&runs, "requests"), "", Bar::AtMost(11.0));
+    line(&format!("{of} samples written"), median(&runs, "samples"), "", Bar::None);
+    line("Plausible and Google Analytics, first sync: requests", median(&runs, "first_requests"), "", Bar::None);
+}
+
+async fn refresh() {
+    let runs = repeated(&["renew", &CALLERS.to_string()]).await;
+    let of = format!("{CALLERS} callers of one expired grant:");
+    line(&format!("{of} refreshes"), median(&runs, "refreshes"), "", Bar::AtMost(1.0));
+    line(&format!("{of} calls of the token endpoint"), median(&runs, "asked"), "", Bar::AtMost(1.0));
+    let mut against: Vec<f64> = runs.iter().map(|run| run["slowest_ms"] / run["alone_ms"]).collect();
+    against.sort_by(f64::total_cmp);
+    line(&format!("{of} the slowest against one alone"), against[RUNS / 2], "", Bar::AtMost(1.1));
 }
 
 async fn running() {

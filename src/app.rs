@@ -10,6 +10,7 @@ use crate::{
     metric::Currency,
     store::{self, NewProject, Store},
     sync::Syncer,
+    users::Users,
     vault::{KeyError, Vault, VaultKeys},
 };
 
@@ -29,6 +30,8 @@ pub struct App {
     pub connections: Connections,
     /// Runs.
     pub sync: Syncer,
+    /// People, and how they are signed in.
+    pub users: Users,
 }
 
 /// Why the app could not be opened. Every sentence says what to do.
@@ -80,7 +83,8 @@ impl App {
         let connections = Connections::new(store.clone(), vault, registry.clone(), client, clock, overrides)?
             .with_clients(config.oauth_clients.clone());
         let sync = Syncer::new(connections.clone(), u32::from(config.workers));
-        Ok(Self { config: Arc::new(config), registry, store, connections, sync })
+        let users = Users::new(store.clone(), clock);
+        Ok(Self { config: Arc::new(config), registry, store, connections, sync, users })
     }
 }
 

@@ -19,5 +19,6 @@ pub mod secret;
 pub mod series;
 pub mod store;
 pub mod sync;
+pub mod users;
 pub mod vault;
 pub mod web;

@@ -3,11 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a test that unwraps nothing fails")]
 
 mod architecture;
+mod browser;
 mod cli;
 mod conformance;
 mod github;
 mod google;
 mod oauth;
+mod pages;
 mod plausible;
 mod series;
 mod store;

@@ -22,7 +22,8 @@ use crate::{
 #[command(after_help = "Examples:\n  \
     dashtray connect stripe\n  \
     dashtray connect github --name website --credentials github.json\n  \
-    pass show dashtray/stripe | dashtray connect stripe --credentials -")]
+    pass show dashtray/stripe | dashtray connect stripe --credentials -\n  \
+    echo '{\"settings\":{\"property\":\"341528790\"}}' | dashtray connect google-analytics --oauth --credentials -")]
 pub(super) struct Args {
     /// The integration, as in `dashtray integrations`
     #[arg(value_name = "ID")]

@@ -7,7 +7,10 @@ use inquire::{InquireError, Password, PasswordDisplayMode, Select, Text};
 use serde_json::{Map, Value as Json};
 use zeroize::Zeroizing;
 
-use super::{failure::Failure, output};
+use super::{
+    failure::Failure,
+    output::{self, Output},
+};
 use crate::{
     integrations::{CredentialField, Descriptor, FieldKind, SettingField, SettingKind},
     nearest::nearest,
@@ -48,6 +51,32 @@ pub(super) fn read_settings(file: Option<&Path>, descriptor: &Descriptor) -> Res
         false => Err(Failure::usage(
             "bad_credentials_file",
             "a sign-in takes no credentials; leave them out, or leave --oauth out",
+        )),
+    }
+}
+
+/// Settings after a sentence that says what is wrong with those that were given. `None` where there is nobody to ask, or
+/// nothing is answered.
+pub(super) fn choose_settings(why: &str, descriptor: &Descriptor) -> Result<Option<Map<String, Json>>, Failure> {
+    if !output::is_interactive() {
+        return Ok(None);
+    }
+    Output::new(false).note(why);
+    let settings = ask_for_settings(descriptor).map_err(from_prompt)?;
+    Ok((!settings.is_empty()).then_some(settings))
+}
+
+/// A password: from a file, from stdin, or asked for twice.
+pub(super) fn read_password(file: Option<&Path>) -> Result<Secret, Failure> {
+    match file {
+        Some(path) => Ok(Secret::new(read_file(path)?.trim_end_matches(['\r', '\n']))),
+        None if output::is_interactive() => {
+            let prompt = Password::new("Password").with_display_mode(PasswordDisplayMode::Masked);
+            prompt.prompt().map(Secret::new).map_err(from_prompt)
+        }
+        None => Err(Failure::usage(
+            "password_missing",
+            "there is no terminal to ask at; give --password FILE, or - for stdin",
         )),
     }
 }
@@ -106,7 +135,11 @@ fn parse(text: &str, name: &str) -> Result<Given, Failure> {
 fn unknown_key(key: &str) -> String {
     match nearest(key, ["credentials", "settings"].into_iter()) {
         Some(meant) => format!("there is no \"{}\" here; did you mean \"{meant}\"?", shown(key)),
-        None => format!("there is no \"{}\" here; only \"credentials\" and \"settings\"", shown(key)),
+        None => format!(
+            "there is no \"{}\" here; only \"credentials\" and \"settings\", as {{\"credentials\":{{…}},\"settings\":{{…}}}}; \
+             a key file goes inside, under the name of its field",
+            shown(key)
+        ),
     }
 }
 
@@ -122,14 +155,22 @@ fn ask(descriptor: &Descriptor, ask_settings: bool) -> Result<Given, InquireErro
             given.credentials.insert(field.key.clone(), Secret::new(answer.trim()));
         }
     }
-    // What has a default keeps it; `dashtray set` changes it.
-    for field in descriptor.settings.iter().filter(|field| ask_settings && field.default.is_none()) {
-        let answer = ask_setting(field)?;
-        if !answer.trim().is_empty() {
-            given.settings.insert(field.key.clone(), Json::from(answer.trim()));
-        }
+    if ask_settings {
+        given.settings = ask_for_settings(descriptor)?;
     }
     Ok(given)
+}
+
+/// What has a default keeps it; `dashtray set` changes it.
+fn ask_for_settings(descriptor: &Descriptor) -> Result<Map<String, Json>, InquireError> {
+    let mut settings = Map::new();
+    for field in descriptor.settings.iter().filter(|field| field.default.is_none()) {
+        let answer = ask_setting(field)?;
+        if !answer.trim().is_empty() {
+            settings.insert(field.key.clone(), Json::from(answer.trim()));
+        }
+    }
+    Ok(settings)
 }
 
 fn ask_credential(field: &CredentialField) -> Result<String, InquireError> {

@@ -6,7 +6,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use serde_json::{Value as Json, json};
 
 use super::output::Output;
-use crate::{app, config, connections, integrations::UnknownIntegration, series, store, sync};
+use crate::{app, config, connections, integrations::UnknownIntegration, series, store, sync, users};
 
 /// A command that did what it could.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -121,6 +121,22 @@ impl From<sync::Error> for Failure {
 impl From<series::Error> for Failure {
     fn from(error: series::Error) -> Self {
         Self { exit: exit(error.is_usage()), ..Self::failed(error.code(), error.to_string()) }
+    }
+}
+
+impl From<users::Error> for Failure {
+    fn from(error: users::Error) -> Self {
+        let details = match &error {
+            users::Error::InvalidFields(fields) => {
+                let fields = fields.iter().map(|error| json!({"field": error.field, "message": error.message}));
+                json!({"fields": fields.collect::<Vec<_>>()})
+            }
+            _ => Json::Null,
+        };
+        match error {
+            users::Error::Store(error) => error.into(),
+            error => Self { exit: exit(error.is_usage()), code: error.code(), message: error.to_string(), details },
+        }
     }
 }
 

@@ -78,7 +78,7 @@ fn human(series: &SeriesView) -> String {
     let unit = (series.unit != Unit::Currency).then(|| series.unit.name().to_owned());
     let mut facts: Vec<String> = unit.into_iter().chain(series.currency.map(|code| code.to_string())).collect();
     facts.extend(series.dimension.clone());
-    facts.extend(label(series).map(str::to_owned));
+    facts.extend(series.label.clone());
     if series.converted {
         facts.push("converted".to_owned());
     }
@@ -109,12 +109,6 @@ fn human(series: &SeriesView) -> String {
 /// Whether two points are unknown for one reason, so that one line tells of both.
 fn is_same_gap(one: &PointView, other: &PointView) -> bool {
     one.value.is_none() && other.value.is_none() && one.state == other.state && note(one) == note(other)
-}
-
-/// What people call a value of the dimension, where that is not the value itself.
-fn label(series: &SeriesView) -> Option<&str> {
-    let newest = series.points.iter().rev().find_map(|point| point.metadata.as_ref()?.get("label")?.as_str())?;
-    (series.dimension.as_deref() != Some(newest)).then_some(newest)
 }
 
 /// How high a bar is. For the eye alone: nothing is computed with it.
@@ -211,6 +205,7 @@ mod tests {
             zone: "UTC".to_owned(),
             connection_id: uuid::Uuid::nil(),
             dimension: Some("Basic, \"old\"".to_owned()),
+            label: None,
             converted: false,
             points: vec![
                 point("2026-03-01", decimal("62.40"), State::Value),

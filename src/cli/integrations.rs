@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     http::grant::client_variables,
-    integrations::{Descriptor, Registry, catalogue},
+    integrations::{Descriptor, Registry, catalogue, guide},
 };
 
 /// What can be connected
@@ -80,13 +80,16 @@ fn entry_human(descriptor: &Descriptor) -> String {
     for field in &descriptor.settings {
         settings.add_row([field.key.as_str(), field.default.as_deref().unwrap_or("-"), &field.help_text]);
     }
-    let mut metrics = table(&["metric", "name", "unit", "kind", "by"]);
-    for metric in &descriptor.metrics {
-        let by = metric.dimension.as_ref().map_or_else(|| "-".to_owned(), catalogue::word);
-        metrics.add_row([metric.id.as_str(), &metric.name, metric.unit.name(), &catalogue::word(&metric.kind), &by]);
-    }
-    for part in [credentials, settings, metrics].iter().filter(|part| part.row_count() > 0) {
+    for part in [credentials, settings].iter().filter(|part| part.row_count() > 0) {
         out.push_str(&format!("\n{}", text(part)));
     }
-    format!("{out}\n{}\n", descriptor.guide.trim())
+    let guide = guide::shown(descriptor, |part| {
+        let head = part.head(descriptor);
+        let mut rows = table(&head.iter().map(String::as_str).collect::<Vec<_>>());
+        for row in part.rows(descriptor) {
+            rows.add_row(row.iter().map(|cell| cell.replace('`', "")));
+        }
+        text(&rows)
+    });
+    format!("{out}\n{}\n", guide.trim())
 }

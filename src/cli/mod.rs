@@ -31,6 +31,7 @@ mod sign_in;
 mod sparkline;
 mod sync;
 mod test;
+mod user;
 mod worker;
 
 use std::{ffi::OsString, panic::AssertUnwindSafe, path::PathBuf, process::ExitCode, sync::OnceLock, time::Duration};
@@ -114,6 +115,7 @@ enum Command {
     Explain(explain::Args),
     Rates(rates::Args),
     Keys(keys::Args),
+    User(user::Args),
     Config(config::Args),
     Health(health::Args),
 }
@@ -246,6 +248,7 @@ impl Command {
             Self::Explain(args) => explain::run(invocation, args).await,
             Self::Rates(args) => rates::run(invocation, args).await,
             Self::Keys(args) => keys::run(invocation, args).await,
+            Self::User(args) => user::run(invocation, args).await,
             Self::Config(_) => config::run(invocation),
             Self::Health(args) => health::run(invocation, args).await,
         }

@@ -10,6 +10,7 @@ use super::{
 use crate::{
     metric::{Currency, Zone},
     store::{NewProject, Project},
+    users::valid_slug,
 };
 
 /// Show, make or change a project
@@ -23,7 +24,7 @@ use crate::{
     dashtray project shop --currency USD")]
 pub(super) struct Args {
     /// The project: small letters, digits and hyphens [default: default]
-    #[arg(value_name = "SLUG", value_parser = slug)]
+    #[arg(value_name = "SLUG", value_parser = valid_slug)]
     slug: Option<String>,
     /// Whose midnight ends a day, such as Europe/Berlin
     #[arg(long, value_name = "Z")]
@@ -31,15 +32,6 @@ pub(super) struct Args {
     /// Currency of the project, such as EUR
     #[arg(long, value_name = "C")]
     currency: Option<Currency>,
-}
-
-fn slug(text: &str) -> Result<String, String> {
-    let plain = text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-    if plain && (1..=60).contains(&text.len()) && !text.starts_with('-') && !text.ends_with('-') {
-        Ok(text.to_owned())
-    } else {
-        Err("use small letters, digits and hyphens, at most 60".to_owned())
-    }
 }
 
 pub(super) async fn run(invocation: &Invocation, args: Args) -> Result<Done, Failure> {
@@ -81,17 +73,4 @@ fn human(projects: &[Project]) -> String {
         rows.add_row([&project.slug, &project.zone, project.currency.code()]);
     }
     text(&rows)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_slug_is_plain() {
-        assert!(slug("my-shop-2").is_ok());
-        for bad in ["", "My", "a b", "-a", "a-", "ä", &"x".repeat(61)] {
-            assert!(slug(bad).is_err(), "{bad}");
-        }
-    }
 }

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Invocation,
     failure::{Done, Failure},
+    user,
 };
 use crate::{app::App, web};
 
@@ -38,7 +39,13 @@ pub(super) async fn run(invocation: &Invocation) -> Result<Done, Failure> {
         Some(url) => url.to_string(),
         None => format!("http://{}", listener.local_addr()?),
     };
-    invocation.out.show(&json!({"url": url}), |_| format!("Dashtray is at {url}"))?;
+    let set_up = user::set_up_url(&app, &url).await?;
+    invocation.out.show(&json!({"url": url, "setup_url": set_up}), |_| match &set_up {
+        None => format!("Dashtray is at {url}"),
+        Some(link) => {
+            format!("Dashtray is at {url}\nMake the first account with this link, which works once:\n  {link}")
+        }
+    })?;
     serve(invocation, app, listener).await
 }
 

@@ -3,12 +3,14 @@
 use std::{net::SocketAddr, time::Duration};
 
 use tokio::{net::TcpListener, time::timeout};
+use url::Url;
 
-use super::{Invocation, failure::Failure, serve};
+use super::{Invocation, credentials, failure::Failure, output, serve};
 use crate::{
     app::App,
-    connections::{self, SignInError, SignInFor, SignInRequest, SignedIn},
+    connections::{self, Allowed, SignInError, SignInFor, SignInRequest, SignedIn},
     integrations::catalogue::COMMAND_LINE_REDIRECT,
+    metric::FailureKind,
     web::Callbacks,
 };
 
@@ -41,34 +43,85 @@ pub(super) async fn sign_in(
         port = LOOPBACK.port()
     ));
     let ended = tokio::select! {
-        ended = timeout(LONGEST_WAIT, wait(invocation, app, &mut callbacks)) => ended,
+        ended = timeout(LONGEST_WAIT, wait(invocation, app, &mut callbacks, &begun.url)) => ended,
         () = serve::asked_to_stop() => Ok(Err(Failure::failed("cancelled", "cancelled; nothing was saved"))),
     };
     callbacks.close().await;
     ended.unwrap_or_else(|_| Err(connections::Error::from(SignInError::Late).into()))
 }
 
-/// Until the sign-in comes back. Others, such as a tab of an earlier one, are told so and change nothing.
-async fn wait(invocation: &Invocation, app: &App, callbacks: &mut Callbacks) -> Result<SignedIn, Failure> {
+/// Until the sign-in that this address began comes back. Others, such as a tab of an earlier one, are told what became of
+/// theirs and end nothing here.
+pub(super) async fn wait(
+    invocation: &Invocation,
+    app: &App,
+    callbacks: &mut Callbacks,
+    address: &Url,
+) -> Result<SignedIn, Failure> {
+    let ours = address.query_pairs().find(|(key, _)| key == "state").map(|(_, state)| state);
     while let Some(arrival) = callbacks.next().await {
-        let finished = app.connections.finish_sign_in(arrival.callback.clone()).await;
-        let sentence = match &finished {
-            Ok(signed_in) => Ok(format!(
-                "{} is connected as \"{}\". You can close this page.",
-                signed_in.view.account.label, signed_in.view.name
-            )),
-            Err(error) => Err(error.to_string()),
+        let is_ours = arrival.callback.state.as_ref().is_some_and(|state| Some(state.expose()) == ours.as_deref());
+        let redeemed = app.connections.redeem_sign_in(arrival.callback.clone()).await;
+        let (mut allowed, finished) = match redeemed {
+            Ok(mut allowed) => {
+                let finished = app.connections.settle_sign_in(&mut allowed).await;
+                (Some(allowed), finished)
+            }
+            Err(error) => (None, Err(error)),
         };
-        arrival.answer(sentence);
+        arrival.answer(match &finished {
+            Ok(signed_in) => Ok(connected(signed_in)),
+            Err(error) if output::is_interactive() && is_choice(error, allowed.as_ref()) => {
+                Err(format!("{error}. Go back to the terminal, which asks for it now"))
+            }
+            Err(error) => Err(error.to_string()),
+        });
         match finished {
             Ok(signed_in) => return Ok(signed_in),
-            Err(connections::Error::SignIn(stray @ (SignInError::Unknown | SignInError::Used))) => {
-                invocation.out.note(&format!("a browser came back with another sign-in: {stray}"));
+            Err(error) if !is_ours => {
+                invocation.out.note(&format!("a browser came back with another sign-in: {error}"));
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return choose(app, allowed.as_mut(), error).await,
         }
     }
     Err(Failure::failed("internal", "the address for the browser is closed"))
+}
+
+fn connected(signed_in: &SignedIn) -> String {
+    let view = &signed_in.view;
+    format!("{} is connected as \"{}\". You can close this page.", view.account.label, view.name)
+}
+
+/// Where nothing but a setting of a new connection is wrong, and there is somebody to ask, it is asked for: nobody has to
+/// sign in twice to be told what there is to choose from.
+async fn choose(
+    app: &App,
+    mut allowed: Option<&mut Allowed>,
+    mut error: connections::Error,
+) -> Result<SignedIn, Failure> {
+    loop {
+        let Some(allowed) = allowed.as_deref_mut().filter(|allowed| is_choice(&error, Some(&**allowed))) else {
+            return Err(error.into());
+        };
+        let descriptor = app.registry.get(allowed.integration_id()).map_err(connections::Error::from)?.descriptor();
+        let Some(settings) = credentials::choose_settings(&error.to_string(), &descriptor)? else {
+            let failure = Failure::from(error);
+            let how = "give it with --credentials FILE, or - for stdin, as {\"settings\":{…}}, and sign in again";
+            return Err(Failure { message: format!("{}; {how}", failure.message), ..failure });
+        };
+        allowed.choose(settings);
+        match app.connections.settle_sign_in(allowed).await {
+            Ok(signed_in) => return Ok(signed_in),
+            Err(again) => error = again,
+        }
+    }
+}
+
+/// Whether all that is wrong is a setting, and the access is there to try another one with.
+fn is_choice(error: &connections::Error, allowed: Option<&Allowed>) -> bool {
+    let is_setting =
+        matches!(error, connections::Error::Provider(error) if error.kind() == FailureKind::InvalidSettings);
+    is_setting && allowed.is_some_and(Allowed::is_new)
 }
 
 async fn bind() -> Result<TcpListener, Failure> {

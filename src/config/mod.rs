@@ -12,7 +12,7 @@ mod values;
 use std::{
     collections::BTreeMap,
     fmt,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
     str::FromStr,
     time::Duration,
@@ -42,6 +42,8 @@ pub struct Config {
     pub database_url: Secret,
     /// Address under which people reach Dashtray, where it differs from `listen`.
     pub public_url: Option<Url>,
+    /// Whose word on where a request comes from is believed.
+    pub trusted_proxies: Vec<IpAddr>,
     /// What is logged; `None` leaves it to the command.
     pub log_filter: Option<String>,
     /// How log lines are written.

@@ -79,6 +79,7 @@ fn a_value_of_the_wrong_form_is_refused_with_its_origin() {
         ("workers", "0", "\"0\" is not a whole number from 1 to 256"),
         ("listen", "8080", "\"8080\" is not an address with a port, such as 127.0.0.1:8080"),
         ("allow_private_hosts", "yes", "\"yes\" is not true or false"),
+        ("trusted_proxies", "::1, proxy", "\"::1, proxy\" is not a list of addresses such as 127.0.0.1, ::1"),
         ("public_url", "ftp://x", "\"ftp://x\" is not an address such as https://metrics.example.com"),
         ("read_timeout_secs", "-1", "\"-1\" is not a number of seconds from 1 to 3600"),
     ];

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::IpAddr,
     path::{Path, PathBuf},
     str::FromStr,
     time::Duration,
@@ -43,6 +44,7 @@ impl Values<'_> {
             data_dir,
             database_url,
             public_url,
+            trusted_proxies: self.addresses("trusted_proxies")?,
             log_filter: self.optional("log_filter", "a filter")?,
             log_format: self.read("log_format", "text or json")?,
             allow_private_hosts: self.read("allow_private_hosts", "true or false")?,
@@ -69,6 +71,13 @@ impl Values<'_> {
 
     fn read<T: FromStr>(&self, key: &str, expected: &str) -> Result<T, Error> {
         self.optional(key, expected)?.ok_or_else(|| self.wrong(key, expected))
+    }
+
+    fn addresses(&self, key: &str) -> Result<Vec<IpAddr>, Error> {
+        let listed = self.given(key).unwrap_or_default().split(',').map(str::trim).filter(|one| !one.is_empty());
+        listed
+            .map(|one| one.parse().map_err(|_| self.wrong(key, "a list of addresses such as 127.0.0.1, ::1")))
+            .collect()
     }
 
     fn seconds(&self, key: &str) -> Result<Duration, Error> {

@@ -13,7 +13,9 @@ use super::{
 };
 use crate::{
     http::Credentials,
-    integrations::{AccountInfo, Context, Descriptor, FieldError, Settings, ZonePolicy, check_credentials},
+    integrations::{
+        AccountInfo, Context, Descriptor, FieldError, Integration, Settings, ZonePolicy, check_credentials,
+    },
     metric::{Day, Zone},
     secret::Secret,
     store::{Connection, ConnectionSettings, ConnectionState, NewConnection, Project},
@@ -42,23 +44,22 @@ impl Connections {
     pub async fn connect(&self, mut request: ConnectRequest) -> Result<ConnectedView, Error> {
         let descriptor = self.registry.get(&request.integration_id)?.descriptor();
         let given = std::mem::take(&mut request.credentials);
-        let credentials = self.check_input(&descriptor, given, &request.settings)?;
-        self.connect_with(request, credentials).await
+        let mut credentials = self.check_input(&descriptor, given, &request.settings)?;
+        self.connect_with(request, &mut credentials).await
     }
 
-    /// The same with credentials that are checked, in place of the request's own.
+    /// The same with credentials that are checked, in place of the request's own. Access that is renewed meanwhile is in
+    /// them, whatever comes of it.
     pub(super) async fn connect_with(
         &self,
         request: ConnectRequest,
-        credentials: Credentials,
+        credentials: &mut Credentials,
     ) -> Result<ConnectedView, Error> {
         let integration = self.registry.get(&request.integration_id)?;
         let descriptor = integration.descriptor();
         let project = self.project(&request.project).await?;
         let (host_settings, settings) = check_settings(&descriptor, &request.settings)?;
-        let context = self.trial(&project, &descriptor, &settings, credentials.clone())?;
-        let account = tried(integration.as_ref(), &context).await?;
-        let credentials = credentials.with_grant(context.http.grant());
+        let account = self.try_out(&project, integration.as_ref(), &settings, credentials).await?;
 
         let existing = self.store.connections(project.id).await?;
         let same = |other: &&Connection| other.integration_id == descriptor.id && other.account_id == account.id;
@@ -92,7 +93,7 @@ impl Connections {
                 max_quota_share_permille: i64::from(host_settings.max_quota_share_permille),
             },
             due_at: self.clock.now(),
-            credentials: memory::seal_credentials(&self.vault, public_id, &credentials)?,
+            credentials: memory::seal_credentials(&self.vault, public_id, credentials)?,
         };
         match self.store.insert_connection(&new, self.clock.now()).await {
             Ok(connection) => Ok(connected(&connection, &account)),
@@ -143,8 +144,8 @@ impl Connections {
     ) -> Result<ConnectedView, Error> {
         let found = self.find(&self.project(project).await?, connection).await?;
         let descriptor = self.registry.get(&found.integration_id)?.descriptor();
-        let credentials = self.check_input(&descriptor, credentials, &settings_of(&found))?;
-        self.reconnect_with(project, connection, credentials).await
+        let mut credentials = self.check_input(&descriptor, credentials, &settings_of(&found))?;
+        self.reconnect_with(project, connection, &mut credentials).await
     }
 
     /// The same with credentials that are checked.
@@ -152,15 +153,13 @@ impl Connections {
         &self,
         project: &str,
         connection: &str,
-        credentials: Credentials,
+        credentials: &mut Credentials,
     ) -> Result<ConnectedView, Error> {
         let project = self.project(project).await?;
         let connection = self.find(&project, connection).await?;
         let integration = self.registry.get(&connection.integration_id)?;
-        let descriptor = integration.descriptor();
-        let (_, settings) = check_settings(&descriptor, &settings_of(&connection))?;
-        let context = self.trial(&project, &descriptor, &settings, credentials.clone())?;
-        let account = tried(integration.as_ref(), &context).await?;
+        let (_, settings) = check_settings(&integration.descriptor(), &settings_of(&connection))?;
+        let account = self.try_out(&project, integration.as_ref(), &settings, credentials).await?;
         if account.id != connection.account_id {
             return Err(Error::AccountMismatch {
                 name: connection.name.clone(),
@@ -168,8 +167,7 @@ impl Connections {
                 found: format!("{} ({})", account.label, account.id),
             });
         }
-        let credentials = credentials.with_grant(context.http.grant());
-        let sealed = memory::seal_credentials(&self.vault, connection.public_id, &credentials)?;
+        let sealed = memory::seal_credentials(&self.vault, connection.public_id, credentials)?;
         self.store.replace_credentials(connection.key, &sealed).await?;
         self.keep_account(&connection, &account).await?;
         let state = ConnectionState {
@@ -184,6 +182,20 @@ impl Connections {
         // A run under way still uses the old ones.
         self.store.revoke(connection.key, self.clock.now()).await?;
         Ok(connected(&connection, &account))
+    }
+
+    /// Asks the provider whether it accepts credentials that are nobody's yet.
+    async fn try_out(
+        &self,
+        project: &Project,
+        integration: &dyn Integration,
+        settings: &Settings,
+        credentials: &mut Credentials,
+    ) -> Result<AccountInfo, Error> {
+        let context = self.trial(project, &integration.descriptor(), settings, credentials.clone())?;
+        let account = tried(integration, &context).await;
+        *credentials = std::mem::take(credentials).with_grant(context.http.grant());
+        Ok(account?)
     }
 
     pub(super) async fn keep_account(&self, connection: &Connection, account: &AccountInfo) -> Result<(), Error> {

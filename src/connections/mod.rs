@@ -29,7 +29,7 @@ pub use manage::{Access, Disconnected, Rotation};
 pub use memory::SealedMemory;
 pub(crate) use memory::pack;
 pub use session::{Guarded, guarded};
-pub use sign_in::{Callback, SignInError, SignInFor, SignInRequest, SignInView, SignedIn};
+pub use sign_in::{Allowed, Callback, SignInError, SignInFor, SignInRequest, SignInView, SignedIn};
 pub use view::{AccountView, ConnectedView, ConnectionView, CorrectedView, ErrorView, TestView};
 
 /// What all that touches a connection needs. Cheap to clone.

@@ -91,7 +91,7 @@ pub enum SignInError {
 }
 
 /// What is sealed beside a sign-in's state.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Begun {
     project: String,
     redirect_uri: String,
@@ -100,6 +100,36 @@ struct Begun {
     name: Option<String>,
     settings: Map<String, Json>,
     reconnect: Option<String>,
+}
+
+/// Access that a user has just given, and no connection's yet. It is kept nowhere else.
+#[derive(Clone)]
+pub struct Allowed {
+    begun: Begun,
+    credentials: Credentials,
+}
+
+impl Allowed {
+    /// Which service it is of.
+    pub fn integration_id(&self) -> &str {
+        &self.begun.integration_id
+    }
+
+    /// Whether a connection is made of it, so that its settings can still be chosen.
+    pub fn is_new(&self) -> bool {
+        self.begun.reconnect.is_none()
+    }
+
+    /// Takes other settings for some of the new connection's.
+    pub fn choose(&mut self, settings: Map<String, Json>) {
+        self.begun.settings.extend(settings);
+    }
+}
+
+impl std::fmt::Debug for Allowed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Allowed").field("integration_id", &self.begun.integration_id).finish_non_exhaustive()
+    }
 }
 
 /// What a sign-in ended with.
@@ -152,8 +182,13 @@ impl Connections {
         Ok(SignInView { url: sign_in.url, expires_at: now.checked_add(LONGEST).unwrap_or(now) })
     }
 
-    /// Ends a sign-in with what the provider sent the user back with. A state counts once, whatever comes of it.
+    /// Ends a sign-in with what the provider sent the user back with.
     pub async fn finish_sign_in(&self, callback: Callback) -> Result<SignedIn, Error> {
+        self.settle_sign_in(&mut self.redeem_sign_in(callback).await?).await
+    }
+
+    /// Exchanges what the provider sent the user back with for access. A state counts once, whatever comes of it.
+    pub async fn redeem_sign_in(&self, callback: Callback) -> Result<Allowed, Error> {
         let state = callback.state.ok_or(SignInError::Unknown)?;
         let hash = hash(&state);
         let now = self.clock.now();
@@ -177,12 +212,20 @@ impl Connections {
         let verifier = Secret::new(begun.verifier.as_str());
         let grant = self.client.redeem(&service, oauth, &client, &code, &begun.redirect_uri, &verifier).await?;
         let credentials = Credentials::default().with_grant(Some(grant)).with_client(Some(client));
-        match begun.reconnect {
+        Ok(Allowed { begun, credentials })
+    }
+
+    /// Makes a connection of what was allowed, or gives it to the one that it is for. Where a setting is wrong it can be
+    /// tried again with another one.
+    pub async fn settle_sign_in(&self, allowed: &mut Allowed) -> Result<SignedIn, Error> {
+        let Allowed { begun, credentials } = allowed;
+        match &begun.reconnect {
             Some(connection) => {
-                let view = self.reconnect_with(&begun.project, &connection, credentials).await?;
+                let view = self.reconnect_with(&begun.project, connection, credentials).await?;
                 Ok(SignedIn { view, is_reconnect: true })
             }
             None => {
+                let begun = begun.clone();
                 let request = ConnectRequest {
                     project: begun.project,
                     integration_id: begun.integration_id,

@@ -19,6 +19,7 @@
 //! [`crate::metric`] alone. What the real services do is told in providers.md, sections 3 to 7.
 
 pub mod authorization;
+pub mod browser;
 pub mod bulk;
 pub mod company;
 mod github;

@@ -5,9 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::{Value as Json, json};
 
 use super::{
-    Company, GITHUB_TOKEN, GOOGLE_PROPERTY, GOOGLE_READER, PLAUSIBLE_KEY, PLAUSIBLE_SITE, STRIPE_KEY, Truth,
-    VERCEL_TOKEN,
-    authorization::service_account_key,
+    Company, Emulators, GITHUB_TOKEN, GOOGLE_PROPERTY, PLAUSIBLE_KEY, PLAUSIBLE_SITE, STRIPE_KEY, Truth, VERCEL_TOKEN,
+    authorization::Consent,
     company::{Days, Money, ProjectTruth, RepositoryTruth, TEAM_SLUG, Usage, tally_by},
 };
 use crate::metric::{Currency, Period, exact};
@@ -17,8 +16,8 @@ use crate::metric::{Currency, Period, exact};
 pub struct Account {
     /// Which integration connects it, and the name that [`super::Emulators::url`] takes.
     pub integration_id: &'static str,
-    /// The credential fields.
-    pub credentials: Vec<(&'static str, String)>,
+    /// The credential fields; `None` where its user signs in.
+    pub credentials: Option<Vec<(&'static str, String)>>,
     /// The settings.
     pub settings: Json,
 }
@@ -31,30 +30,44 @@ impl Company {
         vec![
             Account {
                 integration_id: "github",
-                credentials: vec![("token", GITHUB_TOKEN.to_owned())],
+                credentials: Some(vec![("token", GITHUB_TOKEN.to_owned())]),
                 settings: json!({"repositories": repositories}),
             },
             Account {
                 integration_id: "google-analytics",
-                credentials: vec![("service_account", service_account_key(GOOGLE_READER))],
+                credentials: None,
                 settings: json!({"property": GOOGLE_PROPERTY}),
             },
             Account {
                 integration_id: "plausible",
-                credentials: vec![("api_key", PLAUSIBLE_KEY.to_owned())],
+                credentials: Some(vec![("api_key", PLAUSIBLE_KEY.to_owned())]),
                 settings: json!({"site_id": PLAUSIBLE_SITE}),
             },
             Account {
                 integration_id: "stripe",
-                credentials: vec![("api_key", STRIPE_KEY.to_owned())],
+                credentials: Some(vec![("api_key", STRIPE_KEY.to_owned())]),
                 settings: json!({}),
             },
             Account {
                 integration_id: "vercel",
-                credentials: vec![("token", VERCEL_TOKEN.to_owned())],
+                credentials: Some(vec![("token", VERCEL_TOKEN.to_owned())]),
                 settings: json!({"team": TEAM_SLUG}),
             },
         ]
+    }
+}
+
+impl Emulators {
+    /// Has the company's user asked who signs in, and sent back to this address too. What he allows is as short-lived as can
+    /// be: access of three seconds, and a new refresh token with each renewal.
+    pub fn expect_sign_in(&self, redirect_uri: &str) {
+        let Some(authorization) = self.google_authorization() else { return };
+        authorization.consent(Consent::Asked);
+        authorization.change(|rules| {
+            (rules.access_seconds, rules.rotates) = (3, true);
+            let uris = rules.clients.iter_mut().map(|client| &mut client.redirect_uris);
+            uris.for_each(|uris| uris.push(redirect_uri.to_owned()));
+        });
     }
 }
 

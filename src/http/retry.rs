@@ -119,7 +119,10 @@ fn decide_trouble(trouble: Trouble, attempt: u32, rules: &Rules<'_>) -> Verdict 
     let unavailable = |message: String| Error::new(FailureKind::Unavailable, message);
     let error = match trouble {
         Trouble::Refused(why) if rules.is_redirected => {
-            return Verdict::Fail(Error::invalid_response(format!("a redirect was not followed: it leads to {why}")));
+            return Verdict::Fail(Error::invalid_response(format!(
+                "a redirect was not followed: it leads to {why}; set allow_private_hosts in the configuration if that is \
+                 meant"
+            )));
         }
         Trouble::Refused(why) => return Verdict::Fail(refusal(why)),
         Trouble::Certificate(why) => {

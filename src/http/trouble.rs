@@ -60,9 +60,15 @@ fn of_cause(cause: &(dyn StdError + 'static)) -> Option<Trouble> {
 fn of_tls(error: &rustls::Error) -> Option<Trouble> {
     let rustls::Error::InvalidCertificate(reason) = error else { return None };
     Some(Trouble::Certificate(match reason {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired",
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "it is not valid yet",
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => "it is for another name",
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "it has expired; whoever runs the server has to renew it"
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "it is not valid yet; check the clock of this machine"
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "it is for another name; check the address"
+        }
         CertificateError::UnknownIssuer => "its issuer is not known here; see extra_ca_file in the configuration",
         CertificateError::BadSignature => "its signature is wrong",
         CertificateError::Revoked => "it was revoked",

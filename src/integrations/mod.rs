@@ -69,6 +69,7 @@ mod context;
 mod credentials;
 mod descriptor;
 mod field;
+pub mod guide;
 mod registry;
 mod report;
 mod settings;
@@ -100,6 +101,7 @@ pub(crate) use field::{not_null, nullable};
 pub use registry::{Registry, UnknownIntegration};
 pub use report::{Correction, FetchReport, Outcome};
 pub use settings::{SettingValue, Settings};
+pub(crate) use settings::{is_name, quotable};
 
 /// A service that can be measured.
 #[async_trait]

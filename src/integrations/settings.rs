@@ -172,3 +172,14 @@ fn typed(kind: &SettingKind, value: &Json) -> Result<SettingValue, String> {
         }
     }
 }
+
+/// Whether a text is a name or an id as services make them, which can stand in a path: letters, digits, `-`, `_` and `.`.
+pub(crate) fn is_name(text: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    !matches!(text, "" | "." | "..") && text.len() <= 100 && text.chars().all(allowed)
+}
+
+/// What was given or answered, as a message may quote it: short, and without what would move a terminal's cursor.
+pub(crate) fn quotable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(60).collect()
+}

@@ -37,6 +37,10 @@ pub struct Definition {
     pub dimension: Option<Dimension>,
     /// The stream that feeds it.
     pub stream: String,
+    /// Where the provider tells it, in Markdown: the endpoint, and its field where the endpoint tells several things.
+    pub source: String,
+    /// What the provider's own screens show instead, and why; `None` where they show the same.
+    pub differs: Option<String>,
     /// Whether each new value comes with a receipt.
     pub explained: bool,
     /// A quotient of two amounts of money ([`Value::MoneyShare`]), for ratios in percent or as such: each currency is a

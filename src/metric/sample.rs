@@ -1,5 +1,7 @@
 //! What an integration hands in.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value as Json};
 
 use super::{Day, Period, Quality, Value};
@@ -22,6 +24,8 @@ pub struct Answer {
     pub period: Period,
     /// The values, at most one a day, dimension value and currency.
     pub samples: Vec<Sample>,
+    /// What people call values of the dimension, where that is not the value itself: the name of a plan.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// Which series of a metric an answer speaks of.
@@ -46,24 +50,35 @@ pub struct Sample {
     pub value: Option<Value>,
     /// How sure the value is.
     pub quality: Quality,
-    /// Further facts, such as the display name of a plan. Small.
+    /// Further facts. Small, and few: each is a row.
     pub metadata: Option<Map<String, Json>>,
 }
 
 impl Answer {
     /// An answer about the series without dimension.
     pub fn total(metric_id: &str, period: Period, samples: Vec<Sample>) -> Self {
-        Self { metric_id: metric_id.to_owned(), scope: Scope::Total, period, samples }
+        Self::new(metric_id, Scope::Total, period, samples)
     }
 
     /// An answer about one value of the dimension.
     pub fn one(metric_id: &str, dimension: &str, period: Period, samples: Vec<Sample>) -> Self {
-        Self { metric_id: metric_id.to_owned(), scope: Scope::One(dimension.to_owned()), period, samples }
+        Self::new(metric_id, Scope::One(dimension.to_owned()), period, samples)
     }
 
     /// An answer about all values of the dimension.
     pub fn every_dimension(metric_id: &str, period: Period, samples: Vec<Sample>) -> Self {
-        Self { metric_id: metric_id.to_owned(), scope: Scope::EveryDimension, period, samples }
+        Self::new(metric_id, Scope::EveryDimension, period, samples)
+    }
+
+    /// An answer about the series of a scope.
+    pub fn new(metric_id: &str, scope: Scope, period: Period, samples: Vec<Sample>) -> Self {
+        Self { metric_id: metric_id.to_owned(), scope, period, samples, labels: BTreeMap::new() }
+    }
+
+    /// The same with what people call values of the dimension.
+    #[must_use]
+    pub fn labelled(self, labels: BTreeMap<String, String>) -> Self {
+        Self { labels, ..self }
     }
 }
 

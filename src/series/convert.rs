@@ -29,7 +29,7 @@ impl Converter {
         let reach = Period::new(period.start().plus(-RATE_HOLDS_DAYS), period.end());
         let mut rates: BTreeMap<(Currency, Currency), BTreeMap<Day, Exact>> = BTreeMap::new();
         for rate in store.rates(reach).await? {
-            if let Some(value) = exact::parse_decimal(&rate.rate).filter(|value| !exact::is_zero(value)) {
+            if let Some(value) = exact::parse_decimal(&rate.rate).filter(|value| !value.is_zero()) {
                 rates.entry((rate.base, rate.quote)).or_default().insert(rate.day, value);
             }
         }
@@ -210,6 +210,8 @@ mod tests {
             definition: 1,
             dimension: None,
             stream: "fake".to_owned(),
+            source: "`GET /stats`".to_owned(),
+            differs: None,
             explained: false,
             of_money: kind == Kind::Ratio,
             exchange_effect: None,

@@ -2,12 +2,16 @@
 
 mod convert;
 mod exchange;
+pub mod format;
 mod points;
 pub mod rates;
 mod stored;
 mod view;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 
@@ -110,14 +114,16 @@ pub async fn get(store: &Store, registry: &Registry, request: &GetRequest) -> Re
 pub async fn get_all(store: &Store, registry: &Registry, requests: &[GetRequest]) -> Result<Vec<SeriesView>, Error> {
     let defined = requests.iter().map(|request| definition(registry, &request.metric_id));
     let defined: Vec<(Arc<Descriptor>, Definition)> = defined.collect::<Result<_, _>>()?;
-    let mut connections: BTreeMap<&str, Vec<Connection>> = BTreeMap::new();
-    for (request, (_, definition)) in requests.iter().zip(&defined) {
+    let mut wanted: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (request, (descriptor, definition)) in requests.iter().zip(&defined) {
         if request.by_dimension && definition.dimension.is_none() {
             return Err(Error::NoDimension(definition.id.clone()));
         }
-        if !connections.contains_key(request.project.as_str()) {
-            connections.insert(&request.project, of_project(store, &request.project).await?);
-        }
+        wanted.entry(&request.project).or_default().insert(&descriptor.id);
+    }
+    let mut connections: BTreeMap<&str, Vec<Connection>> = BTreeMap::new();
+    for (project, integrations) in wanted {
+        connections.insert(project, of_project(store, project, integrations).await?);
     }
     let mut readings = Vec::new();
     for (request, (descriptor, definition)) in requests.iter().zip(&defined) {
@@ -190,7 +196,7 @@ pub async fn explain(
         let message = format!("{metric_id} is counted by the provider and has no receipt; see `dashtray integrations`");
         return Err(Error::NoReceipt(message));
     }
-    let connections = of_project(store, project).await?;
+    let connections = of_project(store, project, BTreeSet::from([descriptor.id.as_str()])).await?;
     for connection in measuring(&connections, &descriptor, connection)? {
         let bodies = store.receipts(connection.key, metric_id).await?;
         let receipts: Vec<crate::metric::Receipt> =
@@ -241,9 +247,11 @@ fn definition(registry: &Registry, metric_id: &str) -> Result<(Arc<Descriptor>, 
     }
 }
 
-async fn of_project(store: &Store, slug: &str) -> Result<Vec<Connection>, Error> {
+/// A project's connections of some integrations.
+async fn of_project(store: &Store, slug: &str, integrations: BTreeSet<&str>) -> Result<Vec<Connection>, Error> {
     let project = store.project(slug).await?.ok_or_else(|| Error::UnknownProject(slug.to_owned()))?;
-    Ok(store.connections(project.id).await?)
+    let integrations: Vec<&str> = integrations.into_iter().collect();
+    Ok(store.connections_among(project.id, &integrations).await?)
 }
 
 /// The connections of an integration, or the named one.

@@ -52,8 +52,10 @@ impl Reading<'_> {
     /// The series that are asked for, out of what was loaded for this reading; the converted one last.
     pub(super) async fn series(&self, stored: &Stored) -> Result<Vec<SeriesView>, store::Error> {
         let read = self.kept(stored);
-        let mut views: Vec<SeriesView> =
-            read.iter().map(|(dimension, currency, days)| self.view(dimension, *currency, days, false)).collect();
+        let mut views: Vec<SeriesView> = read
+            .iter()
+            .map(|(dimension, currency, days)| self.view(stored, dimension, *currency, days, false))
+            .collect();
         let Some(reporting) = self.reporting_currency().filter(|_| self.definition.has_currency()) else {
             return Ok(views);
         };
@@ -70,7 +72,9 @@ impl Reading<'_> {
                 days.into_iter().map(|days| (String::new(), days)).collect()
             }
         };
-        views.extend(converted.iter().map(|(dimension, days)| daily.view(dimension, Some(reporting), days, true)));
+        views.extend(
+            converted.iter().map(|(dimension, days)| daily.view(stored, dimension, Some(reporting), days, true)),
+        );
         Ok(views)
     }
 
@@ -201,7 +205,14 @@ impl Reading<'_> {
         Some(days)
     }
 
-    fn view(&self, dimension: &str, currency: Option<Currency>, days: &Days, converted: bool) -> SeriesView {
+    fn view(
+        &self,
+        stored: &Stored,
+        dimension: &str,
+        currency: Option<Currency>,
+        days: &Days,
+        converted: bool,
+    ) -> SeriesView {
         let points = match (self.interval, self.grain) {
             (Interval::Day, _) => days.iter().map(|(day, point)| self.point(*day, point)).collect(),
             (interval, Interval::Day) => self.buckets(interval, days),
@@ -216,6 +227,7 @@ impl Reading<'_> {
             zone: self.connection.settings.zone.clone(),
             connection_id: self.connection.public_id,
             dimension: (!dimension.is_empty()).then(|| dimension.to_owned()),
+            label: stored.label(&self.definition.id, dimension).map(str::to_owned),
             converted,
             points,
         }

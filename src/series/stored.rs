@@ -56,6 +56,12 @@ impl Stored {
         self.series.iter().filter(move |row| row.metric_id == metric_id && row.grain == grain)
     }
 
+    /// What people call a value of a metric's dimension.
+    pub(super) fn label(&self, metric_id: &str, dimension: &str) -> Option<&str> {
+        let mut of_value = self.series.iter().filter(|row| row.metric_id == metric_id && row.dimension == dimension);
+        of_value.find_map(|row| (!row.label.is_empty()).then_some(row.label.as_str()))
+    }
+
     /// The points of a series in a period, in the order of their days, each with its metadata.
     pub(super) fn points(
         &self,

@@ -25,6 +25,9 @@ pub struct SeriesView {
     pub connection_id: Uuid,
     /// Value of the dimension; `None` for the total.
     pub dimension: Option<String>,
+    /// What people call that value, where it is not the value itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
     /// Whether it was converted into the reporting currency.
     pub converted: bool,
     /// The points, oldest first, without a gap.

@@ -2,11 +2,13 @@
 
 use jiff::Timestamp;
 use serde_json::Value as Json;
+use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use super::{
     Error, Store,
     db::{Arg, Row, Tx, args},
+    dialect::list,
 };
 use crate::metric::{Currency, Day};
 
@@ -177,6 +179,18 @@ impl Store {
         let sql = "SELECT c.*, s.key_id FROM connections c JOIN credentials s USING (project_id, connection_id)
              WHERE c.project_id = $1 ORDER BY c.connection_id";
         self.db.all(sql, args![project_id]).await?.iter().map(connection).collect()
+    }
+
+    /// A project's connections of some integrations, oldest first.
+    pub async fn connections_among(&self, project_id: i64, integrations: &[&str]) -> Result<Vec<Connection>, Error> {
+        let mut values = args![project_id];
+        let ids = list(values.len(), integrations.len());
+        values.extend(integrations.iter().map(|id| Arg::from(*id)));
+        let sql = format!(
+            "SELECT c.*, s.key_id FROM connections c JOIN credentials s USING (project_id, connection_id)
+             WHERE c.project_id = $1 AND c.integration_id IN {ids} ORDER BY c.connection_id"
+        );
+        self.db.all(AssertSqlSafe(sql), values).await?.iter().map(connection).collect()
     }
 
     /// The connection of that key; [`Error::NotFound`] when it was deleted.

@@ -9,11 +9,13 @@
 mod budgets;
 mod columns;
 mod connections;
+mod dashboards;
 mod db;
 mod dialect;
 mod error;
 mod grants;
 mod kept;
+mod links;
 mod points;
 mod projects;
 mod queue;
@@ -23,9 +25,12 @@ mod records;
 mod runs;
 mod series;
 mod sign_ins;
+mod users;
+mod web_sessions;
 mod write;
 
 pub use connections::{Connection, ConnectionKey, ConnectionSettings, ConnectionState, NewConnection, SealedRow};
+pub use dashboards::{Dashboard, NewDashboard, Widget};
 pub use error::Error;
 pub use grants::{CredentialsRow, RenewalRow};
 pub use kept::KeptRow;
@@ -37,6 +42,8 @@ pub use records::RecordRow;
 pub use runs::{CorrectedRow, RunEnd, RunRow};
 pub use series::SeriesRow;
 pub use sign_ins::SignInRow;
+pub use users::{Membership, NewUser, Role, User};
+pub use web_sessions::{NewWebSession, WebSession};
 pub use write::Write;
 
 use jiff::Timestamp;

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{
     Error, Store,
-    db::{Row, args},
+    db::{Row, Tx, args},
 };
 use crate::metric::Currency;
 
@@ -49,13 +49,10 @@ impl Store {
 
     /// Makes a project. [`Error::Conflict`] when there is one of that slug, also when another process was faster.
     pub async fn insert_project(&self, new: &NewProject, now: Timestamp) -> Result<Project, Error> {
-        let sql = "INSERT INTO projects (slug, zone, currency, created_at) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (slug) DO NOTHING RETURNING *";
         let mut tx = self.db.begin().await?;
-        let row = tx.first(sql, args![&new.slug, &new.zone, new.currency, now]).await?;
+        let project = insert(&mut tx, new, now).await?;
         tx.commit("new project").await?;
-        let row = row.ok_or_else(|| Error::Conflict(format!("there is a project \"{}\" already", new.slug)))?;
-        project(&row)
+        Ok(project)
     }
 
     /// Changes a project's defaults. Connections that exist keep the zone they were made with.
@@ -68,7 +65,14 @@ impl Store {
     }
 }
 
-fn project(row: &Row) -> Result<Project, Error> {
+pub(super) async fn insert(tx: &mut Tx, new: &NewProject, now: Timestamp) -> Result<Project, Error> {
+    let sql = "INSERT INTO projects (slug, zone, currency, created_at) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (slug) DO NOTHING RETURNING *";
+    let row = tx.first(sql, args![&new.slug, &new.zone, new.currency, now]).await?;
+    project(&row.ok_or_else(|| Error::Conflict(format!("there is a project \"{}\" already", new.slug)))?)
+}
+
+pub(super) fn project(row: &Row) -> Result<Project, Error> {
     Ok(Project {
         id: row.get("project_id")?,
         slug: row.get("slug")?,

@@ -21,6 +21,8 @@ pub struct SeriesRow {
     pub grain: Interval,
     /// The dimension's value; empty for the total.
     pub dimension: String,
+    /// What people call that value; empty where it is the value itself.
+    pub label: String,
     /// What amounts are counted in, if it is money.
     pub currency: Option<Currency>,
     /// The version of the metric's formula that its points were made with.
@@ -78,6 +80,12 @@ impl Write {
         Ok(id)
     }
 
+    /// Sets what people call a series.
+    pub async fn label_series(&mut self, series_id: i64, label: &str) -> Result<(), Error> {
+        let sql = "UPDATE series SET label = $3 WHERE project_id = $1 AND series_id = $2";
+        self.tx.execute(sql, args![self.key().project_id, series_id, label]).await.map(drop)
+    }
+
     /// The series of one metric and grain, in the order they were made.
     pub async fn series_of(&mut self, metric_id: &str, grain: Interval) -> Result<Vec<SeriesRow>, Error> {
         let key = self.key();
@@ -109,6 +117,7 @@ fn series(row: &Row) -> Result<SeriesRow, Error> {
         metric_id: row.get("metric_id")?,
         grain: row.get("grain")?,
         dimension: row.get("dimension")?,
+        label: row.get("label")?,
         currency: row.get("currency")?,
         definition: row.get("definition")?,
     })

@@ -14,6 +14,8 @@ use crate::{
 pub(super) struct Book {
     grain: Interval,
     ids: BTreeMap<SeriesKey, i64>,
+    /// Those that have one.
+    labels: BTreeMap<i64, String>,
     pub(super) standing: Standing,
 }
 
@@ -56,7 +58,25 @@ impl Book {
             .iter()
             .filter_map(|row| Some((((*keys.get(&row.series_id)?).clone(), row.day), cell_of(row)?)))
             .collect();
-        Ok(Self { grain, ids, standing })
+        let named = rows.iter().filter(|row| !row.label.is_empty());
+        let labels = named.map(|row| (row.id, row.label.clone())).collect();
+        Ok(Self { grain, ids, labels, standing })
+    }
+
+    /// Notes what people call values of the dimension, in all currencies.
+    pub(super) async fn label(
+        &mut self,
+        write: &mut Write,
+        labels: &BTreeMap<String, String>,
+    ) -> Result<(), store::Error> {
+        for (series, id) in &self.ids {
+            let Some(label) = labels.get(&series.dimension) else { continue };
+            if self.labels.get(id) != Some(label) {
+                write.label_series(*id, label).await?;
+                self.labels.insert(*id, label.clone());
+            }
+        }
+        Ok(())
     }
 
     /// Writes what changes, and keeps what is restated by a run.

@@ -204,6 +204,7 @@ impl RunHost {
             let count = u64::try_from(changes.len()).unwrap_or(u64::MAX);
             let restated = Some((self.run_id, self.clock.now()));
             book.apply(&mut write, definition, changes, restated).await.map_err(internal)?;
+            book.label(&mut write, &answer.labels).await.map_err(internal)?;
             if count > 0 {
                 written.samples_written += count;
                 written.changed.insert(definition.id.clone());

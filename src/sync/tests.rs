@@ -40,6 +40,8 @@ fn definition(kind: Kind, unit: Unit) -> Definition {
         definition: 1,
         dimension: Some(Dimension::Plan),
         stream: "things".to_owned(),
+        source: "`GET /stats`".to_owned(),
+        differs: None,
         explained: false,
         of_money: false,
         exchange_effect: None,

@@ -1,12 +1,21 @@
-//! What Dashtray answers over HTTP: for now whether it is well.
+//! What Dashtray answers over HTTP: pages, and whether it is well.
+//!
+//! A page is a file in `pages/` and a template of the same name. Its handler asks the same functions as the command line
+//! and turns their answer into a template; who may see it follows from what the handler takes: see [`auth`].
 
+mod assets;
+mod auth;
 mod callback;
+mod cookies;
 mod error;
+mod frame;
+mod guard;
 mod health;
+mod pages;
 
-use std::io;
+use std::{io, net::SocketAddr};
 
-use axum::{Router, routing::get};
+use axum::{Extension, Router, routing::get};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -16,20 +25,22 @@ pub use error::Error;
 
 /// All routes.
 pub fn router(app: App) -> Router {
-    Router::new()
+    let machines = Router::new()
         .route("/healthz", get(health::process))
         .route("/readyz", get(health::database))
         .route("/api/v1/health", get(health::api))
-        .fallback(async || Error::NotFound)
-        .method_not_allowed_fallback(async || Error::MethodNotAllowed)
-        .with_state(app)
+        .route("/api/{*rest}", axum::routing::any(async || Error::NotFound))
+        .method_not_allowed_fallback(async || Error::MethodNotAllowed);
+    machines.merge(pages::routes(&app)).with_state(app)
 }
 
 /// Serves until `stop` is cancelled and the answers under way are sent.
 pub async fn serve(listener: TcpListener, app: App, stop: CancellationToken) -> io::Result<()> {
-    axum::serve(listener, router(app)).with_graceful_shutdown(async move { stop.cancelled().await }).await
+    // Whoever answers with a stream of events ends it when this is cancelled.
+    let router = router(app).layer(Extension(stop.clone()));
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).with_graceful_shutdown(async move { stop.cancelled().await }).await
 }
-
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -65,9 +76,12 @@ mod tests {
         assert_eq!(ask(address, "GET /readyz").await.0, "200");
         let (_, api) = ask(address, "GET /api/v1/health").await;
         assert!(api.starts_with(r#"{"data":{"status":"ok","version":"#), "{api}");
-        let (status, body) = ask(address, "GET /nowhere").await;
+        let (status, body) = ask(address, "GET /api/v1/nowhere").await;
         assert_eq!(status, "404");
         assert!(body.contains(r#""code":"not_found""#), "{body}");
+        let (status, page) = ask(address, "GET /nowhere").await;
+        assert_eq!(status, "404");
+        assert!(page.contains("<h1>Not here</h1>"), "{page}");
         assert_eq!(ask(address, "POST /healthz").await.0, "405");
 
         app.store.close().await;

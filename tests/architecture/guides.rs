@@ -1,5 +1,9 @@
 //! Guides must not outlive the code: what they name exists, and what they quote stands there.
 
+use std::path::Path;
+
+use dashtray::integrations::{Registry, guide};
+
 use super::{Tree, hold};
 
 /// Where paths start that a guide may name.
@@ -61,4 +65,25 @@ fn a_guide_names_only_what_exists() {
 fn the_walk_of_contributing_is_the_template() {
     let guide = ("CONTRIBUTING.md", "```rust\nlet old = 1;\n```");
     hold(the_walk_quotes_the_template, &[guide, ("scripts/template/mod.rs", "let new = 1;")]);
+}
+
+/// `DASHTRAY_WRITE_GUIDES=1 cargo test --test all architecture::guides` writes the tables instead.
+#[test]
+fn the_tables_of_the_guides_are_what_the_descriptors_say() {
+    #[expect(clippy::disallowed_methods, reason = "a wish of who runs the test, not a setting of the program")]
+    let is_writing = std::env::var_os("DASHTRAY_WRITE_GUIDES").is_some();
+    let mut stale = Vec::new();
+    for descriptor in Registry::builtin().descriptors() {
+        let path = format!("src/integrations/{}/guide.md", descriptor.id.replace('-', "_"));
+        match guide::written(&descriptor) {
+            Err(problem) => stale.push(format!("{path}: {problem}")),
+            Ok(written) if written == descriptor.guide => {}
+            Ok(written) if is_writing => {
+                std::fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join(path), written).unwrap();
+            }
+            Ok(_) => stale.push(format!("{path}: its tables are not what the descriptor says")),
+        }
+    }
+    let command = "DASHTRAY_WRITE_GUIDES=1 cargo test --test all architecture::guides";
+    assert!(stale.is_empty(), "{}\nwrite them anew: {command}\n", stale.join("\n"));
 }

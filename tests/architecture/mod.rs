@@ -4,6 +4,7 @@
 mod dependencies;
 mod guides;
 mod layout;
+mod pages;
 mod source;
 
 use std::{path::PathBuf, sync::OnceLock};

@@ -8,8 +8,11 @@ mod kills;
 mod numbers;
 mod permission;
 mod provider;
+mod refusals;
 mod sandbox;
 mod serve;
+mod sign_in;
+mod users;
 mod walk;
 
 use serde_json::Value as Json;

@@ -9,7 +9,6 @@ use dashtray::{
     },
     metric::{Day, Exact, Period, Zone, exact},
 };
-use num_traits::Signed as _;
 use serde_json::{Value as Json, json};
 
 use super::{

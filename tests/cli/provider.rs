@@ -26,14 +26,14 @@ use super::{
 };
 
 /// A provider that answers everything in one way.
-struct Scripted {
-    url: String,
+pub(super) struct Scripted {
+    pub(super) url: String,
     asked: Arc<AtomicU64>,
     task: tokio::task::AbortHandle,
 }
 
 impl Scripted {
-    async fn new(answer: impl Fn(&Request, u64) -> Response<Body> + Clone + Send + Sync + 'static) -> Self {
+    pub(super) async fn new(answer: impl Fn(&Request, u64) -> Response<Body> + Clone + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let asked = Arc::new(AtomicU64::new(0));
@@ -57,7 +57,7 @@ impl Drop for Scripted {
     }
 }
 
-fn answer(status: u16, kind: &str, body: impl Into<Body>) -> Response<Body> {
+pub(super) fn answer(status: u16, kind: &str, body: impl Into<Body>) -> Response<Body> {
     let builder = Response::builder().status(StatusCode::from_u16(status).unwrap()).header("content-type", kind);
     builder.body(body.into()).unwrap()
 }

@@ -7,7 +7,8 @@ use std::{
 };
 
 use dashtray::demo::{
-    Company, Emulators, GITHUB_TOKEN, GITHUB_TOKEN_READ_ONLY, Options, STRIPE_KEY, STRIPE_KEY_WITHOUT_CHARGES,
+    Company, Emulators, GITHUB_TOKEN, GITHUB_TOKEN_READ_ONLY, OAUTH_CLIENT_SECRET, Options, PLAUSIBLE_KEY, STRIPE_KEY,
+    STRIPE_KEY_WITHOUT_CHARGES,
 };
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
@@ -21,7 +22,7 @@ pub(super) const NOW: &str = "2026-03-31T12:00:00Z";
 pub(super) const OLD_KEY: &str = "1111111111111111111111111111111111111111111111111111111111111111";
 pub(super) const NEW_KEY: &str = "2222222222222222222222222222222222222222222222222222222222222222";
 /// What no output may ever hold.
-pub(super) const SECRETS: [&str; 7] = [
+pub(super) const SECRETS: [&str; 11] = [
     STRIPE_KEY,
     STRIPE_KEY_WITHOUT_CHARGES,
     GITHUB_TOKEN,
@@ -29,6 +30,11 @@ pub(super) const SECRETS: [&str; 7] = [
     OLD_KEY,
     NEW_KEY,
     "C4n4ryNotARealSecret4711",
+    PLAUSIBLE_KEY,
+    OAUTH_CLIENT_SECRET,
+    // What Google's tokens and codes have in common, and its keys.
+    "DemoFernwerkNotReal-",
+    "BEGIN PRIVATE KEY",
 ];
 
 /// The company at [`NOW`], made once.
@@ -62,7 +68,12 @@ impl Sandbox {
 
     /// The same for another company.
     pub(super) async fn of(company: Arc<Company>) -> Self {
-        let emulators = Emulators::start(company, Options::default()).await.unwrap();
+        Self::with(company, Options::default()).await
+    }
+
+    /// The same with providers that are set up otherwise.
+    pub(super) async fn with(company: Arc<Company>, options: Options) -> Self {
+        let emulators = Emulators::start(company, options).await.unwrap();
         let directory = tempfile::tempdir().unwrap();
         let mut sandbox = Self { directory, emulators, environment: Vec::new() };
         sandbox.set("DASHTRAY_NOW", NOW);
@@ -74,7 +85,7 @@ impl Sandbox {
 
     /// Puts another address in place of a provider.
     pub(super) fn provider(&mut self, service: &str, url: &str) {
-        self.set(&format!("DASHTRAY_PROVIDER_URL_{}", service.to_uppercase()), url);
+        self.set(&format!("DASHTRAY_PROVIDER_URL_{}", service.to_uppercase().replace('-', "_")), url);
     }
 
     /// Sets a variable for all that follows; an empty one counts as not given.

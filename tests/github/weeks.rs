@@ -1,8 +1,12 @@
-//! Weeks and months of contributors and of the time to merge, made of what their days hold.
+//! Weeks and months: of contributors and of the time to merge made of what their days hold, of visitors asked for.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use dashtray::{metric::Period, series::PointView};
+use dashtray::{
+    demo::company::Traffic,
+    metric::{Period, State},
+    series::PointView,
+};
 
 use super::*;
 
@@ -103,4 +107,38 @@ async fn weeks_and_months_are_those_of_the_company_and_cost_no_request() {
             }
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn unique_visitors_are_asked_for_by_week_within_the_fourteen_days_and_have_no_months() {
+    let place = Place::new(company()).await;
+    let app = place.open(NOW).await;
+    connect(&app, "main", GITHUB_TOKEN, json!({ "repositories": ["fernwerk/fern"] })).await;
+    app.run("main").await;
+    let truth = place.emulators.company().truth(&dashtray::metric::Zone::utc()).repositories;
+    let first_told = Day::of(now(), &dashtray::metric::Zone::utc()).plus(-13);
+    for (metric, which) in [("github_traffic_unique_views", 1), ("github_traffic_unique_clones", 3)] {
+        let weeks = by(&app, metric, Interval::Week, false).await.remove(0).points;
+        let mut told = 0;
+        for point in &weeks {
+            let week = Interval::Week.bucket(point.date);
+            let days = truth["fernwerk/fern"].traffic.iter().filter(|(day, _)| week.contains(**day));
+            let people = Traffic::different(days.map(|(_, counts)| counts[which]));
+            let is_told = point.date >= first_told;
+            told += usize::from(is_told);
+            let expected = if is_told { json!(people) } else { Json::Null };
+            assert_eq!(json!(point.value), expected, "{metric} {} {:?}", point.date, point.state);
+            assert!(is_told || point.state == State::BeyondRetention, "{metric} {} {:?}", point.date, point.state);
+        }
+        assert!((1..=2).contains(&told), "of the week in which the fourteen days begin only a part is told");
+        for point in by(&app, metric, Interval::Month, false).await.remove(0).points {
+            assert_eq!(json!(point.value), Json::Null);
+            let is_said = point.reason.as_deref().is_some_and(|reason| reason.contains("not of months"));
+            assert!(is_said || point.state == State::BeyondRetention, "{metric} {} {:?}", point.date, point.reason);
+        }
+    }
+    let asked = place.asked();
+    assert_eq!(app.run("main").await.samples_written, 0);
+    let again: Vec<String> = place.since(asked).iter().map(line).filter(|line| line.contains("per=week")).collect();
+    assert_eq!(again, Vec::<String>::new(), "nothing of its days has changed");
 }

@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -18,10 +17,10 @@ use dashtray::{
     demo::authorization::{Asked, AuthorizationServer, Rules},
     http::{Auth, Expiry, Limits, OAuth, ServiceAccount, ShortLived, When},
     integrations::{
-        AccountInfo, BaseUrl, Batch, Category, Context, CredentialField, Descriptor, Error, FetchReport, FieldKind,
-        Integration, Outcome, Shape, Stream, ZonePolicy,
+        AccountInfo, BaseUrl, Batch, Context, CredentialField, Descriptor, Error, FetchReport, Integration, Outcome,
+        Shape, Stream,
     },
-    metric::{Answer, Definition, Kind, Period, Polarity, Sample, Unit, ValidRange, Value, WidgetType},
+    metric::{Answer, Kind, Period, Sample, Value},
 };
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
@@ -29,6 +28,7 @@ use tokio::{net::TcpListener, sync::Notify};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Site;
+use crate::support::frame;
 
 pub(crate) const SCOPE: &str = "https://acme.example/auth/visits.readonly";
 pub(crate) const READER: &str = "reader@acme-demo.iam.example";
@@ -184,80 +184,33 @@ impl Integration for AcmeVisits {
             scopes: vec![SCOPE.to_owned()],
             expiry,
         };
+        let streams = vec![Stream {
+            id: "visits".to_owned(),
+            shape: Shape::ByDay { window_days: 10 },
+            version: 1,
+            cost: "one call".to_owned(),
+            periods: false,
+        }];
+        let frame = frame::descriptor(
+            "acme-visits",
+            streams,
+            vec![frame::definition("acme_visits_visits", Kind::Flow, "visits")],
+        );
+        let key = frame.credentials[0].clone();
         Arc::new(Descriptor {
-            id: "acme-visits".to_owned(),
             name: "Acme".to_owned(),
-            category: Category::Analytics,
-            icon: String::new(),
-            summary: "For tests".to_owned(),
             auth: Auth::AnyOf(vec![Auth::ServiceAccount(service_account), Auth::OAuth(oauth)]),
-            credentials: vec![CredentialField {
-                key: "service_account".to_owned(),
-                label: "Service account".to_owned(),
-                placeholder: "{…}".to_owned(),
-                kind: FieldKind::Password,
-                required: false,
-                help_text: "The key file.".to_owned(),
-                pattern: None,
-                rejected_prefixes: Vec::new(),
-                link: None,
-            }],
-            settings: Vec::new(),
+            credentials: vec![CredentialField { key: "service_account".to_owned(), required: false, ..key }],
             base_url: BaseUrl::Fixed("https://api.acme.example".to_owned()),
-            hosts: Vec::new(),
-            headers: Vec::new(),
-            limits: Limits {
-                windows: Vec::new(),
-                concurrent: 4,
-                headers: None,
-                wait_unless_said: Duration::from_secs(1),
-            },
-            exceptions: Vec::new(),
-            streams: vec![Stream {
-                id: "visits".to_owned(),
-                shape: Shape::ByDay { window_days: 10 },
-                version: 1,
-                cost: "one call".to_owned(),
-                periods: false,
-            }],
-            metrics: vec![Definition {
-                id: "acme_visits_visits".to_owned(),
-                name: "Visits".to_owned(),
-                description: "made up".to_owned(),
-                unit: Unit::Count,
-                category: "traffic".to_owned(),
-                widget_type: WidgetType::Metric,
-                kind: Kind::Flow,
-                polarity: Polarity::Neutral,
-                valid: ValidRange::NotNegative,
-                settles_after_days: 1,
-                retention_days: None,
-                definition: 1,
-                dimension: None,
-                stream: "visits".to_owned(),
-                explained: false,
-                of_money: false,
-                exchange_effect: None,
-            }],
-            sync_interval_minutes: 30,
-            zone: ZonePolicy::Choosable,
-            history_days: 30,
-            guide: String::new(),
+            limits: Limits { concurrent: 4, ..frame.limits.clone() },
+            ..frame
         })
     }
 
     async fn test_connection(&self, ctx: &Context) -> Result<AccountInfo, Error> {
         let account = ask(ctx).await?;
         let subject = account["account"].as_str().unwrap_or_default().to_owned();
-        Ok(AccountInfo {
-            id: subject.clone(),
-            label: subject,
-            zone: None,
-            currency: None,
-            info: serde_json::Map::new(),
-            checks: Vec::new(),
-            choices: BTreeMap::new(),
-        })
+        Ok(AccountInfo { currency: None, ..frame::account(&subject, &subject) })
     }
 
     async fn fetch_metrics(&self, ctx: &Context, metrics: &[String], period: Period) -> Result<FetchReport, Error> {

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use dashtray::{
     connections::{Access, Callback, Error, SignInError, SignInFor},
-    demo::authorization::Consent,
+    demo::{Company, Emulators, GOOGLE_PROPERTY, Options, authorization::Consent},
+    integrations::google_analytics::GoogleAnalytics,
     secret::Secret,
     sync::RunStatus,
 };
+use serde_json::json;
 
 use super::{acme::Acme, *};
 use crate::support::database::{Database, on_both};
@@ -132,6 +134,40 @@ async fn leaving_gives_access_back_unless_another_connection_needs_it(db: Databa
     let second = process.connections.disconnect("default", "second").await.unwrap();
     assert_eq!((second.access, acme.asked("/revoke"), acme.auth.counts().ended), (Access::GivenBack, 1, 1));
     assert!(process.connections.list("default").await.unwrap().is_empty());
+}
+
+/// Of what there is to choose is known only once there is access, so that nobody has to sign in again to choose.
+#[tokio::test]
+async fn a_setting_can_be_chosen_after_the_sign_in_and_no_try_loses_the_access() {
+    let now = "2026-03-31T12:00:00Z".parse().unwrap();
+    let emulators = Emulators::start(Arc::new(Company::empty(now)), Options::default()).await.unwrap();
+    let site = Site {
+        integration: Arc::new(GoogleAnalytics),
+        settings: Map::new(),
+        url: emulators.url("google-analytics").parse().unwrap(),
+        auth: emulators.google_authorization().unwrap(),
+        now,
+        _running: Box::new(emulators),
+    };
+    site.auth.change(|rules| rules.rotates = true);
+    let db = Database::sqlite().await;
+    let process = process(&db, &site, site.clock()).await;
+    let url = begin(&process.connections, site.new_connection("main")).await.unwrap();
+    let mut allowed = process.connections.redeem_sign_in(callback(&site.browse(&url).unwrap())).await.unwrap();
+    let property = |text: &str| json!({ "property": text }).as_object().cloned().unwrap();
+    for wrong in ["", "G-4KX2ABCD90"] {
+        // He takes his time, and what renews the access is replaced each time.
+        site.auth.end_access();
+        allowed.choose(property(wrong));
+        let error = process.connections.settle_sign_in(&mut allowed).await.unwrap_err();
+        assert!(error.is_usage() && error.to_string().contains(GOOGLE_PROPERTY), "{error}");
+    }
+    site.auth.end_access();
+    allowed.choose(property(GOOGLE_PROPERTY));
+    let signed_in = process.connections.settle_sign_in(&mut allowed).await.unwrap();
+    assert_eq!(signed_in.view.name, "main");
+    assert!(test(&process).await.success && site.auth.is_granted());
+    assert_eq!((site.auth.counts().sign_ins, site.auth.counts().refreshes), (1, 3));
 }
 
 #[tokio::test]

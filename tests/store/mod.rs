@@ -2,11 +2,13 @@
 
 mod budgets;
 mod connections;
+mod dashboards;
 mod failures;
 mod grants;
 mod queue;
 mod reading;
 mod schema;
+mod users;
 mod writing;
 
 use std::time::Duration;

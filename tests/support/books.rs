@@ -3,21 +3,20 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use async_trait::async_trait;
 use dashtray::{
-    http::{Auth, Limits},
     integrations::{
-        AccountInfo, BaseUrl, Batch, Category, Context, Correction, CredentialField, Descriptor, Error, FetchReport,
-        FieldKind, Integration, Outcome, SettingField, SettingKind, Shape, Stream, ZonePolicy,
+        AccountInfo, Batch, Context, Correction, Descriptor, Error, FetchReport, Integration, Outcome, Shape, Stream,
     },
     metric::{
-        Answer, Currency, Day, Definition, Dimension, ExchangeEffect, Kind, Money, Period, Polarity, Quality, Sample,
-        Unit, ValidRange, Value, WidgetType,
+        Answer, Day, Definition, Dimension, ExchangeEffect, Kind, Money, Period, Quality, Sample, Unit, ValidRange,
+        Value, WidgetType,
     },
 };
+
+use super::frame;
 
 /// Days of history, today included.
 pub(crate) const HISTORY_DAYS: u32 = 10;
@@ -71,99 +70,46 @@ fn definition(id: &str, kind: Kind, reach: Option<u32>) -> Definition {
         subtracted: vec!["books_mrr_churned".to_owned()],
     };
     Definition {
-        id: id.to_owned(),
         name: id.trim_start_matches("books_").replace('_', " "),
-        description: "made up".to_owned(),
         unit: if kind == Kind::Ratio { Unit::Ratio } else { Unit::Currency },
-        category: "books".to_owned(),
         widget_type: if is_table { WidgetType::Table } else { WidgetType::Metric },
-        kind,
-        polarity: Polarity::Neutral,
         valid: ValidRange::Any,
         settles_after_days: 3,
         retention_days: reach.filter(|_| kind == Kind::Level),
-        definition: 1,
         dimension: is_table.then_some(Dimension::Plan),
-        stream: "books".to_owned(),
-        explained: false,
         of_money: kind == Kind::Ratio,
         exchange_effect: (id == "books_mrr_fx").then_some(effect),
+        ..frame::definition(id, kind, "books")
     }
 }
 
 #[async_trait]
 impl Integration for Books {
     fn descriptor(&self) -> Arc<Descriptor> {
-        let setting = |key: &str, affects: &[&str]| SettingField {
-            key: key.to_owned(),
-            label: key.to_owned(),
-            help_text: "Any.".to_owned(),
-            kind: SettingKind::Text,
-            default: None,
-            affects: affects.iter().map(|id| (*id).to_owned()).collect(),
-        };
         let (version, reach) = {
             let page = self.page();
             (page.version, page.reach)
         };
         let shape = Shape::WholeAccount;
+        let streams = vec![Stream { id: "books".to_owned(), shape, version, cost: "none".to_owned(), periods: false }];
+        let metrics = [
+            ("books_mrr", Kind::Level),
+            ("books_mrr_by_plan", Kind::Level),
+            ("books_mrr_new", Kind::Flow),
+            ("books_mrr_churned", Kind::Flow),
+            ("books_mrr_fx", Kind::Flow),
+            ("books_quick_ratio", Kind::Ratio),
+        ]
+        .map(|(id, kind)| definition(id, kind, reach));
         Arc::new(Descriptor {
-            id: "books".to_owned(),
-            name: "Books".to_owned(),
-            category: Category::Payment,
-            icon: String::new(),
-            summary: "For tests".to_owned(),
-            auth: Auth::Bearer { field: "api_key".to_owned() },
-            credentials: vec![CredentialField {
-                key: "api_key".to_owned(),
-                label: "Key".to_owned(),
-                placeholder: "key".to_owned(),
-                kind: FieldKind::Password,
-                required: true,
-                help_text: "Any.".to_owned(),
-                pattern: None,
-                rejected_prefixes: Vec::new(),
-                link: None,
-            }],
-            settings: vec![setting("reporting_currency", &[]), setting("discounts", &["books"])],
-            base_url: BaseUrl::Fixed("https://books.example".to_owned()),
-            hosts: Vec::new(),
-            headers: Vec::new(),
-            limits: Limits {
-                windows: Vec::new(),
-                concurrent: 1,
-                headers: None,
-                wait_unless_said: Duration::from_secs(1),
-            },
-            exceptions: Vec::new(),
-            streams: vec![Stream { id: "books".to_owned(), shape, version, cost: "none".to_owned(), periods: false }],
-            metrics: [
-                ("books_mrr", Kind::Level),
-                ("books_mrr_by_plan", Kind::Level),
-                ("books_mrr_new", Kind::Flow),
-                ("books_mrr_churned", Kind::Flow),
-                ("books_mrr_fx", Kind::Flow),
-                ("books_quick_ratio", Kind::Ratio),
-            ]
-            .map(|(id, kind)| definition(id, kind, reach))
-            .into(),
-            sync_interval_minutes: 30,
-            zone: ZonePolicy::Choosable,
+            settings: vec![frame::setting("reporting_currency", &[]), frame::setting("discounts", &["books"])],
             history_days: HISTORY_DAYS,
-            guide: String::new(),
+            ..frame::descriptor("books", streams, metrics.into())
         })
     }
 
     async fn test_connection(&self, _ctx: &Context) -> Result<AccountInfo, Error> {
-        Ok(AccountInfo {
-            id: "books".to_owned(),
-            label: "Books".to_owned(),
-            zone: None,
-            currency: Some(Currency::USD),
-            info: serde_json::Map::new(),
-            checks: Vec::new(),
-            choices: BTreeMap::new(),
-        })
+        Ok(frame::account("books", "Books"))
     }
 
     async fn fetch_metrics(&self, ctx: &Context, metrics: &[String], period: Period) -> Result<FetchReport, Error> {

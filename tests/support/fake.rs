@@ -11,14 +11,14 @@ use std::{
 
 use async_trait::async_trait;
 use dashtray::{
-    http::{Auth, Limits},
     integrations::{
-        AccountInfo, BaseUrl, Batch, Category, Context, CredentialField, Descriptor, Error, FetchReport, FieldKind,
-        Integration, Order, Outcome, Record, SettingField, SettingKind, Shape, Stream, ZonePolicy,
+        AccountInfo, Batch, Context, Descriptor, Error, FetchReport, Integration, Order, Outcome, Record, Shape, Stream,
     },
-    metric::{Answer, Currency, Day, Definition, Kind, Period, Polarity, Sample, Unit, ValidRange, Value, WidgetType},
+    metric::{Answer, Day, Definition, Kind, Period, Sample, Value},
 };
 use tokio::sync::Notify;
+
+use super::frame;
 
 /// What the fake does when it is asked.
 #[derive(Clone, Debug)]
@@ -121,23 +121,9 @@ pub(crate) struct Fake(pub(crate) Arc<Script>);
 
 fn definition(id: &str, kind: Kind, stream: &str) -> Definition {
     Definition {
-        id: id.to_owned(),
-        name: id.to_owned(),
-        description: "made up".to_owned(),
-        unit: Unit::Count,
-        category: "fake".to_owned(),
-        widget_type: WidgetType::Metric,
-        kind,
-        polarity: Polarity::Neutral,
-        valid: ValidRange::NotNegative,
         settles_after_days: u16::from(kind == Kind::Flow),
         retention_days: (kind == Kind::Level).then_some(1),
-        definition: 1,
-        dimension: None,
-        stream: stream.to_owned(),
-        explained: false,
-        of_money: false,
-        exchange_effect: None,
+        ..frame::definition(id, kind, stream)
     }
 }
 
@@ -151,53 +137,14 @@ impl Integration for Fake {
     fn descriptor(&self) -> Arc<Descriptor> {
         let stream =
             |id: &str, shape| Stream { id: id.to_owned(), shape, version: 1, cost: "none".to_owned(), periods: false };
-        Arc::new(Descriptor {
-            id: self.0.id.to_owned(),
-            name: "Fake".to_owned(),
-            category: Category::Analytics,
-            icon: String::new(),
-            summary: "For tests".to_owned(),
-            auth: Auth::Bearer { field: "api_key".to_owned() },
-            credentials: vec![CredentialField {
-                key: "api_key".to_owned(),
-                label: "Key".to_owned(),
-                placeholder: "key".to_owned(),
-                kind: FieldKind::Password,
-                required: true,
-                help_text: "Any.".to_owned(),
-                pattern: None,
-                rejected_prefixes: Vec::new(),
-                link: None,
-            }],
-            settings: vec![SettingField {
-                key: "flavour".to_owned(),
-                label: "Flavour".to_owned(),
-                help_text: "Any.".to_owned(),
-                kind: SettingKind::Text,
-                default: None,
-                affects: vec!["events".to_owned()],
-            }],
-            base_url: BaseUrl::Fixed("https://fake.example".to_owned()),
-            hosts: Vec::new(),
-            headers: Vec::new(),
-            limits: Limits {
-                windows: Vec::new(),
-                concurrent: 1,
-                headers: None,
-                wait_unless_said: Duration::from_secs(1),
-            },
-            exceptions: Vec::new(),
-            streams: vec![stream("events", Shape::ByDay { window_days: 10 }), stream("account", Shape::WholeAccount)],
-            metrics: vec![
-                definition("fake_events", Kind::Flow, "events"),
-                definition("fake_users", Kind::Distinct, "events"),
-                definition("fake_total", Kind::Level, "account"),
-            ],
-            sync_interval_minutes: 30,
-            zone: ZonePolicy::Choosable,
-            history_days: 30,
-            guide: String::new(),
-        })
+        let streams = vec![stream("events", Shape::ByDay { window_days: 10 }), stream("account", Shape::WholeAccount)];
+        let metrics = vec![
+            definition("fake_events", Kind::Flow, "events"),
+            definition("fake_users", Kind::Distinct, "events"),
+            definition("fake_total", Kind::Level, "account"),
+        ];
+        let settings = vec![frame::setting("flavour", &["events"])];
+        Arc::new(Descriptor { name: "Fake".to_owned(), settings, ..frame::descriptor(self.0.id, streams, metrics) })
     }
 
     async fn test_connection(&self, ctx: &Context) -> Result<AccountInfo, Error> {
@@ -211,15 +158,7 @@ impl Integration for Fake {
             }
             _ => {}
         }
-        Ok(AccountInfo {
-            id: ctx.settings.text("flavour").unwrap_or("plain").to_owned(),
-            label: "Fake account".to_owned(),
-            zone: None,
-            currency: Some(Currency::USD),
-            info: serde_json::Map::new(),
-            checks: Vec::new(),
-            choices: BTreeMap::new(),
-        })
+        Ok(frame::account(ctx.settings.text("flavour").unwrap_or("plain"), "Fake account"))
     }
 
     async fn fetch_metrics(&self, ctx: &Context, metrics: &[String], period: Period) -> Result<FetchReport, Error> {

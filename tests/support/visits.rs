@@ -3,21 +3,17 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use async_trait::async_trait;
 use dashtray::{
-    http::{Auth, Limits},
     integrations::{
-        AccountInfo, BaseUrl, Batch, Category, Context, CredentialField, Descriptor, Error, FetchReport, FieldKind,
-        Integration, Outcome, SettingField, SettingKind, Shape, Stream, ZonePolicy,
+        AccountInfo, Batch, Context, Descriptor, Error, FetchReport, Integration, Outcome, Shape, Stream, ZonePolicy,
     },
-    metric::{
-        Answer, Currency, Day, Definition, Dimension, Interval, Kind, Period, Polarity, Sample, Scope, Unit,
-        ValidRange, Value, WidgetType,
-    },
+    metric::{Answer, Day, Definition, Dimension, Interval, Kind, Period, Sample, Scope, Unit, Value, WidgetType},
 };
+
+use super::frame;
 
 /// Visits of a day: they may be added.
 pub(crate) const VISITS: &str = "visits_visits";
@@ -131,23 +127,11 @@ fn page_of(visitor: i64) -> &'static str {
 fn definition(id: &str, kind: Kind, retention_days: Option<u32>) -> Definition {
     let is_table = id == PAGES;
     Definition {
-        id: id.to_owned(),
-        name: id.to_owned(),
-        description: "made up".to_owned(),
         unit: if kind == Kind::Statistic { Unit::Seconds } else { Unit::Count },
-        category: "visits".to_owned(),
         widget_type: if is_table { WidgetType::Table } else { WidgetType::Metric },
-        kind,
-        polarity: Polarity::UpIsGood,
-        valid: ValidRange::NotNegative,
-        settles_after_days: 1,
         retention_days,
-        definition: 1,
         dimension: is_table.then_some(Dimension::Page),
-        stream: "visits".to_owned(),
-        explained: false,
-        of_money: false,
-        exchange_effect: None,
+        ..frame::definition(id, kind, "visits")
     }
 }
 
@@ -155,72 +139,26 @@ fn definition(id: &str, kind: Kind, retention_days: Option<u32>) -> Definition {
 impl Integration for Visits {
     fn descriptor(&self) -> Arc<Descriptor> {
         let retention = self.state().retention_days;
-        Arc::new(Descriptor {
+        let streams = vec![Stream {
             id: "visits".to_owned(),
-            name: "Visits".to_owned(),
-            category: Category::Analytics,
-            icon: String::new(),
-            summary: "For tests".to_owned(),
-            auth: Auth::Bearer { field: "api_key".to_owned() },
-            credentials: vec![CredentialField {
-                key: "api_key".to_owned(),
-                label: "Key".to_owned(),
-                placeholder: "key".to_owned(),
-                kind: FieldKind::Password,
-                required: true,
-                help_text: "Any.".to_owned(),
-                pattern: None,
-                rejected_prefixes: Vec::new(),
-                link: None,
-            }],
-            settings: vec![SettingField {
-                key: "site".to_owned(),
-                label: "Site".to_owned(),
-                help_text: "Any.".to_owned(),
-                kind: SettingKind::Text,
-                default: None,
-                affects: vec!["visits".to_owned()],
-            }],
-            base_url: BaseUrl::Fixed("https://visits.example".to_owned()),
-            hosts: Vec::new(),
-            headers: Vec::new(),
-            limits: Limits {
-                windows: Vec::new(),
-                concurrent: 1,
-                headers: None,
-                wait_unless_said: Duration::from_secs(1),
-            },
-            exceptions: Vec::new(),
-            streams: vec![Stream {
-                id: "visits".to_owned(),
-                shape: Shape::ByDay { window_days: 30 },
-                version: 1,
-                cost: "none".to_owned(),
-                periods: true,
-            }],
-            metrics: vec![
-                definition(VISITS, Kind::Flow, retention),
-                definition(VISITORS, Kind::Distinct, retention),
-                definition(TYPICAL, Kind::Statistic, retention),
-                definition(PAGES, Kind::Distinct, retention),
-            ],
-            sync_interval_minutes: 30,
+            shape: Shape::ByDay { window_days: 30 },
+            version: 1,
+            cost: "none".to_owned(),
+            periods: true,
+        }];
+        let metrics =
+            [(VISITS, Kind::Flow), (VISITORS, Kind::Distinct), (TYPICAL, Kind::Statistic), (PAGES, Kind::Distinct)]
+                .map(|(id, kind)| definition(id, kind, retention));
+        Arc::new(Descriptor {
+            settings: vec![frame::setting("site", &["visits"])],
             zone: ZonePolicy::Utc,
             history_days: 60,
-            guide: String::new(),
+            ..frame::descriptor("visits", streams, metrics.into())
         })
     }
 
     async fn test_connection(&self, _ctx: &Context) -> Result<AccountInfo, Error> {
-        Ok(AccountInfo {
-            id: "visits-1".to_owned(),
-            label: "Visits".to_owned(),
-            zone: None,
-            currency: Some(Currency::USD),
-            info: serde_json::Map::new(),
-            checks: Vec::new(),
-            choices: BTreeMap::new(),
-        })
+        Ok(frame::account("visits-1", "Visits"))
     }
 
     async fn fetch_metrics(&self, ctx: &Context, metrics: &[String], period: Period) -> Result<FetchReport, Error> {
@@ -258,7 +196,7 @@ impl Integration for Visits {
             let buckets = grain.starts(answered.intersect(until_now)).map(|first| grain.bucket(first));
             let samples = buckets.flat_map(|bucket| self.samples(id, bucket.intersect(until_now))).collect();
             let scope = if id == PAGES { Scope::EveryDimension } else { Scope::Total };
-            let answer = Answer { metric_id: answered_for.to_owned(), scope, period: answered, samples };
+            let answer = Answer::new(answered_for, scope, answered, samples);
             report.record(&[id], ctx.commit(Batch::new().answer(answer)).await)?;
         }
         Ok(report)

@@ -31,7 +31,9 @@ pub use self::{
     life::story::{STORY_CUSTOMER, STORY_SUBSCRIPTION, Step},
     movements::{Level, Moved, Movement},
     table::Table,
-    traffic::{DOWNLOAD, Hit, PURCHASE, SIGN_UP, SITE_CURRENCY, SITE_ZONE, Tally, Visit, Web, tally, tally_by},
+    traffic::{
+        DOWNLOAD, Hit, PURCHASE, SIGN_UP, SITE_CURRENCY, SITE_ZONE, Tally, Visit, Web, country_name, tally, tally_by,
+    },
     truth::{Days, Money, ProjectTruth, RepositoryTruth, Truth},
 };
 use super::random::Dice;

@@ -81,7 +81,7 @@ impl Movement {
 }
 
 fn share(numerator: Exact, denominator: &Exact) -> Option<Exact> {
-    (!exact::is_zero(denominator)).then(|| numerator / denominator)
+    (!denominator.is_zero()).then(|| numerator / denominator)
 }
 
 /// MRR of one customer by upper-case currency; none of them is zero.
@@ -194,7 +194,7 @@ impl Books {
                 let mut level = Level::new();
                 for book in &own {
                     let total = book.at(at).map(super::books::Segment::total).unwrap_or_default();
-                    if !exact::is_zero(&total) {
+                    if !total.is_zero() {
                         *level.entry(book.currency.clone()).or_default() += total;
                     }
                 }

@@ -8,7 +8,7 @@ use super::{
     show,
 };
 use crate::{
-    demo::company::{Commit, Issue, Release, Repository, Run},
+    demo::company::{Commit, Issue, Release, Repository, Run, Traffic},
     metric::{Day, Zone},
 };
 
@@ -134,7 +134,7 @@ pub(super) fn traffic(ask: Ask<'_>, repository: &Repository, what: &str) -> Resu
     let weekly = params.word("per", &["day", "week"])? == "week";
     let zone = Zone::utc();
     let today = Day::of(ask.now, &zone);
-    let mut rows: Vec<(Day, i64, i64)> = Vec::new();
+    let mut rows: Vec<(Day, i64, Vec<i64>)> = Vec::new();
     for traffic in repository.traffic.iter().filter(|traffic| traffic.day > today.plus(-14) && traffic.day <= today) {
         let (count, uniques) = match what {
             "views" => (traffic.views, traffic.unique_views),
@@ -143,16 +143,21 @@ pub(super) fn traffic(ask: Ask<'_>, repository: &Repository, what: &str) -> Resu
         let back = if weekly { i32::from(traffic.day.date().weekday().to_monday_zero_offset()) } else { 0 };
         let start = traffic.day.plus(-back);
         match rows.last_mut() {
-            Some((day, all, unique)) if *day == start => (*all, *unique) = (*all + count, *unique + uniques),
-            _ if count > 0 => rows.push((start, count, uniques)),
+            Some((day, all, unique)) if *day == start => {
+                *all += count;
+                unique.push(uniques);
+            }
+            _ if count > 0 => rows.push((start, count, vec![uniques])),
             _ => {}
         }
     }
-    let sum = |pick: fn(&(Day, i64, i64)) -> i64| rows.iter().map(pick).sum::<i64>();
-    let row = |(day, count, uniques): &(Day, i64, i64)| -> Value {
+    let row = |(day, count, uniques): &(Day, i64, Vec<i64>)| -> Value {
+        let uniques = Traffic::different(uniques.iter().copied());
         json!({ "timestamp": show::time(zone.start_of(*day)), "count": count, "uniques": uniques })
     };
-    let mut body = json!({ "count": sum(|row| row.1), "uniques": sum(|row| row.2) });
+    let (count, uniques) =
+        (rows.iter().map(|row| row.1).sum::<i64>(), rows.iter().flat_map(|row| row.2.iter().copied()));
+    let mut body = json!({ "count": count, "uniques": Traffic::different(uniques) });
     body[what] = rows.iter().map(row).collect();
     Ok(body.into())
 }

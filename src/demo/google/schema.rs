@@ -1,7 +1,7 @@
 //! Which dimensions and metrics there are, and which of them the emulator can tell.
 
 use crate::{
-    demo::company::{Hit, PURCHASE, SIGN_UP, Visit},
+    demo::company::{Hit, PURCHASE, SIGN_UP, Visit, country_name},
     metric::Day,
 };
 
@@ -97,7 +97,7 @@ impl Dimension {
             Self::PagePath => hit.page,
             Self::SessionSource => source(visit.source),
             Self::CountryId => visit.country,
-            Self::Country => country(visit.country),
+            Self::Country => country_name(visit.country).unwrap_or("(not set)"),
         }
     }
 }
@@ -113,21 +113,6 @@ pub(super) fn source(name: &'static str) -> &'static str {
         "Bing" => "bing",
         "DuckDuckGo" => "duckduckgo",
         other => other,
-    }
-}
-
-fn country(code: &str) -> &'static str {
-    match code {
-        "US" => "United States",
-        "DE" => "Germany",
-        "GB" => "United Kingdom",
-        "FR" => "France",
-        "IN" => "India",
-        "NL" => "Netherlands",
-        "CA" => "Canada",
-        "JP" => "Japan",
-        "BR" => "Brazil",
-        _ => "(not set)",
     }
 }
 

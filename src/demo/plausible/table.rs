@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{PlausibleGoal, PlausibleServer, problem::Problem};
 use crate::{
-    demo::company::{Company, Hit, SITE_ZONE, Tally, Visit, tally, tally_by},
+    demo::company::{Company, Hit, SITE_ZONE, Tally, Visit, country_name, tally, tally_by},
     metric::{Day, Interval, Period, Zone},
 };
 
@@ -71,25 +71,10 @@ impl Cut {
             Self::Goal => goals.iter().find(|goal| goal.takes(hit))?.name.clone(),
             Self::Source => visit.source.to_owned(),
             Self::Country => visit.country.to_owned(),
-            Self::CountryName => country(visit.country).to_owned(),
+            Self::CountryName => country_name(visit.country).unwrap_or(visit.country).to_owned(),
             Self::Device => visit.device.to_owned(),
             Self::EntryPage => visit.entry_page().to_owned(),
         })
-    }
-}
-
-fn country(code: &str) -> &str {
-    match code {
-        "US" => "United States",
-        "DE" => "Germany",
-        "GB" => "United Kingdom",
-        "FR" => "France",
-        "IN" => "India",
-        "NL" => "Netherlands",
-        "CA" => "Canada",
-        "JP" => "Japan",
-        "BR" => "Brazil",
-        other => other,
     }
 }
 

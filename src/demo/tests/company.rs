@@ -220,7 +220,7 @@ fn movements_lead_from_each_day_to_the_next() {
             let end = &movement.start + new + reactivation + expansion - contraction - churned;
             assert_eq!(end, movement.end, "{currency} on {day}");
             for (count, part) in seen.iter_mut().zip(parts) {
-                *count += i32::from(!exact::is_zero(part));
+                *count += i32::from(!part.is_zero());
             }
             before.insert(currency.clone(), end.clone());
             if let Some(levels) = truth.mrr_history.get(day) {

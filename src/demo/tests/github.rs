@@ -105,7 +105,18 @@ async fn traffic_needs_push_access_and_has_fourteen_days() {
     let days = views["views"].as_array().unwrap();
     assert!((10..=14).contains(&days.len()));
     assert_eq!(days.last().unwrap()["timestamp"], "2026-03-31T00:00:00Z");
-    assert_eq!(views["count"].as_i64().unwrap(), days.iter().map(|day| day["count"].as_i64().unwrap()).sum::<i64>());
+    let sum = |of: &[Value], what: &str| of.iter().map(|one| one[what].as_i64().unwrap()).sum::<i64>();
+    assert_eq!(views["count"].as_i64().unwrap(), sum(days, "count"));
+
+    // Weeks begin on Monday and count who came back once.
+    let weekly = ask(&emulators, "/repos/fernwerk/fern/traffic/views?per=week").await.json();
+    let weeks = weekly["views"].as_array().unwrap();
+    let mondays: Vec<&str> = weeks.iter().map(|week| week["timestamp"].as_str().unwrap()).collect();
+    assert_eq!(mondays, ["2026-03-16T00:00:00Z", "2026-03-23T00:00:00Z", "2026-03-30T00:00:00Z"]);
+    assert_eq!(sum(weeks, "count"), sum(days, "count"));
+    assert!(sum(weeks, "uniques") < sum(days, "uniques"));
+    assert!(views["uniques"].as_i64().unwrap() < sum(weeks, "uniques"));
+    assert_eq!(ask(&emulators, "/repos/fernwerk/fern/traffic/views?per=month").await.status, 422);
 }
 
 #[tokio::test]

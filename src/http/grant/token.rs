@@ -276,18 +276,21 @@ fn read(body: &[u8]) -> Option<Tokens> {
     (is_bearer && has_token).then_some(tokens)
 }
 
-const FAULT: &str = "the provider's token endpoint has a fault";
-const NO_CONNECTION: &str = "no connection to the provider's token endpoint could be made, or it was closed";
+const FAULT: &str = "the provider's token endpoint has a fault; try again later";
+const NO_CONNECTION: &str =
+    "no connection to the provider's token endpoint could be made, or it was closed; try again later";
 
 fn of_trouble(trouble: Trouble) -> Refusal {
     let error = match trouble {
         Trouble::Connect => Error::new(FailureKind::Unavailable, NO_CONNECTION),
-        Trouble::Timeout => {
-            Error::new(FailureKind::Unavailable, "the answer of the provider's token endpoint took too long")
-        }
-        Trouble::Cut => {
-            Error::new(FailureKind::Unavailable, "the answer of the provider's token endpoint ended before its end")
-        }
+        Trouble::Timeout => Error::new(
+            FailureKind::Unavailable,
+            "the answer of the provider's token endpoint took too long; try again later",
+        ),
+        Trouble::Cut => Error::new(
+            FailureKind::Unavailable,
+            "the answer of the provider's token endpoint ended before its end; try again later",
+        ),
         Trouble::Certificate(why) => {
             let why = format!("the certificate of the provider's token endpoint is not accepted: {why}");
             Error::new(FailureKind::Unavailable, why)
@@ -299,7 +302,10 @@ fn of_trouble(trouble: Trouble) -> Refusal {
 
 /// A web page, a redirect, nothing, or JSON that holds no token.
 fn no_token(status: u16) -> Error {
-    let error = Error::invalid_response("the provider's token endpoint answers with something that is no token");
+    let error = Error::invalid_response(
+        "the provider's token endpoint answers with something that is no token; if a proxy or a login page stands in \
+         between, let it through, else try again later",
+    );
     if status == 0 { error } else { error.with_status(status) }
 }
 

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     integrations::{AccountInfo, Check, Choice, Context, Error},
-    metric::FailureKind,
+    metric::{FailureKind, Interval},
 };
 
 /// Of how many repositories the permissions are tried one by one. A token's permissions are the same for most, and
@@ -196,7 +196,7 @@ async fn refused_by(ctx: &Context, readings: &[Reading], path: &str) -> Result<O
     let http = &ctx.http;
     let Some(&reading) = readings.first() else { return Ok(None) };
     let tried = match reading {
-        Reading::Views | Reading::Clones => api::views(http, path).await.map(drop),
+        Reading::Views | Reading::Clones => api::views(http, path, Interval::Day).await.map(drop),
         Reading::Issues => api::probe(http, api::ISSUES, path).await,
         Reading::Pulls => api::probe(http, api::PULLS, path).await,
         Reading::Workflows => api::probe(http, api::RUNS, path).await,

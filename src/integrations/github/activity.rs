@@ -91,14 +91,14 @@ pub(super) fn release(part: &mut Part, release: &Release, today: Day) -> Result<
     release.assets.iter().try_for_each(|asset| part.amount(RELEASE_DOWNLOADS, today, asset.download_count))
 }
 
-/// A day's total and how many different ones were behind it.
+/// A day's or week's total and how many different ones were behind it.
 pub(super) fn traffic(
     part: &mut Part,
     traffic: &Traffic,
     all: &'static str,
     different: &'static str,
 ) -> Result<(), Error> {
-    for entry in &traffic.days {
+    for entry in &traffic.buckets {
         let day = utc_day(entry.timestamp);
         part.amount(all, day, entry.count)?;
         part.amount(different, day, entry.uniques)?;

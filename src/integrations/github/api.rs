@@ -13,7 +13,7 @@ use url::Url;
 use crate::{
     http::{Answer, Error, Http, Next, Pages, Request},
     integrations::{not_null, nullable},
-    metric::Day,
+    metric::{Day, Interval},
 };
 
 pub(super) const COMMITS: &str = "/repos/{+repository}/commits";
@@ -176,16 +176,17 @@ pub(super) struct Star {
     pub(super) user: Option<Account>,
 }
 
-/// Views or clones of the last 14 days; days without any are left out.
+/// Views or clones of the last 14 days; days or weeks without any are left out. Of the week in which the 14 days begin only
+/// a part is told.
 #[derive(Debug, Deserialize)]
 pub(super) struct Traffic {
     #[serde(alias = "views", alias = "clones")]
-    pub(super) days: Vec<TrafficDay>,
+    pub(super) buckets: Vec<TrafficBucket>,
 }
 
-/// One day's traffic.
+/// The traffic of a day, or of a week that begins on its Monday.
 #[derive(Debug, Deserialize)]
-pub(super) struct TrafficDay {
+pub(super) struct TrafficBucket {
     pub(super) timestamp: Timestamp,
     pub(super) count: i64,
     pub(super) uniques: i64,
@@ -344,16 +345,16 @@ pub(super) async fn stars(http: &Http, repository: &str, page: u32) -> Result<An
     request.query("page", page).conditional().json().await
 }
 
-/// Views of the last 14 days.
-pub(super) async fn views(http: &Http, repository: &str) -> Result<Traffic, Error> {
+/// Views of the last 14 days, by day or by week.
+pub(super) async fn views(http: &Http, repository: &str, per: Interval) -> Result<Traffic, Error> {
     let request = http.get("/repos/{+repository}/traffic/views").path("repository", repository);
-    Ok(request.query("per", "day").conditional().json().await?.body)
+    Ok(request.query("per", per.name()).conditional().json().await?.body)
 }
 
-/// Clones of the last 14 days.
-pub(super) async fn clones(http: &Http, repository: &str) -> Result<Traffic, Error> {
+/// Clones of the last 14 days, by day or by week.
+pub(super) async fn clones(http: &Http, repository: &str, per: Interval) -> Result<Traffic, Error> {
     let request = http.get("/repos/{+repository}/traffic/clones").path("repository", repository);
-    Ok(request.query("per", "day").conditional().json().await?.body)
+    Ok(request.query("per", per.name()).conditional().json().await?.body)
 }
 
 /// Asks for one entry of a list, to see whether the token may read it.

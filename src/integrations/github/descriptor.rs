@@ -156,8 +156,9 @@ fn streams() -> Vec<Stream> {
         shape,
         version: 2,
         cost: format!("for each repository, {cost}"),
-        // Who committed and how long each merge took is kept, so that a week is made of its days exactly.
-        periods: matches!(id, "commits" | "pulls"),
+        // Who committed and how long each merge took is kept, so that a week is made of its days exactly. Visitors are
+        // asked for by week.
+        periods: matches!(id, "commits" | "pulls" | "traffic"),
     };
     let month = Shape::ByDay { window_days: 30 };
     vec![
@@ -168,6 +169,6 @@ fn streams() -> Vec<Stream> {
         stream("releases", Shape::WholeAccount, "one call for each 100 releases"),
         stream("workflows", month, "one call for each 100 workflow runs"),
         stream("stars", month, "one call, and one for each 100 stars given since"),
-        stream("traffic", Shape::ByDay { window_days: 14 }, "two calls"),
+        stream("traffic", Shape::ByDay { window_days: 14 }, "two calls, and two for the weeks"),
     ]
 }

@@ -22,6 +22,8 @@ use crate::{
 const TRIED_AGAIN: u32 = 10;
 /// So many answers and gaps that change nothing are kept at once.
 const AT_ONCE: usize = 200;
+/// Why a month has no unique visitors.
+const NO_MONTHS: &str = "GitHub tells unique visitors and cloners of days and weeks, not of months";
 
 /// Reads the requested metrics and notes each one's outcome in the report.
 pub(super) async fn fetch(
@@ -58,7 +60,10 @@ async fn read(
     repositories: &mut [Repository],
     period: Period,
 ) -> Result<BTreeMap<&'static str, Outcome>, Error> {
-    let lost: Vec<Period> = rows.iter().map(|row| beyond_retention(row, period, ctx.today())).collect();
+    let (lost, why): (Vec<Period>, Why) = match reading.tells(ctx.grain) {
+        true => (rows.iter().map(|row| beyond_retention(row, period, ctx.today())).collect(), Why::BeyondRetention),
+        false => (vec![period; rows.len()], Why::Unsupported(NO_MONTHS.to_owned())),
+    };
     let start = lost.iter().map(|lost| lost.end()).min().unwrap_or(period.start());
     let readable = Period::new(start, period.end());
     let mut totals = Totals::new(rows, repositories.len());
@@ -73,7 +78,7 @@ async fn read(
         totals.add(&part)?;
         for (row, lost) in rows.iter().zip(&lost) {
             let mut days = part.days(row.id);
-            days.lose(*lost, &Why::BeyondRetention);
+            days.lose(*lost, &why);
             let days = days.in_buckets(ctx.grain, row.kind)?;
             batch = days.write(batch, row.id, Some(&repository.name), ctx.grain.whole(period));
         }
@@ -86,7 +91,7 @@ async fn read(
     }
     let (days, outcomes) = totals.finish(readable);
     for ((row, lost), mut days) in rows.iter().zip(&lost).zip(days) {
-        days.lose(*lost, &Why::BeyondRetention);
+        days.lose(*lost, &why);
         let days = days.in_buckets(ctx.grain, row.kind)?;
         batch = days.write(batch, row.id, None, ctx.grain.whole(period));
     }
@@ -121,7 +126,7 @@ impl Tries<'_> {
         };
         let before = Past::load(ctx, reading, found.id).await?;
         let mut past = before.clone();
-        // Weeks and months are made of what their days hold, which were read anew before them.
+        // Weeks and months are made of what their days hold, which were read anew before them; those of traffic are asked for.
         let is_of_days = ctx.grain == Interval::Day;
         let forced = ctx.forced && is_of_days;
         let open = if forced { days } else { past.open_days(days) };

@@ -68,12 +68,12 @@ pub(super) async fn read(
         Reading::Workflows => workflows::read(ctx, path, days, &mut part, past.is_empty()).await?,
         Reading::Stars => stars::read(ctx, found, days, &mut part, past).await?,
         Reading::Views => {
-            let views = api::views(&ctx.http, path).await?;
+            let views = api::views(&ctx.http, path, ctx.grain).await?;
             activity::traffic(&mut part, &views, TRAFFIC_VIEWS, TRAFFIC_UNIQUE_VIEWS)?;
             days
         }
         Reading::Clones => {
-            let clones = api::clones(&ctx.http, path).await?;
+            let clones = api::clones(&ctx.http, path, ctx.grain).await?;
             activity::traffic(&mut part, &clones, TRAFFIC_CLONES, TRAFFIC_UNIQUE_CLONES)?;
             days
         }

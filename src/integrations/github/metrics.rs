@@ -1,6 +1,6 @@
 //! What is measured: one row a metric, and which rows one reading feeds.
 
-use crate::metric::{Definition, Dimension, Kind, Polarity, Unit, ValidRange, WidgetType};
+use crate::metric::{Definition, Dimension, Interval, Kind, Polarity, Unit, ValidRange, WidgetType};
 
 pub(super) const STARS: &str = "github_stars";
 pub(super) const NEW_STARS: &str = "github_new_stars";
@@ -91,6 +91,11 @@ impl Reading {
         matches!(self, Self::Commits | Self::Issues | Self::Pulls | Self::Workflows | Self::Stars)
     }
 
+    /// Whether it can tell of days, weeks or months. Who came twice in a month GitHub does not say.
+    pub(super) fn tells(self, grain: Interval) -> bool {
+        grain != Interval::Month || self.stream() != "traffic"
+    }
+
     /// The metrics that it feeds.
     pub(super) fn rows(self) -> impl Iterator<Item = &'static Row> {
         METRICS.iter().filter(move |row| row.reading == self)
@@ -107,9 +112,35 @@ pub(super) struct Row {
     category: &'static str,
     polarity: Polarity,
     description: &'static str,
+    differs: Option<&'static str>,
 }
 
 impl Row {
+    /// With what GitHub's own screens show instead.
+    const fn but(self, differs: &'static str) -> Self {
+        Self { differs: Some(differs), ..self }
+    }
+
+    /// What it is read from; `{r}` is the repository.
+    fn source(&self) -> &'static str {
+        match (self.id, self.reading) {
+            (STARS, _) => "`/repos/{r}`: `stargazers_count`",
+            (FORKS, _) => "`/repos/{r}`: `forks_count`",
+            (WATCHERS, _) => "`/repos/{r}`: `subscribers_count`",
+            (OPEN_PRS, _) | (_, Reading::Pulls) => "`/repos/{r}/pulls`",
+            (_, Reading::Counts) => "`/repos/{r}`: `open_issues_count`, less `github_open_prs`",
+            (_, Reading::Commits) => "`/repos/{r}/commits`",
+            (_, Reading::Issues) => "`/repos/{r}/issues`",
+            (_, Reading::Releases) => "`/repos/{r}/releases`",
+            (_, Reading::Workflows) => "`/repos/{r}/actions/runs`",
+            (_, Reading::Stars) => "`/repos/{r}/stargazers`",
+            (TRAFFIC_UNIQUE_VIEWS, _) => "`/repos/{r}/traffic/views`: `uniques`",
+            (_, Reading::Views) => "`/repos/{r}/traffic/views`: `count`",
+            (TRAFFIC_UNIQUE_CLONES, _) => "`/repos/{r}/traffic/clones`: `uniques`",
+            (_, Reading::Clones) => "`/repos/{r}/traffic/clones`: `count`",
+        }
+    }
+
     /// How many days back GitHub can answer, today included; `None`: all.
     pub(super) fn retention_days(&self) -> Option<u16> {
         match (self.kind, self.reading.stream()) {
@@ -146,6 +177,8 @@ impl Row {
             definition: 1,
             dimension: Some(Dimension::Repository),
             stream: self.reading.stream().to_owned(),
+            source: self.source().to_owned(),
+            differs: self.differs.map(str::to_owned),
             explained: false,
             of_money: false,
             exchange_effect: None,
@@ -165,8 +198,12 @@ const fn row(
     polarity: Polarity,
     (category, name, description): (&'static str, &'static str, &'static str),
 ) -> Row {
-    Row { id, reading, kind, name, category, polarity, description }
+    Row { id, reading, kind, name, category, polarity, description, differs: None }
 }
+
+/// What *Insights, Traffic* shows of visitors and cloners.
+const OF_14_DAYS: &str = "The number beside the graph under *Insights, Traffic* is of the 14 days together, in which somebody who \
+                          comes back counts once.";
 
 use Kind::{Distinct, Flow, Level, Ratio, Statistic};
 use Polarity::{DownIsGood, Neutral, UpIsGood};
@@ -203,6 +240,10 @@ pub(super) static METRICS: [Row; 22] = [
         Flow,
         UpIsGood,
         ("code", "Commits", "Commits on the default branch, on the day they were committed (not authored)."),
+    )
+    .but(
+        "The graphs under *Insights* leave out merges; contributions on a profile count on the day of writing, in the \
+         writer's zone.",
     ),
     row(
         CONTRIBUTORS,
@@ -215,6 +256,9 @@ pub(super) static METRICS: [Row; 22] = [
             "Different authors of the commits of the day, week or month: GitHub accounts, else e-mail addresses, else \
              names. Each counts once, however many commits, days and repositories. Cannot be added over days.",
         ),
+    )
+    .but(
+        "A repository's page names those of all time, and only accounts. Here addresses without an account count too.",
     ),
     row(
         OPEN_ISSUES,
@@ -266,7 +310,8 @@ pub(super) static METRICS: [Row; 22] = [
         (
             "reviews",
             "Time to merge",
-            "Median time from creation to merge of the pull requests merged on the day, in the week or month.",
+            "Median time from creation to merge of the pull requests merged on the day, in the week or month. \
+             That of several repositories is the median over all their pull requests.",
         ),
     ),
     row(
@@ -323,14 +368,24 @@ pub(super) static METRICS: [Row; 22] = [
         Reading::Views,
         Distinct,
         UpIsGood,
-        ("traffic", "Unique visitors", "Different visitors on the day. Cannot be added over days or repositories."),
-    ),
+        (
+            "traffic",
+            "Unique visitors",
+            "Different visitors of the day or week. Cannot be added over days or repositories; GitHub tells no months.",
+        ),
+    )
+    .but(OF_14_DAYS),
     row(TRAFFIC_CLONES, Reading::Clones, Flow, UpIsGood, ("traffic", "Clones", "Clones of the repository.")),
     row(
         TRAFFIC_UNIQUE_CLONES,
         Reading::Clones,
         Distinct,
         UpIsGood,
-        ("traffic", "Unique cloners", "Different cloners on the day. Cannot be added over days or repositories."),
-    ),
+        (
+            "traffic",
+            "Unique cloners",
+            "Different cloners of the day or week. Cannot be added over days or repositories; GitHub tells no months.",
+        ),
+    )
+    .but(OF_14_DAYS),
 ];

@@ -143,12 +143,7 @@ impl Days {
             let scope = repository.map_or(Scope::Total, |name| Scope::One(name.to_owned()));
             batch = match why {
                 Some(why) => batch.gap(metric_id, scope, stretch, why.clone()),
-                None => batch.answer(Answer {
-                    metric_id: metric_id.to_owned(),
-                    scope,
-                    period: stretch,
-                    samples: self.samples(stretch, repository),
-                }),
+                None => batch.answer(Answer::new(metric_id, scope, stretch, self.samples(stretch, repository))),
             };
             start = end;
         }

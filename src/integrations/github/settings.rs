@@ -1,6 +1,6 @@
 //! Which repositories a connection measures.
 
-use crate::integrations::{Error, Settings};
+use crate::integrations::{Error, Settings, is_name, quotable};
 
 /// The two ways to say it; exactly one is used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +22,7 @@ impl Measured {
             ([], Some(owner)) if is_name(owner) => Ok(Self::Owner(owner.to_owned())),
             ([], Some(owner)) => Err(Error::invalid_settings(format!(
                 "owner: \"{}\" is not the name of a user or an organisation; write it as in github.com/NAME",
-                shown(owner)
+                quotable(owner)
             ))),
             (_, Some(_)) => Err(Error::invalid_settings("give either repositories or owner, not both")),
             (list, None) => distinct(list).map(Self::Repositories),
@@ -38,7 +38,7 @@ fn distinct(list: &[String]) -> Result<Vec<String>, Error> {
         if !is_repository {
             return Err(Error::invalid_settings(format!(
                 "repositories: \"{}\" is not a repository; write it as owner/name, such as octocat/hello-world",
-                shown(name)
+                quotable(name)
             )));
         }
         if !names.iter().any(|known| known.eq_ignore_ascii_case(name)) {
@@ -46,15 +46,6 @@ fn distinct(list: &[String]) -> Result<Vec<String>, Error> {
         }
     }
     Ok(names)
-}
-
-fn is_name(text: &str) -> bool {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    !matches!(text, "" | "." | "..") && text.len() <= 100 && text.chars().all(allowed)
-}
-
-fn shown(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(60).collect()
 }
 
 #[cfg(test)]

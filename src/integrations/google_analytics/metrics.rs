@@ -106,9 +106,24 @@ pub(super) struct Row {
     category: &'static str,
     polarity: Polarity,
     description: &'static str,
+    differs: Option<&'static str>,
 }
 
 impl Row {
+    /// With what Google's own screens show instead.
+    const fn but(self, differs: &'static str) -> Self {
+        Self { differs: Some(differs), ..self }
+    }
+
+    /// What it is read from: the report, and what stands in it by the API's names.
+    fn source(&self) -> String {
+        let report = if self.reading == Reading::Realtime { "runRealtimeReport" } else { "runReport" };
+        let dimension = self.by.map(|(_, name)| name);
+        let names: Vec<String> =
+            dimension.into_iter().chain(self.formula.fields()).map(|one| format!("`{one}`")).collect();
+        format!("`:{report}`: {}", names.join(", "))
+    }
+
     /// What a bucket comes to of which nothing is said.
     pub(super) fn nothing(&self, currency: Currency) -> Option<Value> {
         match self.formula {
@@ -148,6 +163,8 @@ impl Row {
             definition: 1,
             dimension: self.by.map(|(dimension, _)| dimension),
             stream: self.reading.stream().to_owned(),
+            source: self.source(),
+            differs: self.differs.map(str::to_owned),
             explained: false,
             of_money: false,
             exchange_effect: None,
@@ -166,7 +183,7 @@ const fn day(
     formula: Formula,
     (category, name, description): (&'static str, &'static str, &'static str),
 ) -> Row {
-    Row { id, reading: Reading::Days, formula, by: None, kind, name, category, polarity, description }
+    Row { id, reading: Reading::Days, formula, by: None, kind, name, category, polarity, description, differs: None }
 }
 
 const fn table(
@@ -185,8 +202,16 @@ const fn table(
         category: "traffic",
         polarity: Polarity::UpIsGood,
         description,
+        differs: None,
     }
 }
+
+/// What Google shows of people.
+const WEEKS: &str = "Some screens begin weeks on Sunday; here they begin on Monday (ISO). Google estimates people where they are many, \
+                     within about 1 %, and may do so anew for each screen.";
+/// What Google shows of rates.
+const ROUNDED: &str = "Made here of sessions and engaged sessions, so that those of several days are right. Google may round otherwise in \
+                       the last digit.";
 
 use Kind::{Distinct, Flow, Level, Ratio, Statistic};
 use Polarity::{DownIsGood, UpIsGood};
@@ -203,7 +228,8 @@ pub(super) static METRICS: [Row; 16] = [
             "Users",
             "Different people with an engaged session or a first visit (activeUsers): what Google's reports call users.",
         ),
-    ),
+    )
+    .but(WEEKS),
     day(
         NEW_USERS,
         (Flow, UpIsGood),
@@ -219,13 +245,15 @@ pub(super) static METRICS: [Row; 16] = [
         (Distinct, UpIsGood),
         Formula::Count("totalUsers"),
         ("audience", "All users", "Different people with any event at all (totalUsers), engaged or not."),
-    ),
+    )
+    .but(WEEKS),
     day(
         SESSIONS,
         (Flow, UpIsGood),
         Formula::Count("sessions"),
         ("traffic", "Sessions", "Sessions that began on the day."),
-    ),
+    )
+    .but("A session over midnight belongs to both days at Google, so that the days of a month come to a little more than the month there."),
     day(
         ENGAGED_SESSIONS,
         (Flow, UpIsGood),
@@ -259,13 +287,15 @@ pub(super) static METRICS: [Row; 16] = [
         (Ratio, DownIsGood),
         Formula::Rest("engagedSessions", "sessions"),
         ("traffic", "Bounce rate", "Sessions that were not engaged, of all sessions."),
-    ),
+    )
+    .but(ROUNDED),
     day(
         ENGAGEMENT_RATE,
         (Ratio, UpIsGood),
         Formula::Share("engagedSessions", "sessions"),
         ("traffic", "Engagement rate", "Engaged sessions of all sessions."),
-    ),
+    )
+    .but(ROUNDED),
     day(
         SESSION_DURATION,
         (Statistic, UpIsGood),
@@ -275,6 +305,10 @@ pub(super) static METRICS: [Row; 16] = [
             "Session duration",
             "Mean length of a session by Google's reckoning (averageSessionDuration), idle time included.",
         ),
+    )
+    .but(
+        "Not the *average engagement time* of Google's reports, which counts only the time in the foreground, for each active \
+         user.",
     ),
     day(
         REVENUE,
@@ -285,19 +319,25 @@ pub(super) static METRICS: [Row; 16] = [
             "Revenue in Analytics",
             "Purchases, subscriptions and advertising less refunds (totalRevenue), as far as events tell of them.",
         ),
+    )
+    .but(
+        "Rounded there to whole units on most screens. It comes from events of the site and is neither what was charged nor what \
+         arrived: compare it with your payment provider.",
     ),
     table(
         PAGES,
         (Dimension::Page, "pagePath"),
         "screenPageViews",
         ("Pages", "Page views by path, without host and query."),
-    ),
+    )
+    .but("*Pages and screens* may list titles instead of paths, and has the screens of apps among them."),
     table(
         SOURCES,
         (Dimension::Source, "sessionSource"),
         "sessions",
         ("Sources", "Sessions by where they came from, such as google or (direct)."),
-    ),
+    )
+    .but("*Traffic acquisition* lists channel groups first; choose *Session source* there."),
     table(
         COUNTRIES,
         (Dimension::Country, "countryId"),
@@ -314,5 +354,6 @@ pub(super) static METRICS: [Row; 16] = [
         category: "audience",
         polarity: UpIsGood,
         description: "Different people who were active in the 30 minutes before the sync. It has no past.",
+        differs: Some("The card moves on by the minute. Here it is the figure at the time of the sync."),
     },
 ];

@@ -1,6 +1,6 @@
 //! Which property a connection measures.
 
-use crate::integrations::{Error, Settings};
+use crate::integrations::{Error, Settings, quotable};
 
 /// The setting's key.
 pub(super) const PROPERTY: &str = "property";
@@ -29,8 +29,7 @@ fn mistake(given: &str) -> String {
         () if starts("accounts/") => "an account, which holds properties",
         () => "not the number of a property",
     };
-    let shown: String = given.chars().filter(|c| !c.is_control()).take(40).collect();
-    format!("\"{shown}\" is {what}; {WHERE}")
+    format!("\"{}\" is {what}; {WHERE}", quotable(given))
 }
 
 #[cfg(test)]

@@ -150,7 +150,7 @@ fn decimal(text: &str) -> Option<Exact> {
     const MOST: i32 = 30;
     let (digits, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
     let exponent: i32 = exponent.parse().ok().filter(|exponent| (-MOST..=MOST).contains(exponent))?;
-    let power = num_traits::pow(exact::from_int(10), usize::try_from(exponent.unsigned_abs()).ok()?);
+    let power = exact::power_of_ten(exponent.unsigned_abs());
     let value = exact::parse_decimal(digits)?;
     Some(if exponent < 0 { value / power } else { value * power })
 }

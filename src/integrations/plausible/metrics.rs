@@ -97,9 +97,31 @@ pub(super) struct Row {
     name: &'static str,
     polarity: Polarity,
     description: &'static str,
+    differs: Option<&'static str>,
 }
 
 impl Row {
+    /// With what Plausible's own screens show instead.
+    const fn but(self, differs: &'static str) -> Self {
+        Self { differs: Some(differs), ..self }
+    }
+
+    /// What it is read from: the figure of a query and what it is asked by.
+    fn source(&self) -> String {
+        let figure = match self.id {
+            CURRENT_VISITORS => return "`/api/v1/stats/realtime/visitors`".to_owned(),
+            VIEWS_PER_VISIT => "pageviews`, `visits",
+            CONVERSIONS => "events",
+            CONVERSION_RATE => CONVERSION_RATE_FIGURE,
+            REVENUE => "total_revenue",
+            PAGES => "pageviews",
+            SOURCES | COUNTRIES => "visits",
+            id => id.trim_start_matches("plausible_"),
+        };
+        let by = self.reading.by().map_or_else(String::new, |by| format!(" by `{by}`"));
+        format!("`/api/v2/query`: `{figure}`{by}")
+    }
+
     /// The row as the host knows it.
     pub(super) fn definition(&self) -> Definition {
         let (dimension, category) = match self.reading {
@@ -132,6 +154,8 @@ impl Row {
             definition: 1,
             dimension,
             stream: self.reading.stream().to_owned(),
+            source: self.source(),
+            differs: self.differs.map(str::to_owned),
             explained: false,
             of_money: false,
             exchange_effect: None,
@@ -151,8 +175,12 @@ const fn row(
     name: &'static str,
     description: &'static str,
 ) -> Row {
-    Row { id, reading, kind, unit, name, polarity, description }
+    Row { id, reading, kind, unit, name, polarity, description, differs: None }
 }
+
+/// What Plausible shows of rounded means.
+const LAST_DIGIT: &str = "May differ in the last digit: figures differ a little by what they are asked for together with. Dashtray \
+                          always asks for the same ones together.";
 
 use Kind::{Distinct, Flow, Level, Ratio, Statistic};
 use Polarity::{DownIsGood, Neutral, UpIsGood};
@@ -180,6 +208,10 @@ pub(super) static METRICS: [Row; 14] = [
         (Ratio, Unit::Ratio, Neutral),
         "Views per visit",
         "Page views divided by visits, unrounded, so that it holds for any number of days.",
+    )
+    .but(
+        "Rounded there to two decimals, and the pages of a visit that passes midnight are counted with the visit; here it is \
+         page views by visits of the same days.",
     ),
     row(
         BOUNCE_RATE,
@@ -188,14 +220,16 @@ pub(super) static METRICS: [Row; 14] = [
         "Bounce rate",
         "The share of visits with one page view and nothing else, in whole percent as Plausible rounds it. That of a week \
          or month is asked for as such.",
-    ),
+    )
+    .but(LAST_DIGIT),
     row(
         VISIT_DURATION,
         Reading::Days,
         (Statistic, Unit::Seconds, UpIsGood),
         "Visit duration",
         "The mean length of the visits, in whole seconds as Plausible rounds it. That of a week or month is asked for as such.",
-    ),
+    )
+    .but(LAST_DIGIT),
     row(EVENTS, Reading::Days, (Flow, Unit::Count, UpIsGood), "Events", "Page views and custom events together."),
     row(
         CURRENT_VISITORS,
@@ -203,14 +237,16 @@ pub(super) static METRICS: [Row; 14] = [
         (Level, Unit::Count, UpIsGood),
         "Current visitors",
         "Visitors of the last five minutes, at the time of the sync.",
-    ),
+    )
+    .but("Counted anew every half minute there. Here it is the figure at the time of the sync."),
     row(
         CONVERSIONS,
         Reading::Goals,
         (Flow, Unit::Count, UpIsGood),
         "Conversions",
         "How often goals were reached, each time counted; by goal, and of all measured goals together.",
-    ),
+    )
+    .but("The column *Total* of the goals. *Uniques* there are the visitors who reached a goal, each once."),
     row(
         CONVERSION_RATE,
         Reading::Goals,
@@ -225,19 +261,22 @@ pub(super) static METRICS: [Row; 14] = [
         "Goal revenue",
         "What was told to be the worth of conversions, by goal and of all measured goals together, in each goal's currency.",
     ),
-    row(PAGES, Reading::Pages, (Flow, Unit::Count, UpIsGood), "Pages", "Page views by page."),
+    row(PAGES, Reading::Pages, (Flow, Unit::Count, UpIsGood), "Pages", "Page views by page.")
+        .but("The dashboard counts visitors first. Here page views count, which may be added up."),
     row(
         SOURCES,
         Reading::Sources,
         (Flow, Unit::Count, UpIsGood),
         "Sources",
         "Visits by where they came from, in Plausible's words; those of nowhere in particular are Direct / None.",
-    ),
+    )
+    .but("The dashboard counts visitors first. Here visits count, which may be added up."),
     row(
         COUNTRIES,
         Reading::Countries,
         (Flow, Unit::Count, UpIsGood),
         "Countries",
         "Visits by country, as two letters of ISO 3166.",
-    ),
+    )
+    .but("The dashboard counts visitors first. Here visits count, which may be added up."),
 ];

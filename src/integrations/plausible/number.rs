@@ -1,6 +1,5 @@
 //! Numbers as Plausible writes them, read exactly.
 
-use num_traits::{Signed as _, ToPrimitive as _};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -24,7 +23,7 @@ pub(super) fn number(text: &str) -> Result<Option<Exact>, Error> {
     };
     let exponent = exponent.filter(|exponent| exponent.abs() <= MOST_EXPONENT);
     let read = exact::parse_decimal(digits).zip(exponent).map(|(value, exponent)| {
-        let power = exact::from_int(10_i64.pow(exponent.unsigned_abs()));
+        let power = exact::power_of_ten(exponent.unsigned_abs());
         if exponent < 0 { value / power } else { value * power }
     });
     read.map(Some).ok_or_else(|| Error::invalid_response("a number of the answer cannot be read"))
@@ -34,16 +33,14 @@ pub(super) fn number(text: &str) -> Result<Option<Exact>, Error> {
 pub(super) fn count(text: &str) -> Result<i64, Error> {
     let wrong = || Error::invalid_response("a count of the answer is not a whole number from zero on");
     let value = number(text)?.ok_or_else(wrong)?;
-    let whole = Some(&value).filter(|value| value.is_integer() && !value.is_negative());
-    whole.and_then(|value| value.to_integer().to_i64()).ok_or_else(wrong)
+    value.to_i64().filter(|count| *count >= 0).ok_or_else(wrong)
 }
 
 /// A share from a percentage such as `53` or `12.34`.
 pub(super) fn percent(text: &str) -> Result<Option<Value>, Error> {
     let Some(percent) = number(text)? else { return Ok(None) };
     let share = percent / exact::from_int(100);
-    let (numerator, denominator) = (share.numer().to_i64(), share.denom().to_i64());
-    let parts = numerator.zip(denominator).filter(|(numerator, denominator)| (0..=*denominator).contains(numerator));
+    let parts = share.to_parts().filter(|(numerator, denominator)| (0..=*denominator).contains(numerator));
     let (numerator, denominator) =
         parts.ok_or_else(|| Error::invalid_response("a percentage of the answer is not from 0 to 100"))?;
     Ok(Value::ratio(numerator, denominator))

@@ -19,6 +19,10 @@ pub(super) fn explained(error: Error, site: &str) -> Error {
              belongs to it"
                 .to_owned()
         }
+        (FailureKind::InvalidResponse, Some(300..=399)) => format!(
+            "{}; check base_url: it is the address at which Plausible itself answers",
+            error.message()
+        ),
         _ => return error,
     };
     let mut explained = Error::new(error.kind(), message).with_retry(error.retry());

@@ -1,6 +1,6 @@
 //! Which site a connection measures, and which of its goals.
 
-use crate::integrations::{Error, Settings};
+use crate::integrations::{Error, Settings, quotable};
 
 /// What is asked about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +20,7 @@ impl Measured {
         // People copy addresses; Plausible knows the domain alone.
         if site.contains("://") || site.ends_with('/') || site.contains(char::is_whitespace) || site.len() > 250 {
             let bare = site.split_once("://").map_or(site, |(_, rest)| rest).trim_end_matches('/');
-            let shown: String = bare.chars().filter(|c| !c.is_control()).take(60).collect();
+            let shown = quotable(bare);
             return Err(Error::invalid_settings(format!(
                 "site_id: give the domain as Plausible lists it, without https:// and slash, such as {shown}"
             )));

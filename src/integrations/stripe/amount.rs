@@ -1,7 +1,6 @@
 //! The form in which exact amounts are kept.
 
 use num_bigint::BigInt;
-use num_traits::Zero;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use crate::metric::Exact;
@@ -23,17 +22,15 @@ impl Amount {
 
 impl Serialize for Amount {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        (self.0.numer().to_signed_bytes_le(), self.0.denom().to_signed_bytes_le()).serialize(serializer)
+        (self.0.numerator().to_signed_bytes_le(), self.0.denominator().to_signed_bytes_le()).serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Amount {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let (numerator, denominator) = <(Vec<u8>, Vec<u8>)>::deserialize(deserializer)?;
-        let denominator = BigInt::from_signed_bytes_le(&denominator);
-        if denominator.is_zero() {
-            return Err(D::Error::custom("a denominator is zero"));
-        }
-        Ok(Self(Exact::new(BigInt::from_signed_bytes_le(&numerator), denominator)))
+        let [numerator, denominator] = [numerator, denominator].map(|bytes| BigInt::from_signed_bytes_le(&bytes));
+        let amount = Exact::from_parts(numerator, denominator);
+        amount.map(Self).ok_or_else(|| D::Error::custom("a denominator is zero"))
     }
 }

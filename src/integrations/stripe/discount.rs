@@ -1,7 +1,5 @@
 //! What discounts take off the items of a subscription (providers.md 8.3, step 3).
 
-use num_traits::{Signed, Zero};
-
 use super::{
     answers::{Coupon, Discount},
     price::Unreadable,

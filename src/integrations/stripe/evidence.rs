@@ -6,7 +6,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use num_traits::Zero;
 use serde::{Deserialize, Serialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
@@ -302,8 +301,8 @@ fn quantity(line: &Line) -> Exact {
 }
 
 fn plain(quantity: &Exact) -> String {
-    if quantity.is_integer() {
-        return quantity.to_integer().to_string();
+    if let Some(whole) = quantity.to_i64() {
+        return whole.to_string();
     }
     let digits = exact::to_decimal(quantity, 12).unwrap_or_default();
     digits.trim_end_matches('0').to_owned()

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use num_traits::Zero;
-
 use super::{
     daily::{self, Daily, InCurrency},
     movements::{Kind, Moves},
@@ -106,7 +104,8 @@ impl<'a> Figures<'a> {
     pub(super) fn answer(&self, metric_id: &str) -> Result<Answer, Error> {
         let samples = match metric_id {
             "stripe_mrr_by_plan" => {
-                return Ok(Answer::every_dimension(metric_id, self.period, self.plans()?));
+                let plans = Answer::every_dimension(metric_id, self.period, self.plans()?);
+                return Ok(plans.labelled(self.names_of_plans()));
             }
             "stripe_active_subscriptions" => self.counted(|daily| daily.active),
             "stripe_trialing_subscriptions" => self.counted(|daily| daily.trialing),
@@ -261,12 +260,18 @@ impl<'a> Figures<'a> {
                     let Some(daily) = self.days.get(&day) else { continue };
                     let sureness = daily.currencies.get(currency).map(|of| of.sureness).unwrap_or_default();
                     let value = Value::Money(Money::new(minor(&worth)?, *currency));
-                    let sample = Sample::new(day, value).of(price_id).with("label", plan.label.as_str());
+                    let sample = Sample::new(day, value).of(price_id);
                     samples.push(sample.with_quality(self.quality(day, sureness)));
                 }
             }
         }
         Ok(samples)
+    }
+
+    /// What people call the plans, where Stripe knows a name of them.
+    fn names_of_plans(&self) -> BTreeMap<String, String> {
+        let plans = self.totals.currencies.values().flat_map(|total| &total.plans);
+        plans.filter(|(id, plan)| **id != plan.label).map(|(id, plan)| (id.clone(), plan.label.clone())).collect()
     }
 
     fn quality(&self, day: Day, sureness: Sureness) -> Quality {

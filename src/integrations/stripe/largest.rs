@@ -42,10 +42,11 @@ impl Largest {
 
     /// Adds an amount. Ids are unique.
     pub(super) fn put(&mut self, id: &str, label: &str, amount: &Exact) {
-        let entry = Entry { amount: Amount(amount.clone()), id: id.to_owned(), label: label.to_owned() };
-        if self.left_out.as_ref().is_some_and(|(amount, id)| !entry.is_before(&amount.0, id)) {
+        let is_after = |(least, last): &(Amount, String)| (&least.0, id) >= (amount, last.as_str());
+        if self.left_out.as_ref().is_some_and(is_after) {
             return;
         }
+        let entry = Entry { amount: Amount(amount.clone()), id: id.to_owned(), label: label.to_owned() };
         let place = self.entries.partition_point(|known| known.is_before(amount, id));
         self.entries.insert(place, entry);
         if self.entries.len() > KEPT {

@@ -3,8 +3,6 @@
 //! The price itself says what that is worth. Where it may not be read any more, or does not come to what was billed,
 //! the line's own amount stands in as a price made of it; of a part of a period, scaled up to the whole of it.
 
-use num_traits::Signed;
-
 use jiff::{Span, Timestamp, Zoned, tz::TimeZone};
 
 use super::{

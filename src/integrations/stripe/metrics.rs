@@ -67,7 +67,7 @@ const ROWS: [Row; 30] = [
     Row("stripe_nrr", "Net revenue retention", "subscriptions", "revenue", Percent, Ratio, UpIsGood,
         "What customers that paid 30 days before pay now, divided by what they paid then. New and reactivated ones do not count."),
     Row("stripe_grr", "Gross revenue retention", "subscriptions", "revenue", Percent, Ratio, UpIsGood,
-        "The same without what they pay more; 100 percent at most."),
+        "What customers that paid 30 days before pay now, without what they pay more than then, divided by what they paid then; 100 percent at most."),
     Row("stripe_ltv", "Customer lifetime value", "subscriptions", "customers", MONEY, Ratio, UpIsGood,
         "ARPU divided by the customer churn rate of 30 days. Not defined where nobody was lost."),
     Row("stripe_quick_ratio", "Quick ratio", "subscriptions", "revenue", Unit::Ratio, Ratio, UpIsGood,
@@ -125,6 +125,8 @@ fn definition(&Row(id, name, stream, category, unit, kind, polarity, description
         definition: 1,
         dimension: is_by_plan.then_some(Dimension::Plan),
         stream: stream.to_owned(),
+        source: source(id, stream).to_owned(),
+        differs: differs(id).map(str::to_owned),
         explained: is_by_plan
             || of_money
             || EXPLAINED.contains(&id)
@@ -132,6 +134,48 @@ fn definition(&Row(id, name, stream, category, unit, kind, polarity, description
         of_money,
         exchange_effect: (id == "stripe_mrr_fx").then(exchange_effect),
     }
+}
+
+/// Where it is read.
+fn source(id: &str, stream: &str) -> &'static str {
+    match (id, stream) {
+        ("stripe_fees", _) => "`/v1/balance_transactions`: `fee`",
+        ("stripe_net", _) => "`/v1/balance_transactions`: `net`",
+        (_, "balance") => "`/v1/balance_transactions`: `amount`",
+        (_, "charges") => "`/v1/charges`: `status`",
+        (_, "customers") => "`/v1/customers`: `created`",
+        ("stripe_mrr_fx", _) => "`stripe_mrr`, its movements, and the exchange rates that are loaded",
+        _ => "`/v1/subscriptions`; before connecting `/v1/events` and `/v1/invoices`",
+    }
+}
+
+/// What Stripe's dashboard shows instead.
+#[rustfmt::skip]
+fn differs(id: &str) -> Option<&'static str> {
+    Some(match id {
+        "stripe_mrr" | "stripe_arr" | "stripe_mrr_by_plan" =>
+            "Depends on the dashboard's own settings for discounts and for cancellations, which no API tells: choose the same in the \
+             settings `discounts` and `cancel_at_period_end`. The dashboard converts all currencies into one; here each is a series of its \
+             own. Its factor for weeks and days is not published (`interval_factors`).",
+        "stripe_mrr_new" | "stripe_mrr_expansion" | "stripe_mrr_contraction" | "stripe_mrr_churned" | "stripe_mrr_reactivation" =>
+            "Where the dashboard compares the two ends of a longer period, who comes and goes within it is in none of its movements. \
+             Here a week is the sum of its days.",
+        "stripe_churn_rate" =>
+            "The dashboard divides by the customers of 30 days before together with those who are new since, so its rate is lower.",
+        "stripe_arpu" | "stripe_ltv" =>
+            "Where the dashboard divides revenue by users, that is what was charged, and not MRR.",
+        "stripe_active_subscriptions" =>
+            "The list of active subscriptions has free ones too, and those whose collection is paused; those that are past due are in a list of their own.",
+        "stripe_revenue" | "stripe_gross_volume" | "stripe_refunds" =>
+            "The dashboard converts all into one currency. Here it is what came to the balance, a series for each currency of the payout. \
+             The dashboard's days end in the account's zone; here that is so unless the connection was given another.",
+        "stripe_net" =>
+            "*Net volume* in the dashboard may take off fees that belong to no charge too, such as those of Billing.",
+        "stripe_failed_payments" | "stripe_payment_success_rate" =>
+            "The list of payments has one line for a payment, however often it was tried. Here each attempt counts, also \
+             what Radar blocked.",
+        _ => return None,
+    })
 }
 
 fn exchange_effect() -> ExchangeEffect {

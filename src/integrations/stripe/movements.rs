@@ -7,7 +7,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use num_traits::{Signed, Zero};
 use serde::{Deserialize, Serialize};
 
 use super::amount::Amount;

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeSet;
 
-use num_traits::{Signed, Zero};
 use serde::{Deserialize, Serialize};
 
 use super::{

@@ -36,6 +36,8 @@ pub(super) struct Stage {
     events_from: i64,
     reach: Reach,
     step: Step,
+    /// Whether any timeline came out other than it was added up.
+    is_changed: bool,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -52,7 +54,8 @@ impl Stage {
     pub(super) fn begin(now: i64) -> Self {
         let events_from = now - READ;
         let span = Span { from: Some(events_from), to: None };
-        Self { is_again: false, events_from, reach: Reach::default(), step: Step::Events(Sweep::of(span)) }
+        let step = Step::Events(Sweep::of(span));
+        Self { is_again: false, events_from, reach: Reach::default(), step, is_changed: false }
     }
 
     /// Goes further back than before.
@@ -78,17 +81,21 @@ pub(super) fn first_seen(generation: u64, observed: i64, sub: Subscription, arou
 
 impl Job<'_> {
     /// Does one step of the rebuilding.
-    pub(super) async fn rebuild(&mut self, stage: Stage) -> Result<(), Error> {
+    pub(super) async fn rebuild(&mut self, mut stage: Stage) -> Result<(), Error> {
         match stage.step.clone() {
             Step::Events(sweep) => self.gather_events(stage, sweep).await,
             Step::Invoices(sweep) => self.gather_invoices(stage, sweep).await,
             Step::Rebuild(after) => {
                 if stage.is_as_assumed(self.progress.observed) {
-                    self.rebuild_told(&stage).await?;
+                    self.rebuild_told(&mut stage).await?;
                 } else {
-                    self.rebuild_all(stage, after).await?;
+                    self.rebuild_all(&mut stage, after).await?;
                 }
-                self.add_up(false).await?;
+                let (base, now) = (self.progress.base, self.now);
+                let is_added_up = self.progress.totals.as_ref().is_some_and(|totals| totals.stands(base, now));
+                if stage.is_changed || !is_added_up {
+                    self.add_up(false).await?;
+                }
                 self.progress.stage = subscriptions::Stage::Following;
                 Ok(())
             }
@@ -156,7 +163,7 @@ impl Job<'_> {
     }
 
     /// Rebuilds those that anything is told of. Evidence goes as it is used, so that what is cut short goes on.
-    async fn rebuild_told(&mut self, stage: &Stage) -> Result<(), Error> {
+    async fn rebuild_told(&mut self, stage: &mut Stage) -> Result<(), Error> {
         let start = Record { key: gather::PREFIX.to_owned(), group: String::new(), bytes: Vec::new() };
         loop {
             let records = self.ctx.scan(STREAM, Order::Key, Some(&start), ABREAST).await?;
@@ -168,12 +175,12 @@ impl Job<'_> {
             let timelines = self.ctx.records(STREAM, &ids).await?;
             let told = gather::told(&records)?;
             let batch = self.rebuilt(stage, timelines, told).await?;
-            self.commit(batch).await?;
+            self.go_on(stage, batch).await?;
         }
     }
 
     /// Rebuilds all, in the order of their customers.
-    async fn rebuild_all(&mut self, mut stage: Stage, after: Option<(String, String)>) -> Result<(), Error> {
+    async fn rebuild_all(&mut self, stage: &mut Stage, after: Option<(String, String)>) -> Result<(), Error> {
         let mut after = after.map(|(group, key)| Record { key, group, bytes: Vec::new() });
         loop {
             let timelines = self.ctx.scan(STREAM, Order::Group, after.as_ref(), ABREAST).await?;
@@ -182,16 +189,16 @@ impl Job<'_> {
             after = Some(Record { key: place.1.clone(), group: place.0.clone(), bytes: Vec::new() });
             let keys: Vec<String> = timelines.iter().map(|record| gather::key(&record.key)).collect();
             let told = gather::told(&self.ctx.records(STREAM, &keys).await?)?;
-            let batch = self.rebuilt(&stage, timelines, told).await?;
+            let batch = self.rebuilt(stage, timelines, told).await?;
             stage.step = Step::Rebuild(Some(place));
-            self.go_on(&stage, batch).await?;
+            self.go_on(stage, batch).await?;
         }
     }
 
     /// Some timelines with their past, and without the evidence that was used.
     async fn rebuilt(
         &mut self,
-        stage: &Stage,
+        stage: &mut Stage,
         timelines: Vec<Record>,
         mut told: HashMap<String, Evidence>,
     ) -> Result<Batch, Error> {
@@ -202,6 +209,7 @@ impl Job<'_> {
             self.rebuild_one(stage, &mut timeline, &evidence).await?;
             let bytes = codec::encode(&timeline)?;
             if bytes != record.bytes {
+                stage.is_changed = true;
                 batch = batch.upsert(STREAM, Record { bytes, ..record });
             }
         }

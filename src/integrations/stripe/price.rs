@@ -1,7 +1,5 @@
 //! What an item costs in one billing period: unit prices, tiers and packages (providers.md 8.3, step 2).
 
-use num_traits::{Signed, Zero};
-
 use super::answers::{Decimal, Item, Price, Tier};
 use crate::metric::{Exact, exact};
 

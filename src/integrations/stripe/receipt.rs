@@ -1,7 +1,5 @@
 //! Explains figures: what was counted, what was left out and why, and what other settings would make of it.
 
-use num_traits::Zero;
-
 use super::{
     daily::{Daily, InCurrency},
     figures::{self, Figures, MOVEMENTS, SHARES, Share},

@@ -6,7 +6,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use num_traits::Zero;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -164,6 +163,11 @@ impl Totals {
     /// Whether the largest contributions are not all known any more that a receipt would name.
     pub(super) fn lost_sight(&self, named: usize) -> bool {
         self.currencies.values().any(|total| total.largest.is_part() && total.largest.entries().len() < named)
+    }
+
+    /// Whether it is what timelines come to from a day on, at an instant.
+    pub(super) fn stands(&self, base: Day, as_of: i64) -> bool {
+        (self.base, self.as_of) == (base, as_of)
     }
 
     /// Goes on to another instant. Those who turn in between must have been taken out and added again.

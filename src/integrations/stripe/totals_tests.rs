@@ -1,6 +1,5 @@
 //! Sums, movements and rates over timelines, against the definitions of providers.md 9.
 
-use num_traits::Zero;
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::api::Listed;
 use crate::{
-    integrations::Error,
+    integrations::{Error, quotable},
     metric::{Day, Zone},
 };
 
@@ -96,7 +96,7 @@ fn end(listed: &Listed) -> End {
         Some("DELETED") if listed.error_code.is_some() => End::Failed,
         Some("DELETED") if listed.ready.is_some() => End::Ready,
         Some("DELETED") => End::Neither,
-        Some(other) => End::Unknown(other.chars().filter(|c| !c.is_control()).take(40).collect()),
+        Some(other) => End::Unknown(quotable(other)),
         None => End::Unknown("without a state".to_owned()),
     }
 }

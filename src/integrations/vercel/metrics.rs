@@ -64,9 +64,27 @@ pub(super) struct Row {
     category: &'static str,
     polarity: Polarity,
     description: &'static str,
+    differs: Option<&'static str>,
 }
 
 impl Row {
+    /// With what Vercel's own screens show instead.
+    const fn but(self, differs: &'static str) -> Self {
+        Self { differs: Some(differs), ..self }
+    }
+
+    /// What it is read from.
+    fn source(&self) -> String {
+        match self.reading {
+            Reading::Builds => "`/v7/deployments`".to_owned(),
+            Reading::Visits => "`/v1/query/web-analytics/visits/aggregate`".to_owned(),
+            Reading::Usage => {
+                let observed = observed_as(self.id).first().copied().unwrap_or_default();
+                format!("`/v2/observability/query`: `{observed}`")
+            }
+        }
+    }
+
     /// How many days back Vercel can answer, today included; `None`: all that it still has.
     pub(super) fn retention_days(&self) -> Option<u16> {
         match (self.kind, self.reading) {
@@ -94,6 +112,8 @@ impl Row {
             definition: 1,
             dimension: Some(Dimension::Project),
             stream: self.reading.stream().to_owned(),
+            source: self.source(),
+            differs: self.differs.map(str::to_owned),
             explained: false,
             of_money: false,
             exchange_effect: None,
@@ -170,7 +190,7 @@ const fn row(
     polarity: Polarity,
     (category, name, description): (&'static str, &'static str, &'static str),
 ) -> Row {
-    Row { id, reading, kind, unit, name, category, polarity, description }
+    Row { id, reading, kind, unit, name, category, polarity, description, differs: None }
 }
 
 use Kind::{Distinct, Flow, Level, Ratio, Statistic};
@@ -178,41 +198,54 @@ use Polarity::{DownIsGood, Neutral, UpIsGood};
 use Reading::{Builds, Usage, Visits};
 use Unit::{Bytes, Count, Percent, Seconds};
 
+/// What Vercel's list of deployments shows.
+const LISTED: &str = "The list of deployments is in your browser's zone, and has at first only some states. Here a day is a UTC day, and a \
+                      deployment belongs to the day on which it was made, also if it became ready the day after.";
+/// What Vercel shows of a build.
+const WHOLE: &str = "*Build duration* on a deployment's page includes what comes before and after the build proper.";
+/// What *Web Analytics* shows.
+const ANALYTICS: &str = "*Web Analytics* shows the chosen range in your zone. Here days, weeks and months are of UTC.";
+/// What *Usage* shows.
+const BILLED: &str = "*Usage* shows what is billed, in which some requests do not count.";
+
 /// All metrics, in the order of the catalogue.
 #[rustfmt::skip]
 pub(super) static METRICS: [Row; 15] = [
     row(DEPLOYMENTS, Builds, Flow, Count, UpIsGood, ("deployments", "Deployments",
-        "Deployments made on the day, whatever became of them.")),
+        "Deployments made on the day, whatever became of them.")).but(LISTED),
     row(DEPLOYMENTS_TODAY, Builds, Level, Count, UpIsGood, ("deployments", "Deployments in 24 hours",
         "Deployments made in the 24 hours before the sync. It has no past.")),
     row(DEPLOYMENTS_SUCCESS, Builds, Flow, Count, UpIsGood, ("deployments", "Successful deployments",
-        "Deployments made on the day that became ready (READY).")),
+        "Deployments made on the day that became ready (READY).")).but(LISTED),
     row(DEPLOYMENTS_FAILED, Builds, Flow, Count, DownIsGood, ("deployments", "Failed deployments",
-        "Deployments made on the day that failed (ERROR). Cancelled and blocked ones did not.")),
+        "Deployments made on the day that failed (ERROR). Cancelled and blocked ones did not.")).but(LISTED),
     row(DEPLOYMENTS_PRODUCTION, Builds, Flow, Count, UpIsGood, ("deployments", "Production deployments",
-        "Deployments made on the day whose target is production.")),
+        "Deployments made on the day whose target is production.")).but(LISTED),
     row(DEPLOYMENTS_PREVIEW, Builds, Flow, Count, Neutral, ("deployments", "Preview deployments",
-        "Deployments made on the day without a target. Those to staging are neither preview nor production.")),
+        "Deployments made on the day without a target. Those to staging are neither preview nor production.")).but(LISTED),
     row(BUILD_TIME, Builds, Ratio, Seconds, DownIsGood, ("builds", "Build time",
-        "Mean time from the start of a build until it was ready, over the deployments made on the day that became ready and \
-         were built. Of several days or projects it is the mean of all their builds.")),
+        "Mean time from the start of a build until it was ready (`ready` − `buildingAt`), over the deployments made on the day \
+         that became ready and were built. Of several days or projects it is the mean of all their builds.")).but(WHOLE),
     row(BUILD_TIME_P95, Builds, Statistic, Seconds, DownIsGood, ("builds", "Build time, 95th percentile",
-        "Of the builds that build time is the mean of, the length that 95 of a hundred do not exceed (nearest rank).")),
+        "Of the builds that build time is the mean of, the length that 95 of a hundred do not exceed (nearest rank). That of a week \
+         or month is worked out anew from all its builds.")).but(WHOLE),
     row(BUILD_SUCCESS_RATE, Builds, Ratio, Percent, UpIsGood, ("builds", "Build success rate",
         "Deployments that became ready out of those that did or failed. Cancelled and blocked ones are neither.")),
     row(QUEUE_TIME, Builds, Ratio, Seconds, DownIsGood, ("builds", "Queue time",
-        "Mean time from the making of a deployment to the start of its build, over the deployments made on the day whose build \
-         has begun.")),
+        "Mean time from the making of a deployment to the start of its build (`buildingAt` − `created`), over the \
+         deployments made on the day whose build has begun.")),
     row(PAGEVIEWS, Visits, Flow, Count, UpIsGood, ("traffic", "Page views",
-        "Views of pages in production, as Web Analytics counts them.")),
+        "Views of pages in production, as Web Analytics counts them.")).but(ANALYTICS),
     row(VISITORS, Visits, Distinct, Count, UpIsGood, ("traffic", "Visitors",
-        "Different visitors in production, as Web Analytics counts them. Cannot be added over days or projects.")),
+        "Different visitors in production, as Web Analytics counts them. Cannot be added over days or projects.")).but(ANALYTICS),
     row(FUNCTION_INVOCATIONS, Usage, Flow, Count, Neutral, ("usage", "Function invocations",
-        "Functions that ran. Needs Observability Plus.")),
+        "Functions that ran. Needs Observability Plus.")).but(BILLED),
     row(BANDWIDTH, Usage, Flow, Bytes, Neutral, ("usage", "Bandwidth",
-        "Bytes between visitors and Vercel's edge, in and out (Fast Data Transfer). Needs Observability Plus.")),
+        "Bytes between visitors and Vercel's edge, in and out (Fast Data Transfer). Needs Observability Plus."))
+        .but("*Usage* shows what is billed, and may split it in Fast Data Transfer and Fast Origin \
+              Transfer. Here it is the former."),
     row(EDGE_REQUESTS, Usage, Flow, Count, Neutral, ("usage", "Edge requests",
-        "Requests that reached Vercel's edge. Needs Observability Plus.")),
+        "Requests that reached Vercel's edge. Needs Observability Plus.")).but(BILLED),
 ];
 
 #[cfg(test)]

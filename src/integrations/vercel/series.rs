@@ -105,7 +105,7 @@ impl Series {
                         project.map_or(sample.clone(), |name| sample.of(name))
                     });
                     let samples = samples.collect();
-                    batch.answer(Answer { metric_id: metric_id.to_owned(), scope, period, samples })
+                    batch.answer(Answer::new(metric_id, scope, period, samples))
                 }
             };
             rest = others;

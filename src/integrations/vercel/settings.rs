@@ -1,6 +1,6 @@
 //! For whom a connection asks, and which projects it measures.
 
-use crate::integrations::{Error, Settings};
+use crate::integrations::{Error, Settings, is_name, quotable};
 
 /// So many projects can be named in one request.
 const MOST_PROJECTS: usize = 50;
@@ -39,7 +39,7 @@ impl Measured {
             Some(text) if !is_name(text) => {
                 return Err(Error::invalid_settings(format!(
                     "team: \"{}\" is no team; give its name as in vercel.com/NAME, or its id (team_…)",
-                    shown(text)
+                    quotable(text)
                 )));
             }
             Some(text) if text.starts_with("team_") => Some(Team::Id(text.to_owned())),
@@ -47,7 +47,7 @@ impl Measured {
         };
         let projects = settings.list("projects").to_vec();
         if let Some(wrong) = projects.iter().find(|name| !is_name(name)) {
-            let wrong = shown(wrong);
+            let wrong = quotable(wrong);
             return Err(Error::invalid_settings(format!(
                 "projects: \"{wrong}\" is no project; give its name as in vercel.com/TEAM/NAME, or its id (prj_…)"
             )));
@@ -60,15 +60,6 @@ impl Measured {
         }
         Ok(Self { team, projects })
     }
-}
-
-fn is_name(text: &str) -> bool {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    !matches!(text, "" | "." | "..") && text.len() <= 100 && text.chars().all(allowed)
-}
-
-fn shown(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(60).collect()
 }
 
 #[cfg(test)]

@@ -83,7 +83,7 @@ async fn each_makes_a_difference(
         }
     }
     // A currency in which nothing is counted either way has nothing to tell.
-    offered.retain(|_, amount| !exact::is_zero(amount));
+    offered.retain(|_, amount| !amount.is_zero());
     ensure!(offered.is_empty(), "the receipt tells of what cannot be set: {:?}", offered.keys().next());
     Ok(())
 }

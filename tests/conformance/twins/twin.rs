@@ -97,6 +97,8 @@ impl Twin {
             definition: 1,
             dimension: None,
             stream: stream.to_owned(),
+            source: "`GET /stats`".to_owned(),
+            differs: None,
             explained: id == SALES,
             of_money: false,
             exchange_effect: None,

@@ -187,6 +187,14 @@ pub struct Traffic {
     pub unique_clones: i64,
 }
 
+impl Traffic {
+    /// Different people of several days together: of those beside the day with the most, every third came back.
+    pub fn different(days: impl Iterator<Item = i64>) -> i64 {
+        let (all, most) = days.fold((0, 0), |(all, most), day| (all + day, day.max(most)));
+        all - (all - most) / 3
+    }
+}
+
 impl Repository {
     /// `owner/name`.
     pub fn full_name(&self) -> String {

@@ -48,7 +48,7 @@ impl Life<'_> {
                 let price = self.items[item].price;
                 let tax = if self.inclusive { exact::fraction(100, 100 + catalog::TAX_PERCENT) } else { None };
                 let amount = net * price.every.a_month() * tax.unwrap_or_else(|| exact::from_int(1));
-                if !exact::is_zero(&amount) {
+                if !amount.is_zero() {
                     *monthly.entry(price.id).or_insert_with(Exact::default) += amount;
                 }
             }

@@ -87,7 +87,7 @@ pub(super) fn apply(
         .filter(|line| discount.coupon.product.is_none_or(|product| items[line.item].price.product == product))
         .collect();
     let sum = eligible.iter().fold(Exact::default(), |sum, line| sum + &line.net);
-    if exact::is_zero(&sum) {
+    if sum.is_zero() {
         return;
     }
     let left = match discount.coupon.off {

@@ -26,6 +26,22 @@ pub const DOWNLOAD: &str = "Download";
 /// The currency in which the site tells what a purchase is worth.
 pub const SITE_CURRENCY: &str = "USD";
 
+/// The name of a country that visits come from, by its two letters.
+pub fn country_name(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "US" => "United States",
+        "DE" => "Germany",
+        "GB" => "United Kingdom",
+        "FR" => "France",
+        "IN" => "India",
+        "NL" => "Netherlands",
+        "CA" => "Canada",
+        "JP" => "Japan",
+        "BR" => "Brazil",
+        _ => return None,
+    })
+}
+
 /// The zone in which the site's counters cut their days.
 pub const SITE_ZONE: &str = "Europe/Berlin";
 

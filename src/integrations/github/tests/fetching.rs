@@ -231,3 +231,40 @@ async fn refused_pull_requests_cost_the_open_ones_and_not_the_stars() {
     assert_eq!(report.outcomes["github_stars"], Outcome::Ok);
     assert_eq!(values(&recorded, "github_stars", None), [on("10", 80)]);
 }
+
+#[tokio::test]
+async fn unique_visitors_are_asked_for_by_week_and_not_at_all_by_month() {
+    let (address, calls) = provider(|call| match call.path {
+        "/repos/octo/a/traffic/views" if call.asks("per", "week") => json!({ "count": 60, "uniques": 30, "views": [
+            { "timestamp": "2026-02-23T00:00:00Z", "count": 20, "uniques": 9 },
+            { "timestamp": "2026-03-02T00:00:00Z", "count": 30, "uniques": 12 },
+            { "timestamp": "2026-03-09T00:00:00Z", "count": 10, "uniques": 7 },
+        ] })
+        .into(),
+        _ => usual(call),
+    })
+    .await;
+    let metric = "github_traffic_unique_views";
+    let by = async |grain, first, last| {
+        let (mut ctx, recorder) = connect(address, json!({ "repositories": ["octo/a"] }));
+        ctx.grain = grain;
+        let report = Github.fetch_metrics(&ctx, &[metric.to_owned()], period(first, last)).await.unwrap();
+        assert_eq!(report.outcomes[metric], Outcome::Ok);
+        recorder.recorded()
+    };
+    // Of the week before only its last six days are among the fourteen.
+    let weeks = by(Interval::Week, "2026-02-23", "2026-03-15").await;
+    for scope in [None, Some("octo/a")] {
+        assert_eq!(values(&weeks, metric, scope), [on("02", 12), on("09", 7)]);
+        assert_eq!(gap(&weeks, metric, scope), Some((period("2026-02-23", "2026-03-01"), Why::BeyondRetention)));
+    }
+    calls.lock().unwrap().clear();
+    let months = by(Interval::Month, "2026-03-01", "2026-03-31").await;
+    for scope in [None, Some("octo/a")] {
+        assert_eq!(values(&months, metric, scope), []);
+        let Some((_, Why::Unsupported(reason))) = gap(&months, metric, scope) else { panic!("{months:?}") };
+        assert!(reason.contains("not of months"), "{reason}");
+    }
+    let asked = calls.lock().unwrap().clone();
+    assert!(asked.iter().all(|call| !call.contains("/traffic/")), "{asked:?}");
+}

@@ -24,7 +24,7 @@ use crate::{
         AccountInfo, Context, Error, FetchReport, Integration, Outcome, Why, check_credentials,
         testing::{Recorded, Recorder, context},
     },
-    metric::{FailureKind, Period, Scope},
+    metric::{FailureKind, Interval, Period, Scope},
     secret::Secret,
 };
 

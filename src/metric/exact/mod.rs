@@ -1,20 +1,27 @@
 //! Exact arithmetic between a provider's answer and the stored integer.
 
-use num_bigint::BigInt;
-use num_rational::Ratio;
-use num_traits::{Signed, ToPrimitive, Zero};
+mod number;
 
-/// A rational number of any size. Denominators grow: thirty inclusive tax rates in one account pass 128 bits.
-pub type Exact = Ratio<BigInt>;
+use num_bigint::BigInt;
+
+pub use number::Exact;
 
 /// The integer as an exact number.
 pub fn from_int(value: i64) -> Exact {
-    Exact::from_integer(BigInt::from(value))
+    Exact::integer(value)
 }
 
 /// A fraction; `None` where the denominator is zero.
 pub fn fraction(numerator: i64, denominator: i64) -> Option<Exact> {
-    (denominator != 0).then(|| Exact::new(BigInt::from(numerator), BigInt::from(denominator)))
+    Exact::fraction(numerator, denominator)
+}
+
+/// Ten to a power.
+pub fn power_of_ten(exponent: u32) -> Exact {
+    match 10_i64.checked_pow(exponent) {
+        Some(power) => from_int(power),
+        None => Exact::big_integer(BigInt::from(10).pow(exponent)),
+    }
 }
 
 /// Reads a plain decimal such as `-12.345678901234`. No exponent, no sign but `-`, at most 40 digits.
@@ -29,25 +36,24 @@ pub fn parse_decimal(text: &str) -> Option<Exact> {
     if whole.is_empty() || dangling || !plain(whole) || !plain(fractional) || digits.len() > 41 {
         return None;
     }
-    let unscaled: BigInt = format!("{whole}{fractional}").parse().ok()?;
-    let scale = BigInt::from(10).pow(u32::try_from(fractional.len()).ok()?);
-    let value = Exact::new(unscaled, scale);
+    let scale = u32::try_from(fractional.len()).ok()?;
+    let unscaled = if fractional.is_empty() { whole.to_owned() } else { format!("{whole}{fractional}") };
+    let value = match unscaled.parse::<i64>() {
+        Ok(unscaled) => from_int(unscaled),
+        Err(_) => Exact::big_integer(unscaled.parse().ok()?),
+    };
+    let value = if scale == 0 { value } else { value / power_of_ten(scale) };
     Some(if negative { -value } else { value })
 }
 
 /// Rounds half away from zero; `None` where the result does not fit 64 bits.
 pub fn round(value: &Exact) -> Option<i64> {
-    round_scaled(value, 0)
+    value.round()
 }
 
 /// `value × 10^digits`, rounded half away from zero.
 pub fn round_scaled(value: &Exact, digits: u8) -> Option<i64> {
-    let scaled = value * Exact::from_integer(BigInt::from(10).pow(u32::from(digits)));
-    let two = BigInt::from(2);
-    let doubled = scaled.numer().abs() * &two + scaled.denom();
-    let magnitude = doubled / (scaled.denom() * two);
-    let signed = if scaled.is_negative() { -magnitude } else { magnitude };
-    signed.to_i64()
+    if digits == 0 { value.round() } else { (value * power_of_ten(u32::from(digits))).round() }
 }
 
 /// The value with exactly `digits` digits behind the point, rounded half away from zero: `43.12`, `-0.50`, `3000`.
@@ -64,11 +70,6 @@ pub fn format_scaled(scaled: i64, digits: u8) -> String {
     }
     let base = 10_u64.saturating_pow(u32::from(digits));
     format!("{sign}{}.{:0width$}", magnitude / base, magnitude % base, width = usize::from(digits))
-}
-
-/// Whether nothing is left of it.
-pub fn is_zero(value: &Exact) -> bool {
-    value.is_zero()
 }
 
 #[cfg(test)]

@@ -1,0 +1,45 @@
+//! Pages: a file a page, with a template of the same name in `templates/`.
+
+pub(super) mod fault;
+mod integrations;
+mod login;
+mod overview;
+mod set_up;
+mod settings;
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    middleware,
+    routing::{get, post},
+};
+
+use super::{Error, assets, guard};
+use crate::app::App;
+
+/// More than any form of ours: names of ten thousand characters are refused in words, not by size.
+const LARGEST_FORM: usize = 256 << 10;
+
+/// All pages and what they load.
+pub(super) fn routes(app: &App) -> Router<App> {
+    Router::new()
+        .route("/", get(overview::show))
+        .route("/setup", get(set_up::show).post(set_up::make))
+        .route("/login", get(login::show).post(login::sign_in))
+        .route("/login/link", get(login::by_link))
+        .route("/logout", post(login::sign_out))
+        .route("/integrations", get(integrations::show))
+        .route("/settings", get(settings::index))
+        .route("/settings/account", get(settings::account::show).post(settings::account::change))
+        .route("/settings/sessions", get(settings::sessions::show).post(settings::sessions::end))
+        .route("/settings/sessions/others", post(settings::sessions::end_others))
+        .route("/settings/projects", get(settings::projects::show).post(settings::projects::change))
+        .route("/settings/projects/new", post(settings::projects::make))
+        .route("/settings/projects/choose", post(settings::projects::choose))
+        .route("/settings/appearance", get(settings::appearance::show).post(settings::appearance::choose))
+        .route("/static/{name}", get(assets::file))
+        .fallback(async || Error::NotFound)
+        .method_not_allowed_fallback(async || Error::MethodNotAllowed)
+        .layer(DefaultBodyLimit::max(LARGEST_FORM))
+        .layer(middleware::from_fn_with_state(app.clone(), guard::pages))
+}

@@ -1,0 +1,47 @@
+//! Nothing keeps people out: every page, both themes, both widths, judged by axe.
+
+use super::{Browser, close, signed_in};
+use crate::support::site::Site;
+
+/// Pages that need nothing to be made first.
+const PAGES: [&str; 7] = [
+    "/",
+    "/integrations",
+    "/integrations?q=nothing",
+    "/settings/account",
+    "/settings/sessions",
+    "/settings/projects",
+    "/settings/appearance",
+];
+
+/// What is found on pages, with their menus open.
+async fn barriers(browser: &Browser, site: &Site, pages: &[&str]) -> Vec<String> {
+    let mut found = Vec::new();
+    for (theme, width) in [("light", 390), ("dark", 390), ("light", 1440), ("dark", 1440)] {
+        browser.prefer(theme).await;
+        browser.size(width, 844).await;
+        for page in pages {
+            browser.go(&site.url(page)).await;
+            browser.run("document.querySelectorAll('details').forEach((menu) => { menu.open = true })").await;
+            found.extend(browser.barriers().await.into_iter().map(|line| format!("{page} {theme} {width} {line}")));
+        }
+    }
+    found
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_page_keeps_anybody_out() {
+    let site = Site::with_account().await;
+    let browser = signed_in(&site).await;
+    let mut found = barriers(&browser, &site, &PAGES).await;
+    // The judge sees what is wrong, or its silence would say nothing.
+    browser.run("document.body.append(document.createElement('img'))").await;
+    assert!(browser.barriers().await.iter().any(|line| line.starts_with("image-alt")));
+    browser.go(&site.url("/")).await;
+    browser.click(".person summary").await;
+    browser.click("form[action='/logout'] button").await;
+    browser.sees("Password lost?").await;
+    found.extend(barriers(&browser, &site, &["/login"]).await);
+    assert!(found.is_empty(), "{}", found.join("\n"));
+    close(site, browser).await;
+}

@@ -1,0 +1,79 @@
+//! The first account, signing in and out, and sessions.
+
+use super::{close, driver::Browser, signed_in};
+use crate::support::site::{EMAIL, PASSWORD, Site};
+
+async fn sign_in(browser: &Browser, password: &str) {
+    browser.fill("#email", EMAIL).await;
+    browser.fill("#password", password).await;
+    browser.click("button.primary").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn from_the_set_up_link_to_a_revoked_session() {
+    let site = Site::start().await;
+    let token = site.app.users.set_up_token().await.unwrap().unwrap();
+    let browser = Browser::open().await;
+
+    browser.go(&site.url(&format!("/setup?token={}", token.expose()))).await;
+    browser.fill("#name", "Ada Lovelace").await;
+    browser.fill("#email", EMAIL).await;
+    browser.fill("#password", PASSWORD).await;
+    browser.click("button.primary").await;
+    browser.sees("Connect your first source").await;
+
+    browser.click(".person summary").await;
+    browser.click("form[action='/logout'] button").await;
+    browser.sees("Sign in").await;
+    assert_eq!(browser.url().await, site.url("/login"));
+
+    // Back to where one wanted to go.
+    browser.go(&site.url("/settings/sessions")).await;
+    assert_eq!(browser.url().await, site.url("/login?next=%2Fsettings%2Fsessions"));
+    sign_in(&browser, "a wrong password").await;
+    browser.sees("E-mail or password is wrong.").await;
+    // That the answer's status is an error is the only thing that the browser may remark on.
+    let (complaints, _) = browser.complaints_and_hosts().await;
+    assert!(complaints.len() == 1 && complaints[0].contains("401"), "{complaints:?}");
+    sign_in(&browser, PASSWORD).await;
+    browser.sees("this browser").await;
+
+    // The other browser is signed out from here, and notices at its next step.
+    let other = signed_in(&site).await;
+    other.sees("Connect your first source").await;
+    browser.go(&site.url("/settings/sessions")).await;
+    browser.click("form[action='/settings/sessions/others'] button").await;
+    browser.sees("All other browsers are signed out.").await;
+    other.go(&site.url("/settings/account")).await;
+    other.sees("Password lost?").await;
+    other.close().await;
+    close(site, browser).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_fit_a_phone_follow_the_chosen_theme_and_know_their_keys() {
+    let site = Site::with_account().await;
+    let browser = signed_in(&site).await;
+    for width in [390, 1440] {
+        browser.size(width, 844).await;
+        for page in ["/", "/integrations", "/settings/account", "/settings/sessions", "/settings/projects"] {
+            browser.go(&site.url(page)).await;
+            let scrolls = browser.run("return document.documentElement.scrollWidth > innerWidth").await;
+            assert_eq!(scrolls, false, "{page} is wider than {width} pixels");
+        }
+    }
+    browser.go(&site.url("/settings/appearance")).await;
+    browser.click("button[value='dark']").await;
+    browser.go(&site.url("/integrations")).await;
+    assert_eq!(browser.run("return getComputedStyle(document.body).colorScheme").await, "dark");
+    assert_eq!(browser.title().await, "Integrations · Dashtray");
+
+    browser.press("?").await;
+    browser.sees("Everywhere").await;
+    browser.press("\u{e00c}").await;
+    browser.press("/").await;
+    browser.press("z").await;
+    assert_eq!(browser.run("return document.activeElement.id + document.activeElement.value").await, "qz");
+    browser.sees("Nothing matches “z”").await;
+    close(site, browser).await;
+}

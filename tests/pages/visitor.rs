@@ -1,0 +1,90 @@
+//! Somebody who asks for pages without a browser's manners.
+
+use std::collections::BTreeMap;
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+use url::form_urlencoded;
+
+use crate::support::site::Site;
+
+/// One answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", String::as_str)
+    }
+
+    /// What forms of this page carry.
+    pub(crate) fn csrf(&self) -> String {
+        let rest = self.body.split("name=\"csrf\" value=\"").nth(1).unwrap_or_else(|| panic!("no form: {}", self.body));
+        rest.split('"').next().unwrap().to_owned()
+    }
+}
+
+/// Who asks; with a cookie if they are signed in.
+pub(crate) struct Visitor {
+    host: String,
+    cookie: String,
+}
+
+impl Visitor {
+    pub(crate) fn stranger(site: &Site) -> Self {
+        Self { host: site.host.clone(), cookie: String::new() }
+    }
+
+    pub(crate) async fn signed_in(site: &Site, email: &str) -> Self {
+        let mut visitor = Self::stranger(site);
+        let link = site.link(email).await;
+        let answer = visitor.get(link.strip_prefix(&site.url("")).unwrap()).await;
+        visitor.cookie = answer.header("set-cookie").split(';').next().unwrap().to_owned();
+        assert!(visitor.cookie.starts_with("dashtray="), "{answer:?}");
+        visitor
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path, &[], "").await
+    }
+
+    /// A form as the page sends it that holds it.
+    pub(crate) async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let origin = format!("Origin: http://{}", self.host);
+        self.ask("POST", path, &[&origin, FORM], &form(fields)).await
+    }
+
+    pub(crate) async fn ask(&self, method: &str, path: &str, headers: &[&str], body: &str) -> Answer {
+        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.host);
+        if !self.cookie.is_empty() {
+            request.push_str(&format!("Cookie: {}\r\n", self.cookie));
+        }
+        headers.iter().for_each(|header| request.push_str(&format!("{header}\r\n")));
+        request.push_str(&format!("Content-Length: {}\r\n\r\n{body}", body.len()));
+        let mut stream = TcpStream::connect(&self.host).await.unwrap();
+        // What is too large is refused before all of it is read.
+        let _ = stream.write_all(request.as_bytes()).await;
+        let mut bytes = Vec::new();
+        let _ = stream.read_to_end(&mut bytes).await;
+        let text = String::from_utf8_lossy(&bytes);
+        let (head, body) =
+            text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer to {method} {path}: {text}"));
+        let mut lines = head.lines();
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        let headers = lines.filter_map(|line| line.split_once(": "));
+        let headers = headers.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
+        Answer { status, headers, body: body.to_owned() }
+    }
+}
+
+pub(crate) const FORM: &str = "Content-Type: application/x-www-form-urlencoded";
+
+pub(crate) fn form(fields: &[(&str, &str)]) -> String {
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
+}
