@@ -14,7 +14,7 @@ use dashtray::{
     http::{Client, ClientConfig, Credentials, Forgetful, Grant, Kept, Memory, Session},
     integrations::{
         AccountInfo, Batch, Context, Descriptor, Error, FetchReport, Host, Integration, Order, Outcome, Position,
-        Record, RecordChange, Settings, Shape, Why,
+        Record, RecordChange, Settings, Shape, Stream, Why,
     },
     metric::{Currency, Day, Definition, Interval, Period, Quality, Receipt, Scope, Value, Zone},
     secret::Secret,
@@ -41,6 +41,8 @@ pub(crate) struct Options {
     pub(crate) period: Option<Period>,
     /// Settings besides the stand's, or in place of them.
     pub(crate) settings: Map<String, Json>,
+    /// The streams to read; else all.
+    pub(crate) streams: Option<BTreeSet<String>>,
 }
 
 impl Default for Options {
@@ -53,6 +55,7 @@ impl Default for Options {
             zone: Zone::utc(),
             period: None,
             settings: Map::new(),
+            streams: None,
         }
     }
 }
@@ -63,6 +66,7 @@ pub(crate) struct Direct {
     context: Context,
     recorder: Arc<Recorder>,
     period: Period,
+    streams: Option<BTreeSet<String>>,
 }
 
 /// What came of reading everything.
@@ -98,7 +102,8 @@ impl Direct {
         let recorder = Arc::new(Recorder::default());
         let context = Context::new(http, settings, options.zone, Currency::USD, stand.now, recorder.clone());
         let period = options.period.unwrap_or_else(|| stand.period());
-        Ok(Self { integration: stand.integration.clone(), context, recorder, period })
+        let streams = options.streams;
+        Ok(Self { integration: stand.integration.clone(), context, recorder, period, streams })
     }
 
     pub(crate) fn http(&self) -> &dashtray::http::Http {
@@ -140,7 +145,9 @@ impl Direct {
 
     async fn read(&self, outcomes: &mut BTreeMap<String, Outcome>) -> Result<(), Error> {
         let descriptor = self.integration.descriptor();
-        for stream in &descriptor.streams {
+        let is_read = |stream: &&Stream| self.streams.as_ref().is_none_or(|some| some.contains(&stream.id));
+        let streams: Vec<&Stream> = descriptor.streams.iter().filter(is_read).collect();
+        for stream in &streams {
             let metrics: Vec<String> = descriptor.metrics_of(&stream.id).map(|metric| metric.id.clone()).collect();
             let windows: Vec<Period> = match stream.shape {
                 Shape::ByDay { window_days } => self.period.windows(window_days),
@@ -151,7 +158,7 @@ impl Direct {
             }
         }
         for grain in [Interval::Week, Interval::Month] {
-            for stream in &descriptor.streams {
+            for stream in &streams {
                 // Of what could not be had of days nothing more is asked for.
                 let is_asked = |metric: &&Definition| {
                     descriptor.grains(metric).contains(&grain) && outcomes.get(&metric.id) == Some(&Outcome::Ok)
@@ -327,7 +334,9 @@ impl Fetched {
                 _ => {}
             }
         }
-        match self.facts.values.keys().find(|key| !clean.facts.values.contains_key(*key)) {
+        // That something is undefined is no number.
+        let invented = self.facts.values.iter().filter(|(_, fact)| fact.value.is_some()).map(|(key, _)| key);
+        match { invented }.find(|key| !clean.facts.values.contains_key(*key)) {
             Some((metric, dimension, _, day)) => Err(format!("invented: {metric} {dimension} of {day}")),
             None => Ok(()),
         }

@@ -100,8 +100,7 @@ fn streams() -> Vec<Stream> {
     let stream = |id: &str, shape, cost: &str| Stream {
         id: id.to_owned(),
         shape,
-        // What is kept of days has a form of its own.
-        version: if matches!(id, "balance" | "charges") { 3 } else { 2 },
+        version: 3,
         cost: cost.to_owned(),
         periods: false,
     };

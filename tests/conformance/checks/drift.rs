@@ -42,7 +42,8 @@ struct Place {
 #[derive(Debug, Default)]
 struct Found {
     is_field: bool,
-    is_null_at_times: bool,
+    /// The streams that ask for it.
+    streams: BTreeSet<String>,
     /// All texts, as long as they are few and none is anything but a word.
     words: Option<BTreeSet<String>>,
     other_than_text: bool,
@@ -52,13 +53,19 @@ struct Found {
 pub(crate) async fn sees_drift(stand: &Stand) -> Checked {
     let (_provider, front) = fronted(stand, Account::Small).await?;
     front.remembers();
-    let undisturbed = read(stand, &front).await?;
+    let streams: BTreeSet<String> =
+        stand.integration.descriptor().streams.iter().map(|stream| stream.id.clone()).collect();
+    let undisturbed = read(stand, &front, &streams).await?;
     undisturbed.is_whole(&undisturbed).map_err(|why| format!("even an undisturbed read: {why}"))?;
     ensure!(!undisturbed.facts.is_empty(), "the account has no values; nothing could be judged by it");
-    let places = survey(stand, &front).await?;
+    let mut places = BTreeMap::new();
+    for stream in &streams {
+        survey(stand, &front, stream, &mut places).await?;
+    }
     ensure!(places.values().any(|found| found.is_field), "its answers have no fields");
-    grows(stand, &front, &undisturbed).await?;
-    let run = Run { stand, front: &front, undisturbed: &undisturbed };
+    grows(stand, &front, &streams, &undisturbed).await?;
+    let asking = asking(&places);
+    let mut run = Run { stand, front: &front, asking, undisturbed: BTreeMap::from([(streams, undisturbed)]) };
     let (mut wrong, mut read) = (Vec::new(), BTreeSet::new());
     for drift in [Drift::Removed, Drift::Null, Drift::Word] {
         let may_be = places.iter().filter(|(_, found)| found.may(drift)).map(|(place, _)| place.clone());
@@ -74,9 +81,10 @@ pub(crate) async fn sees_drift(stand: &Stand) -> Checked {
 }
 
 /// Reads the last days: few, since it is done for each field.
-async fn read(stand: &Stand, front: &Front) -> Result<Fetched, String> {
+async fn read(stand: &Stand, front: &Front, streams: &BTreeSet<String>) -> Result<Fetched, String> {
     let end = stand.period().end();
-    let options = Options { period: Some(Period::new(end.plus(-DAYS), end)), ..Options::default() };
+    let period = Some(Period::new(end.plus(-DAYS), end));
+    let options = Options { period, streams: Some(streams.clone()), ..Options::default() };
     let fetched = Direct::open_with(stand, &front.url, &stand.valid, options)?.fetch().await;
     ensure!(!front.overrun(), "it asks without end");
     front.take();
@@ -84,9 +92,9 @@ async fn read(stand: &Stand, front: &Front) -> Result<Fetched, String> {
 }
 
 /// A field that is new everywhere changes nothing.
-async fn grows(stand: &Stand, front: &Front, undisturbed: &Fetched) -> Checked {
+async fn grows(stand: &Stand, front: &Front, streams: &BTreeSet<String>, undisturbed: &Fetched) -> Checked {
     front.rule(|asked| Act::Edit(asked.target(), Box::new(|reply| edit(reply, grow))));
-    let grown = read(stand, front).await?;
+    let grown = read(stand, front, streams).await?;
     grown.is_whole(undisturbed).map_err(|why| format!("with a new field everywhere: {why}"))
 }
 
@@ -115,8 +123,17 @@ impl Found {
     }
 }
 
-/// Where there is what in the answers that a read asks for.
-async fn survey(stand: &Stand, front: &Front) -> Result<BTreeMap<Place, Found>, String> {
+/// Which streams ask which endpoint.
+fn asking(places: &BTreeMap<Place, Found>) -> BTreeMap<String, BTreeSet<String>> {
+    let mut asking: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (place, found) in places {
+        asking.entry(place.endpoint.clone()).or_default().extend(found.streams.iter().cloned());
+    }
+    asking
+}
+
+/// Notes where there is what in the answers that a stream asks for.
+async fn survey(stand: &Stand, front: &Front, stream: &str, all: &mut BTreeMap<Place, Found>) -> Checked {
     let places: Arc<Mutex<BTreeMap<Place, Found>>> = Arc::default();
     let noted = places.clone();
     front.rule(move |asked| {
@@ -132,16 +149,29 @@ async fn survey(stand: &Stand, front: &Front) -> Result<BTreeMap<Place, Found>, 
         };
         Act::Edit(asked.target(), Box::new(note))
     });
-    read(stand, front).await?;
+    read(stand, front, &BTreeSet::from([stream.to_owned()])).await?;
     let mut places = places.lock().unwrap_or_else(PoisonError::into_inner);
-    Ok(std::mem::take(&mut *places))
+    for (place, found) in std::mem::take(&mut *places) {
+        let known = all.entry(place).or_default();
+        known.join(found);
+        known.streams.insert(stream.to_owned());
+    }
+    Ok(())
 }
 
 impl Found {
+    fn join(&mut self, other: Self) {
+        self.is_field |= other.is_field;
+        self.other_than_text |= other.other_than_text;
+        if let Some(words) = other.words {
+            self.words.get_or_insert_default().extend(words);
+        }
+    }
+
     fn see(&mut self, value: &Json, is_field: bool) {
         self.is_field |= is_field;
         match value {
-            Json::Null => self.is_null_at_times = true,
+            Json::Null => {}
             Json::String(text) => {
                 let words = self.words.get_or_insert_default();
                 words.insert(text.clone());
@@ -194,21 +224,33 @@ fn walk(value: &Json, path: &mut String, is_field: bool, see: &mut impl FnMut(&s
 struct Run<'a> {
     stand: &'a Stand,
     front: &'a Front,
-    undisturbed: &'a Fetched,
+    /// Which streams ask which endpoint. Others are not read.
+    asking: BTreeMap<String, BTreeSet<String>>,
+    /// What some streams come to that are read alone.
+    undisturbed: BTreeMap<BTreeSet<String>, Fetched>,
 }
 
 impl Run<'_> {
     /// What is wrong where answers drift at any one of these places. Where a read does not care about many of them at once,
     /// it does not about each.
     /// Gives the places that make a difference, too.
-    async fn sift(&self, drift: Drift, mut open: Vec<Vec<Place>>) -> Result<(Vec<Place>, Vec<String>), String> {
+    async fn sift(&mut self, drift: Drift, mut open: Vec<Vec<Place>>) -> Result<(Vec<Place>, Vec<String>), String> {
         let (mut read, mut wrong) = (Vec::new(), Vec::new());
         while let Some(mut places) = open.pop() {
             if places.is_empty() {
                 continue;
             }
-            let fetched = self.read(drift, &places).await?;
-            if fetched.is_whole(self.undisturbed).is_ok() {
+            let streams: BTreeSet<String> =
+                places.iter().filter_map(|place| self.asking.get(&place.endpoint)).flatten().cloned().collect();
+            if !self.undisturbed.contains_key(&streams) {
+                self.front.rule(|_| Act::Forward);
+                let alone = read(self.stand, self.front, &streams).await?;
+                alone.is_whole(&alone).map_err(|why| format!("even an undisturbed read of {streams:?}: {why}"))?;
+                self.undisturbed.insert(streams.clone(), alone);
+            }
+            let fetched = self.read(drift, &places, &streams).await?;
+            let undisturbed = &self.undisturbed[&streams];
+            if fetched.is_whole(undisturbed).is_ok() {
                 continue;
             }
             if places.len() > 1 {
@@ -218,7 +260,7 @@ impl Run<'_> {
             }
             let place = &places[0];
             if !self.stand.optional.iter().any(|one| one.is(drift, &place.endpoint, &place.path)) {
-                let why = self.judge(place, &fetched).err();
+                let why = judge(place, &fetched, undisturbed).err();
                 wrong.extend(why.map(|why| format!("{} {}: {drift:?}: {why}", place.endpoint, place.path)));
             }
             read.append(&mut places);
@@ -226,7 +268,7 @@ impl Run<'_> {
         Ok((read, wrong))
     }
 
-    async fn read(&self, drift: Drift, places: &[Place]) -> Result<Fetched, String> {
+    async fn read(&self, drift: Drift, places: &[Place], streams: &BTreeSet<String>) -> Result<Fetched, String> {
         let mut spoiled: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for place in places {
             spoiled.entry(place.endpoint.clone()).or_default().insert(place.path.clone());
@@ -243,25 +285,25 @@ impl Run<'_> {
             };
             Act::Edit(asked.target(), Box::new(spoil))
         });
-        read(self.stand, self.front).await
+        read(self.stand, self.front, streams).await
     }
+}
 
-    /// Whatever is lost is lost for the reason, and nothing else is told in its place.
-    fn judge(&self, place: &Place, fetched: &Fetched) -> Checked {
-        fetched.is_honest(self.undisturbed)?;
-        let failures = fetched.outcomes.values().filter_map(|outcome| match outcome {
-            Outcome::Failed(error) => Some(error),
-            _ => None,
-        });
-        for error in failures.chain(&fetched.fatal) {
-            ensure!(error.kind() == FailureKind::InvalidResponse, "it is called {:?}: {error}", error.kind());
-            // What is said in the integration's own words says enough; a decoder's words are nothing without the name.
-            let (text, name) = (error.to_string(), place.path.rsplit('/').find(|name| *name != "*"));
-            let is_named = !text.contains("not as documented") || text.contains(name.unwrap_or_default());
-            ensure!(is_named, "the error does not name it: {error}");
-        }
-        Ok(())
+/// Whatever is lost is lost for the reason, and nothing else is told in its place.
+fn judge(place: &Place, fetched: &Fetched, undisturbed: &Fetched) -> Checked {
+    fetched.is_honest(undisturbed)?;
+    let failures = fetched.outcomes.values().filter_map(|outcome| match outcome {
+        Outcome::Failed(error) => Some(error),
+        _ => None,
+    });
+    for error in failures.chain(&fetched.fatal) {
+        ensure!(error.kind() == FailureKind::InvalidResponse, "it is called {:?}: {error}", error.kind());
+        // What is said in the integration's own words says enough; a decoder's words are nothing without the name.
+        let (text, name) = (error.to_string(), place.path.rsplit('/').find(|name| *name != "*"));
+        let is_named = !text.contains("not as documented") || text.contains(name.unwrap_or_default());
+        ensure!(is_named, "the error does not name it: {error}");
     }
+    Ok(())
 }
 
 fn edit(reply: &mut Reply, change: impl FnOnce(&mut Json)) {
