@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     http::grant::client_variables,
-    integrations::{Descriptor, Registry, catalogue, guide},
+    integrations::{Descriptor, Registry, Tier, catalogue, guide},
 };
 
 /// What can be connected
@@ -43,12 +43,13 @@ pub(super) fn run(invocation: &Invocation, args: Args) -> Result<Done, Failure> 
 }
 
 fn list_human<'a>(descriptors: impl Iterator<Item = &'a Descriptor>) -> String {
-    let mut rows = table(&["id", "name", "category", "metrics", "what it measures"]);
+    let mut rows = table(&["id", "name", "category", "tier", "metrics", "what it measures"]);
     for descriptor in descriptors {
         rows.add_row([
             descriptor.id.as_str().into(),
             descriptor.name.as_str().into(),
             catalogue::word(&descriptor.category).into(),
+            Tier::of(&descriptor.id).name().into(),
             number(descriptor.metrics.len()),
             descriptor.summary.as_str().into(),
         ]);
@@ -62,6 +63,7 @@ fn entry_human(descriptor: &Descriptor) -> String {
         "\nSynced every {} minutes; the first sync reads {} days.\n",
         descriptor.sync_interval_minutes, descriptor.history_days
     ));
+    out.push_str(&format!("Conformance: {}.\n", Tier::of(&descriptor.id).name()));
     if descriptor.auth.oauth().is_some() {
         let [id, secret] = client_variables(&descriptor.id);
         out.push_str(&format!(

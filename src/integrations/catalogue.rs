@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 
-use super::{BaseUrl, CredentialField, Descriptor};
+use super::{BaseUrl, CredentialField, Descriptor, Tier};
 use crate::http::grant::client_variables;
 
 /// Where the command line waits for a browser that comes back from a sign-in.
@@ -22,6 +22,7 @@ pub fn entry(descriptor: &Descriptor) -> Json {
         "category": descriptor.category,
         "icon": descriptor.icon,
         "summary": descriptor.summary,
+        "tier": Tier::of(&descriptor.id),
         "auth_type": descriptor.auth_type(),
         "oauth": oauth(descriptor),
         "credentials_schema": schema,

@@ -75,6 +75,7 @@ mod report;
 mod settings;
 #[cfg(test)]
 pub(crate) mod testing;
+mod tier;
 
 pub mod github;
 pub mod google_analytics;
@@ -102,6 +103,7 @@ pub use registry::{Registry, UnknownIntegration};
 pub use report::{Correction, FetchReport, Outcome};
 pub use settings::{SettingValue, Settings};
 pub(crate) use settings::{is_name, quotable};
+pub use tier::Tier;
 
 /// A service that can be measured.
 #[async_trait]

@@ -174,6 +174,7 @@ fn reading<'a>(
         descriptor,
         definition,
         period: Period::inclusive(first, last),
+        reach_from: definition.retention_days.map(|days| today.plus(1_i32.saturating_sub_unsigned(days))),
         asked_from,
         interval: request.interval,
         grain: if is_kept { request.interval } else { Interval::Day },

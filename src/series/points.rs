@@ -22,6 +22,8 @@ pub(super) struct Reading<'a> {
     pub(super) definition: &'a Definition,
     /// The days that are read: none before the connection's history.
     pub(super) period: Period,
+    /// The first day that the provider can still answer, if it forgets.
+    pub(super) reach_from: Option<Day>,
     /// The first day that was asked for, which may lie before the history.
     pub(super) asked_from: Day,
     pub(super) interval: Interval,
@@ -159,6 +161,9 @@ impl Reading<'_> {
                 point.value.and_then(|value| Value::from_parts(*unit, *kind, row.currency, value, point.denominator));
             // A mark that was never written by us is damage: the day counts as not read.
             let mark = Mark::from_code(point.mark).unwrap_or(Mark::new(State::Pending));
+            // What cannot be read again, such as a snapshot of a day that is over, stays as it is.
+            let is_in_reach = self.reach_from.is_none_or(|first| first <= point.day);
+            let mark = Mark { provisional: mark.provisional && is_in_reach, ..mark };
             let mut metadata = metadata.cloned();
             let reason = match metadata.as_mut().and_then(|map| map.shift_remove("reason")) {
                 Some(Json::String(text)) => Some(text),

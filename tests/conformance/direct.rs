@@ -126,6 +126,11 @@ impl Direct {
         fetched
     }
 
+    /// The same over another period.
+    pub(crate) fn over(self, period: Period) -> Self {
+        Self { period, ..self }
+    }
+
     /// Reads these metrics at once.
     pub(crate) async fn fetch_only(&self, metrics: &[String]) -> Result<BTreeMap<String, Outcome>, Error> {
         let reading = guarded(self.integration.fetch_metrics(&self.context, metrics, self.period));
@@ -246,6 +251,47 @@ impl Facts {
         self.values.iter().any(|((id, _, _, of), fact)| id == metric && *of == day && fact.estimated)
     }
 
+    /// The days of a metric that were answered, whatever of its dimension.
+    pub(crate) fn answered_days(&self, metric: &str) -> BTreeSet<Day> {
+        let answered = self.covered.iter().filter(|((of, _, _), is_answered)| of == metric && **is_answered);
+        answered.map(|((_, _, day), _)| *day).collect()
+    }
+
+    /// What is said of a day (or week, or month) that has no part in a period, of one of these metrics.
+    pub(crate) fn strays(&self, period: Period, metrics: &BTreeSet<&str>) -> Option<String> {
+        let spoken = self.covered.keys().map(|(metric, _, day)| (metric, day));
+        let mut spoken = spoken.chain(self.values.keys().map(|(metric, _, _, day)| (metric, day)));
+        let is_stray = |metric: &str, day: Day| !grain_of(metric).whole(period).contains(day);
+        let stray = spoken.find(|(metric, day)| metrics.contains(id_of(metric)) && is_stray(metric, **day));
+        stray.map(|(metric, day)| format!("{metric} of {day}"))
+    }
+
+    /// Whether these parts say all of it and nothing else, of each day the same.
+    pub(crate) fn is_made_of(&self, parts: &[&Self]) -> Result<(), String> {
+        let mut covered = BTreeMap::new();
+        for part in parts {
+            for (key, is_answered) in &part.covered {
+                let known = covered.insert(key, is_answered);
+                ensure!(known.is_none_or(|known| known == is_answered), "{key:?} is read once and once not");
+            }
+            for (key, fact) in &part.values {
+                let whole = self.values.get(key);
+                ensure!(whole == Some(fact), "{key:?} is {fact:?} in a part, and {whole:?} in the whole");
+            }
+            for (key, fact) in &self.values {
+                let (metric, dimension, _, day) = key;
+                let is_lost = part.is_answered(metric, dimension, *day).is_some() && !part.values.contains_key(key);
+                ensure!(!is_lost, "{key:?} is {fact:?} in the whole, and nothing in the part that has it");
+            }
+        }
+        let whole: BTreeMap<_, _> = self.covered.iter().collect();
+        let differing = whole.iter().find(|(key, said)| covered.get(*key) != Some(*said));
+        ensure!(differing.is_none(), "{differing:?} is said in the whole and in no part");
+        let differing = covered.iter().find(|(key, said)| whole.get(*key) != Some(*said));
+        ensure!(differing.is_none(), "{differing:?} is said in a part and not in the whole");
+        Ok(())
+    }
+
     fn is_answered(&self, metric: &str, dimension: &str, day: Day) -> Option<bool> {
         let key = |dimension: &str| (metric.to_owned(), dimension.to_owned(), day);
         self.covered.get(&key(dimension)).or_else(|| self.covered.get(&key("*"))).copied()
@@ -282,6 +328,11 @@ impl Facts {
 /// What the facts about a metric go by: weeks and months are others than days.
 fn name_of(metric_id: &str, grain: Interval) -> String {
     if grain == Interval::Day { metric_id.to_owned() } else { format!("{metric_id} by {}", grain.name()) }
+}
+
+fn grain_of(name: &str) -> Interval {
+    let grain = name.split_once(" by ").and_then(|(_, grain)| grain.parse().ok());
+    grain.unwrap_or(Interval::Day)
 }
 
 fn id_of(name: &str) -> &str {

@@ -2,7 +2,7 @@
 //! with [`Pace::Stepped`](super::Pace): time stands still while anything works, and goes on where the HTTP layer would
 //! wait for a provider, where the front keeps it waiting, and where a check says so.
 
-use std::{cell::Cell, sync::Arc, time::Duration};
+use std::{cell::Cell, collections::BTreeMap, sync::Arc, time::Duration};
 
 use dashtray::{
     clock::Clock,
@@ -10,7 +10,7 @@ use dashtray::{
     fail_point::Point,
     http::ClientConfig,
     integrations::Integration,
-    metric::{Day, Zone},
+    metric::{Day, Period, Zone},
     store::ConnectionSettings,
     sync::{Range, RunStatus, RunView},
 };
@@ -25,7 +25,8 @@ use url::Url;
 
 use super::{
     front::Front,
-    stand::{Account, Fields, Provider, Stand},
+    rows::{Place, Rows, Told, told as told_by},
+    stand::{Account, Fields, LATENESS, Provider, Stand},
 };
 use crate::support::{
     app::{MASTER_KEY, Outside, Process},
@@ -44,7 +45,7 @@ const TURNS: usize = 10;
 /// After this long a dead process's connection can be claimed.
 const A_LEASE: Duration = Duration::from_secs(26);
 /// Two windows of a month: whatever goes from window to window does so, and no more often than needed.
-const HISTORY_DAYS: i32 = 45;
+pub(crate) const HISTORY_DAYS: i32 = 45;
 /// A provider that behaves again is read within so many runs.
 const MOST_RUNS: usize = 3;
 const A_DAY: Duration = Duration::from_secs(24 * 3600);
@@ -62,7 +63,7 @@ pub(crate) struct Machine {
     settings: Map<String, Json>,
     valid: Fields,
     now: Timestamp,
-    _provider: Provider,
+    provider: Provider,
 }
 
 fn shown(error: impl std::fmt::Display) -> String {
@@ -76,6 +77,7 @@ impl Machine {
         let front = Arc::new(Front::before(&provider.url).await.map_err(shown)?);
         front.steps();
         front.remembers();
+        let now = if account == Account::Late { stand.now - LATENESS } else { stand.now };
         let client = ClientConfig {
             max_answer_bytes: MOST_ANSWER_BYTES,
             max_decoded_bytes: MOST_DECODED_BYTES,
@@ -85,13 +87,71 @@ impl Machine {
             address: Some(front.url.clone()),
             front,
             client,
-            clock: Clock::ticking_from(stand.now),
+            clock: Clock::ticking_from(now),
             integration: stand.integration.clone(),
             settings: stand.settings.clone(),
             valid: stand.valid.clone(),
-            now: stand.now,
-            _provider: provider,
+            now,
+            provider,
         })
+    }
+
+    /// From now on the provider knows what came late.
+    pub(crate) fn let_late_data_come(&self) {
+        (self.provider.catch_up)();
+        self.front.remembers();
+    }
+
+    /// The present day.
+    pub(crate) fn today(&self) -> Day {
+        Day::of(self.now, &Zone::utc())
+    }
+
+    /// The instant of its processes' runs.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Runs until one has read everything, of days that are named or of what is due. Gives them all, the last one last.
+    pub(crate) async fn good_runs(&self, database: &Database, range: Range) -> Result<Vec<RunView>, String> {
+        // The provider counts what others asked, over other copies of the database.
+        advance(A_LEASE).await;
+        let process = self.process(database).await;
+        let mut runs = Vec::new();
+        while runs.len() < MOST_RUNS {
+            let run = hurried(self.sync_range(&process, range)).await?;
+            let status = run.status;
+            runs.push(run);
+            match status {
+                RunStatus::Ok => {
+                    process.store.close().await;
+                    return Ok(runs);
+                }
+                RunStatus::RateLimited => self.wait_until_due(&process).await?,
+                _ => {}
+            }
+        }
+        let said = |run: &RunView| {
+            let of_metric = run.metrics.iter().find_map(|metric| metric.error.clone());
+            format!("{}: {:?}", run.status.name(), run.error.clone().or(of_metric))
+        };
+        Err(format!("{MOST_RUNS} runs end {:?}", runs.iter().map(said).collect::<Vec<_>>()))
+    }
+
+    /// What is known after it, in a process that reads no more.
+    pub(crate) async fn rows(&self, database: &Database) -> Result<Rows, String> {
+        let process = self.process(database).await;
+        let rows = Rows::read(&process).await;
+        process.store.close().await;
+        rows
+    }
+
+    /// What people get of a period after it.
+    pub(crate) async fn told(&self, database: &Database, period: Period) -> Result<BTreeMap<Place, Told>, String> {
+        let process = self.process(database).await;
+        let told = told_by(&process, period, self.now).await;
+        process.store.close().await;
+        told
     }
 
     /// It is the next day, for the provider as for us.
@@ -102,6 +162,10 @@ impl Machine {
 
     /// A new process over a database.
     pub(crate) async fn process(&self, database: &Database) -> Process {
+        // A wait of another one may not be over yet; time would pass while the store opens.
+        while UNTIL.get().is_some() {
+            let _ = spawn_blocking(std::thread::yield_now).await;
+        }
         let id = self.integration.descriptor().id.clone();
         let provider_urls = self.address.iter().map(|url| (id.clone(), url.clone())).collect();
         let outside =
@@ -111,14 +175,19 @@ impl Machine {
 
     /// The database with a connection in it of which nothing is read yet, and nobody at work.
     pub(crate) async fn connected(&self, database: Database) -> Result<Database, String> {
+        self.connected_for(HISTORY_DAYS, database).await
+    }
+
+    /// The same with a history of so many days.
+    pub(crate) async fn connected_for(&self, days: i32, database: Database) -> Result<Database, String> {
         let process = self.process(&database).await;
-        self.connect(&process).await?;
+        self.connect(&process, days).await?;
         process.store.close().await;
         self.front.take();
         Ok(database)
     }
 
-    async fn connect(&self, process: &Process) -> Result<(), String> {
+    async fn connect(&self, process: &Process, days: i32) -> Result<(), String> {
         let request = ConnectRequest {
             project: "default".to_owned(),
             integration_id: self.integration.descriptor().id.clone(),
@@ -129,7 +198,7 @@ impl Machine {
         hurried(process.connections.connect(request)).await.map_err(shown)?;
         let project = process.connections.project("default").await.map_err(shown)?;
         let connection = process.connections.find(&project, NAME).await.map_err(shown)?;
-        let history_start = Day::of(self.now, &Zone::utc()).plus(1 - HISTORY_DAYS);
+        let history_start = Day::of(self.now, &Zone::utc()).plus(1 - days);
         let settings = ConnectionSettings { history_start, ..connection.settings };
         process.store.set_settings(connection.key, &settings).await.map_err(shown)
     }

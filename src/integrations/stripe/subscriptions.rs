@@ -96,7 +96,14 @@ pub(super) async fn read(
     if !has_customers {
         job.assumptions.push("discounts of customers could not be read; the last ones known, if any, are taken off");
     }
+    let was_following = matches!(job.progress.stage, Stage::Following);
     let corrected = job.catch_up(wanted).await?;
+    let today = Period::single(ctx.today());
+    if !was_following && period.intersect(today).is_empty() {
+        // The walk told the present before it knew the past that movements are measured against.
+        let batch = job.told(wanted, today)?;
+        job.commit(batch).await?;
+    }
     let batch = job.told(wanted, period)?;
     job.commit(batch).await?;
     let count = u64::try_from(corrected).unwrap_or(u64::MAX);

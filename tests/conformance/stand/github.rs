@@ -3,14 +3,17 @@
 use std::sync::{Arc, LazyLock};
 
 use dashtray::{
-    demo::{Company, Emulators, GithubToken, Options, company::Commit},
+    demo::{Company, GithubToken, Options, company::Commit},
     integrations::github::Github,
 };
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json, json};
 
-use super::{Account, Drift, Endpoint, Fields, List, Optional, Provider, Stand, field, now, numbers::Happenings};
+use super::{
+    Account, COMPANIES, Drift, Endpoint, Fields, List, Optional, Provider, Stand, emulate, field, now,
+    numbers::Happenings, run,
+};
 use crate::conformance::front::Reply;
 
 const TOKEN: &str = "github_pat_Qx7CanaryGithub9fTz4Wm2Lk8";
@@ -50,12 +53,11 @@ const OPTIONAL: &[Optional] = &[
     Optional { drift: Drift::Null, endpoint: "/pulls", path: "/*/merged_at", _why: "closed without being merged" },
 ];
 
-static BUSY: LazyLock<Arc<Company>> = LazyLock::new(|| Arc::new(Company::generate(11, now())));
-static SMALL: LazyLock<Arc<Company>> = LazyLock::new(|| Arc::new(lately((**BUSY).clone())));
-static QUIET: LazyLock<Arc<Company>> = LazyLock::new(|| Arc::new(emptied((**BUSY).clone())));
+static SMALL: LazyLock<Arc<Company>> = LazyLock::new(|| Arc::new(lately((*COMPANIES.busy).clone())));
+static QUIET: LazyLock<Arc<Company>> = LazyLock::new(|| Arc::new(emptied((*COMPANIES.busy).clone())));
 
 pub(crate) fn stand() -> Stand {
-    let names: Vec<Json> = measured(&BUSY).iter().map(|name| json!(name)).collect();
+    let names: Vec<Json> = measured(&COMPANIES.busy).iter().map(|name| json!(name)).collect();
     Stand {
         integration: Arc::new(Github),
         now: now(),
@@ -109,17 +111,10 @@ fn start(account: Account) -> BoxFuture<'static, Provider> {
     });
     let tokens = std::iter::once(GithubToken::full(TOKEN)).chain(without).collect();
     let options = Options { github_tokens: tokens, ..Options::default() };
-    let company = match account {
-        Account::Busy => BUSY.clone(),
-        Account::Small => SMALL.clone(),
-        Account::Quiet => QUIET.clone(),
-    };
-    Box::pin(run(company, options))
-}
-
-async fn run(company: Arc<Company>, options: Options) -> Provider {
-    let emulators = Emulators::start(company, options).await.expect("a port on this machine");
-    Provider { url: emulators.url("github").parse().expect("a URL"), _running: Box::new(emulators) }
+    if account == Account::Small {
+        return Box::pin(run("github", SMALL.clone(), options));
+    }
+    Box::pin(emulate("github", account, || QUIET.clone(), options))
 }
 
 /// Commits, and nothing else.
@@ -140,7 +135,7 @@ fn committing(at: Vec<Timestamp>, _zone: &'static str) -> BoxFuture<'static, Pro
         })
         .collect();
     let options = Options { github_tokens: vec![GithubToken::full(TOKEN)], ..Options::default() };
-    Box::pin(run(Arc::new(company), options))
+    Box::pin(run("github", Arc::new(company), options))
 }
 
 /// The same repositories with no more than happened last.

@@ -1,13 +1,11 @@
 //! Google Analytics' stand: the property of the simulated company's site, and the same before anybody came.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, LazyLock},
-};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use dashtray::{
     demo::{
-        Company, Emulators, GOOGLE_PROPERTY, GOOGLE_USER, GoogleAccount, GoogleProperty, Options,
+        Emulators, GOOGLE_PROPERTY, GOOGLE_USER, GoogleAccount, GoogleProperty, Options,
         authorization::service_account_key,
     },
     integrations::google_analytics::GoogleAnalytics,
@@ -18,8 +16,9 @@ use jiff::Timestamp;
 use serde_json::{Map, Value as Json, json};
 
 use super::{
-    Account, Drift, Endpoint, Fields, List, Optional, Provider, Stand, field, now,
+    Account, COMPANIES, Drift, Endpoint, Fields, List, Optional, Provider, Stand, emulate, field, nobody, now,
     numbers::{Form, Happenings, Taken, Takings, answering, by_day, days_of},
+    run,
 };
 use crate::{
     conformance::front::{Asked, Reply},
@@ -42,9 +41,6 @@ const OPTIONAL: &[Optional] = &[
 const fn of_quota(endpoint: &'static str, path: &'static str) -> Optional {
     Optional { drift: Drift::Removed, endpoint, path, _why: NONE_LEFT }
 }
-
-static BUSY: LazyLock<Arc<Company>> = LazyLock::new(|| Arc::new(Company::generate(11, now())));
-static QUIET: LazyLock<Arc<Company>> = LazyLock::new(|| Arc::new(Company::empty(now())));
 
 pub(crate) fn stand() -> Stand {
     Stand {
@@ -95,16 +91,7 @@ fn start(account: Account) -> BoxFuture<'static, Provider> {
         google_properties: vec![GoogleProperty::site("UTC")],
         ..Options::default()
     };
-    let company = match account {
-        Account::Busy | Account::Small => BUSY.clone(),
-        Account::Quiet => QUIET.clone(),
-    };
-    Box::pin(run(company, options))
-}
-
-async fn run(company: Arc<Company>, options: Options) -> Provider {
-    let emulators = Emulators::start(company, options).await.expect("a port on this machine");
-    Provider { url: emulators.url("google-analytics").parse().expect("a URL"), _running: Box::new(emulators) }
+    Box::pin(emulate("google-analytics", account, nobody, options))
 }
 
 /// A property whose report by days is made here: of each day the figure of one field. Amounts are in one currency; it is
@@ -138,7 +125,7 @@ fn telling(
         google_properties: vec![GoogleProperty::site(zone)],
         ..Options::default()
     };
-    Box::pin(async move { answering(run(QUIET.clone(), options).await, tell).await })
+    Box::pin(async move { answering(run("google-analytics", nobody(), options).await, tell).await })
 }
 
 fn visiting(at: Vec<Timestamp>, zone: &'static str) -> BoxFuture<'static, Provider> {
@@ -164,7 +151,7 @@ pub(crate) fn site() -> BoxFuture<'static, Site> {
         ..Options::default()
     };
     Box::pin(async move {
-        let emulators = Emulators::start(BUSY.clone(), options).await.expect("a port on this machine");
+        let emulators = Emulators::start(COMPANIES.busy.clone(), options).await.expect("a port on this machine");
         let Stand { integration, settings, now, .. } = stand();
         Site {
             integration,

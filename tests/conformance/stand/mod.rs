@@ -7,15 +7,20 @@ mod plausible;
 mod stripe;
 mod vercel;
 
-use std::{any::Any, collections::BTreeMap, sync::Arc};
+use std::{
+    any::Any,
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+};
 
 use dashtray::{
+    demo::{Company, Emulators, Options},
     integrations::Integration,
     metric::{Day, Period, Zone},
     secret::Secret,
 };
 use futures_util::future::BoxFuture;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value as Json};
 use url::Url;
 
@@ -35,11 +40,54 @@ pub(crate) enum Account {
     Quiet,
     /// A lively one in which everything happens that there is, and little of each. Where the lively one is small, the same.
     Small,
+    /// The lively one as it was before its last days, of which the provider hears late: see [`LATENESS`].
+    Late,
+}
+
+/// How many days of a late account come at once, at the stands' instant: more than most settlement windows have.
+pub(crate) const LATENESS: SignedDuration = SignedDuration::from_hours(5 * 24);
+
+/// The simulated company, and the same before its last days.
+struct Companies {
+    busy: Arc<Company>,
+    late: Arc<Company>,
+}
+
+/// Generating takes a moment; all stands look at the same ones, and none changes them.
+static COMPANIES: LazyLock<Companies> = LazyLock::new(|| {
+    let busy = Company::generate(11, now());
+    let late = Arc::new(busy.at(now() - LATENESS));
+    Companies { busy: Arc::new(busy), late }
+});
+
+/// A service of the simulated company. `quiet` is the company in which nothing happened.
+async fn emulate(service: &str, account: Account, quiet: impl FnOnce() -> Arc<Company>, options: Options) -> Provider {
+    let company = match account {
+        Account::Busy | Account::Small => COMPANIES.busy.clone(),
+        Account::Quiet => quiet(),
+        Account::Late => COMPANIES.late.clone(),
+    };
+    run(service, company, options).await
+}
+
+/// A service of a company.
+async fn run(service: &str, company: Arc<Company>, options: Options) -> Provider {
+    let emulators = Arc::new(Emulators::start(company, options).await.expect("a port on this machine"));
+    let url = emulators.url(service).parse().expect("a URL");
+    let running = emulators.clone();
+    Provider { url, catch_up: Box::new(move || running.advance(running.now())), _running: Box::new(emulators) }
+}
+
+/// A company of whom no service knows anything.
+fn nobody() -> Arc<Company> {
+    Arc::new(Company::empty(now()))
 }
 
 /// A running emulator; stopped when this is dropped.
 pub(crate) struct Provider {
     pub(crate) url: Url,
+    /// It hears of all that has happened by its clock.
+    pub(crate) catch_up: Box<dyn Fn() + Send + Sync>,
     pub(crate) _running: Box<dyn Any + Send + Sync>,
 }
 

@@ -91,7 +91,8 @@ pub(super) async fn answering(
         Some(body) => Act::Reply(crate::conformance::front::Reply::json(200, &body)),
         None => Act::Forward,
     });
-    Provider { url: front.url.clone(), _running: Box::new((provider, front)) }
+    let Provider { catch_up, _running: behind, .. } = provider;
+    Provider { url: front.url.clone(), catch_up, _running: Box::new((behind, front)) }
 }
 
 /// The code, which the check gives in capitals.

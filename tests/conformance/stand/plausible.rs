@@ -1,9 +1,9 @@
 //! Plausible's stand: the site of the simulated company, and a site that nobody visits.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use dashtray::{
-    demo::{Company, Emulators, Options, PLAUSIBLE_SITE, PlausibleKey},
+    demo::{Options, PLAUSIBLE_SITE, PlausibleKey},
     integrations::plausible::Plausible,
     metric::{Day, Period},
 };
@@ -12,15 +12,14 @@ use jiff::Timestamp;
 use serde_json::{Map, Value as Json, json};
 
 use super::{
-    Account, Drift, Endpoint, List, Optional, Provider, Stand, field, now,
+    Account, Drift, Endpoint, List, Optional, Provider, Stand, emulate, field, nobody, now,
     numbers::{Form, Happenings, Taken, Takings, answering, by_day},
+    run,
 };
 use crate::conformance::front::{Asked, Reply};
 
 const KEY: &str = "Qx7CanaryPlausible9fTz4Wm2Lk8";
 const WRONG: &str = "Qx7WrongPlausible9fTz4Wm2Lk8x";
-
-static BUSY: LazyLock<Arc<Company>> = LazyLock::new(|| Arc::new(Company::generate(11, now())));
 
 pub(crate) fn stand() -> Stand {
     Stand {
@@ -58,16 +57,7 @@ pub(crate) fn stand() -> Stand {
 
 fn start(account: Account) -> BoxFuture<'static, Provider> {
     let options = Options { plausible_keys: vec![PlausibleKey::full(KEY)], ..Options::default() };
-    let company = match account {
-        Account::Busy | Account::Small => BUSY.clone(),
-        Account::Quiet => Arc::new(Company::empty(now())),
-    };
-    Box::pin(run(company, options))
-}
-
-async fn run(company: Arc<Company>, options: Options) -> Provider {
-    let emulators = Emulators::start(company, options).await.expect("a port on this machine");
-    Provider { url: emulators.url("plausible").parse().expect("a URL"), _running: Box::new(emulators) }
+    Box::pin(emulate("plausible", account, nobody, options))
 }
 
 /// A site of which nothing is told but what is made here: rows of days, for a question that asks for a
@@ -89,7 +79,7 @@ fn telling(
         is_asked.then(|| text.replace("\"#", "").replace("#\"", ""))
     };
     let options = Options { plausible_keys: vec![PlausibleKey::full(KEY)], ..Options::default() };
-    Box::pin(async move { answering(run(Arc::new(Company::empty(now())), options).await, tell).await })
+    Box::pin(async move { answering(run("plausible", nobody(), options).await, tell).await })
 }
 
 /// Events, each a visit of its own.

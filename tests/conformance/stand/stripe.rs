@@ -6,7 +6,7 @@ use std::{
 };
 
 use dashtray::{
-    demo::{Company, Emulators, Options, STRIPE_PERMISSIONS, StripeKey, company::Table},
+    demo::{Company, Options, STRIPE_PERMISSIONS, StripeKey, company::Table},
     integrations::stripe::Stripe,
 };
 use futures_util::future::BoxFuture;
@@ -14,18 +14,16 @@ use jiff::Timestamp;
 use serde_json::{Map, Value as Json, json};
 
 use super::{
-    Account, Endpoint, List, Provider, Stand, field, now,
+    Account, COMPANIES, Endpoint, List, Provider, Stand, emulate, field, nobody, now,
     numbers::{Form, Happenings, Switches, Taken, Takings, noon, small},
+    run,
 };
 use crate::conformance::front::Reply;
 
 const KEY: &str = "rk_test_Qx7CanaryStripe9fTz4Wm2Lk8";
 const WRONG: &str = "rk_test_Qx7WrongStripe9fTz4Wm2Lk8x";
 
-/// Generating takes a moment; all runs look at the same one, and none changes it.
-static BUSY: LazyLock<Arc<Company>> = LazyLock::new(|| Arc::new(Company::generate(11, now())));
-
-static SMALL: LazyLock<Arc<Company>> = LazyLock::new(|| Arc::new(of_each((**BUSY).clone())));
+static SMALL: LazyLock<Arc<Company>> = LazyLock::new(|| Arc::new(of_each((*COMPANIES.busy).clone())));
 
 pub(crate) fn stand() -> Stand {
     Stand {
@@ -65,17 +63,10 @@ fn start(account: Account) -> BoxFuture<'static, Provider> {
     let without = STRIPE_PERMISSIONS.iter().map(|scope| StripeKey::without(&key_without(scope), &[scope]));
     let keys = std::iter::once(StripeKey::full(KEY)).chain(without).collect();
     let options = Options { stripe_keys: keys, ..Options::default() };
-    let company = match account {
-        Account::Busy => BUSY.clone(),
-        Account::Small => SMALL.clone(),
-        Account::Quiet => Arc::new(Company::empty(now())),
-    };
-    Box::pin(run(company, options))
-}
-
-async fn run(company: Arc<Company>, options: Options) -> Provider {
-    let emulators = Emulators::start(company, options).await.expect("a port on this machine");
-    Provider { url: emulators.url("stripe").parse().expect("a URL"), _running: Box::new(emulators) }
+    if account == Account::Small {
+        return Box::pin(run("stripe", SMALL.clone(), options));
+    }
+    Box::pin(emulate("stripe", account, nobody, options))
 }
 
 /// An account with the one key, changed.
@@ -83,7 +74,7 @@ fn of_own(change: impl FnOnce(&mut Company)) -> BoxFuture<'static, Provider> {
     let mut company = Company::empty(now());
     change(&mut company);
     let options = Options { stripe_keys: vec![StripeKey::full(KEY)], ..Options::default() };
-    Box::pin(run(Arc::new(company), options))
+    Box::pin(run("stripe", Arc::new(company), options))
 }
 
 /// Charges that were declined.

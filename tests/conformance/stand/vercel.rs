@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use dashtray::{
     demo::{
-        Company, Emulators, Options, VercelToken,
+        Company, Options, VercelToken,
         company::{Repository, TEAM_SLUG},
     },
     integrations::vercel::Vercel,
@@ -14,8 +14,9 @@ use jiff::Timestamp;
 use serde_json::{Map, Value as Json, json};
 
 use super::{
-    Account, Drift, Endpoint, Fields, List, Optional, Provider, Stand, field, now,
+    Account, COMPANIES, Drift, Endpoint, Fields, List, Optional, Provider, Stand, emulate, field, now,
     numbers::{Happenings, answering},
+    run,
 };
 use crate::conformance::front::{Asked, Reply};
 
@@ -51,8 +52,7 @@ const fn of_usage(path: &'static str) -> Optional {
     Optional { drift: Drift::Null, endpoint: "/v2/observability/query", path, _why: NOTHING }
 }
 
-static BUSY: LazyLock<Arc<Company>> = LazyLock::new(|| Arc::new(Company::generate(11, now())));
-static QUIET: LazyLock<Arc<Company>> = LazyLock::new(|| Arc::new(quiet(&BUSY)));
+static QUIET: LazyLock<Arc<Company>> = LazyLock::new(|| Arc::new(quiet(&COMPANIES.busy)));
 
 pub(crate) fn stand() -> Stand {
     Stand {
@@ -98,16 +98,7 @@ fn start(account: Account) -> BoxFuture<'static, Provider> {
     let without = PARTS.iter().map(|part| VercelToken::full(&token_without(part)).without(part));
     let tokens = std::iter::once(VercelToken::full(TOKEN)).chain(without).collect();
     let options = Options { vercel_tokens: tokens, ..Options::default() };
-    let company = match account {
-        Account::Busy | Account::Small => BUSY.clone(),
-        Account::Quiet => QUIET.clone(),
-    };
-    Box::pin(run(company, options))
-}
-
-async fn run(company: Arc<Company>, options: Options) -> Provider {
-    let emulators = Emulators::start(company, options).await.expect("a port on this machine");
-    Provider { url: emulators.url("vercel").parse().expect("a URL"), _running: Box::new(emulators) }
+    Box::pin(emulate("vercel", account, || QUIET.clone(), options))
 }
 
 /// Deployments of one project, listed as Vercel does: the newest first, up to and with `until`.
@@ -130,7 +121,7 @@ fn deploying(mut at: Vec<Timestamp>, _zone: &'static str) -> BoxFuture<'static, 
         (asked.path == "/v7/deployments").then(|| body.to_string())
     };
     let options = Options { vercel_tokens: vec![VercelToken::full(TOKEN)], ..Options::default() };
-    Box::pin(async move { answering(run(QUIET.clone(), options).await, list).await })
+    Box::pin(async move { answering(run("vercel", QUIET.clone(), options).await, list).await })
 }
 
 /// A company without visitors, whose projects nobody has worked on.

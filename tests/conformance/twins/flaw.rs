@@ -69,4 +69,16 @@ pub(super) enum Flaw {
     MissingIsZero,
     SwitchWithoutEffect,
     DoesNotAddUp,
+    // How its numbers fit together.
+    BoundaryDayTwice,
+    SkipsWhatIsOlder,
+    KeepsFirstReading,
+    RewritesSettled,
+    SettlesAtOnce,
+    NeverSettles,
+    ZerosBeyondRetention,
+    PromisesTooMuch,
+    SnapshotAsFlow,
+    SumsVisitors,
+    SharesInHundredths,
 }

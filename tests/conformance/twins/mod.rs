@@ -2,6 +2,7 @@
 //! there for it.
 
 mod flaw;
+mod numbers;
 mod provider;
 mod sales;
 mod twin;
@@ -104,6 +105,12 @@ const FLAWS: &[(Flaw, &str)] = &[
     // How a sign-in is kept is the host's; what an integration can do is to have one that nobody can try.
     (Flaw::UntriedSignIn, "C30"), (Flaw::UntriedSignIn, "C31"), (Flaw::UntriedSignIn, "C32"), (Flaw::UntriedSignIn, "C33"),
     (Flaw::UntriedSignIn, "C34"), (Flaw::UntriedSignIn, "C35"), (Flaw::UntriedSignIn, "C36"),
+    (Flaw::BoundaryDayTwice, "C43"), (Flaw::OutsideThePeriod, "C43"),
+    (Flaw::SkipsWhatIsOlder, "C44"), (Flaw::BoundaryDayTwice, "C44"),
+    (Flaw::KeepsFirstReading, "C45"), (Flaw::RewritesSettled, "C45"), (Flaw::SettlesAtOnce, "C45"),
+    (Flaw::NeverSettles, "C45"),
+    (Flaw::ZerosBeyondRetention, "C46"), (Flaw::PromisesTooMuch, "C46"),
+    (Flaw::SnapshotAsFlow, "C50"), (Flaw::SumsVisitors, "C50"), (Flaw::SharesInHundredths, "C50"),
 ];
 
 #[test]

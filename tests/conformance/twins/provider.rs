@@ -1,6 +1,9 @@
 //! The provider of the twins: an account, a list of things in pages, checks and visits by day and users of today.
 
-use std::sync::Arc;
+use std::{
+    ops::Range,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use axum::{
     Json, Router,
@@ -14,7 +17,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use super::super::stand::{Account, Provider, now, numbers::Taken};
+use super::super::stand::{Account, LATENESS, Provider, now, numbers::Taken};
 
 /// May read everything.
 pub(super) const TOKEN: &str = "toy_token_Qx7CanaryToy9fTz4Wm2Lk8";
@@ -28,7 +31,21 @@ pub(super) const NO_BILLING: &str = "toy_token_Qx7NoBillingToy9fTz4Wm2";
 /// Things that happened: one on the present day, two on the one before, and so on.
 const DAYS: i32 = 6;
 
-struct Things(Vec<Value>);
+struct Things {
+    /// The days back of which it knows something.
+    known: Mutex<Range<i32>>,
+}
+
+impl Things {
+    fn known(&self) -> Range<i32> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn all(&self) -> Vec<Value> {
+        let of_day = |back: i32| (0..=back).map(move |number| json!({ "id": back * 100 + number, "days_ago": back }));
+        self.known().flat_map(of_day).collect()
+    }
+}
 
 /// Starts it on a free port.
 pub(super) fn start(account: Account) -> BoxFuture<'static, Provider> {
@@ -64,14 +81,14 @@ pub(super) fn taking(takings: Vec<Taken>) -> BoxFuture<'static, Provider> {
 }
 
 fn with(account: Account, sales: Vec<Value>) -> BoxFuture<'static, Provider> {
-    let things = match account {
-        Account::Quiet => Vec::new(),
-        Account::Busy | Account::Small => {
-            let of_day =
-                |back: i32| (0..=back).map(move |number| json!({ "id": back * 100 + number, "days_ago": back }));
-            (0..DAYS).flat_map(of_day).collect()
-        }
+    let known = match account {
+        Account::Busy | Account::Small => 0..DAYS,
+        Account::Quiet => 0..0,
+        Account::Late => i32::try_from(LATENESS.as_hours() / 24).unwrap_or(DAYS)..DAYS,
     };
+    let things = Arc::new(Things { known: Mutex::new(known) });
+    let sold = things.clone();
+    let sales = move |headers: HeaderMap| async move { sales_of(&headers, &sold, sales) };
     Box::pin(async move {
         let router = Router::new()
             .route("/account", get(account_of))
@@ -80,12 +97,13 @@ fn with(account: Account, sales: Vec<Value>) -> BoxFuture<'static, Provider> {
             .route("/visits", get(visits))
             .route("/users", get(users))
             .route("/billing", get(billing))
-            .route("/sales", get(move |headers: HeaderMap| async move { sales_of(&headers, sales) }))
-            .with_state(Arc::new(Things(things)));
+            .route("/sales", get(sales))
+            .with_state(things.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port on this machine");
         let url = format!("http://{}", listener.local_addr().expect("an address")).parse().expect("a URL");
         let task = tokio::spawn(async move { axum::serve(listener, router).await });
-        Provider { url, _running: Box::new(task) }
+        let catch_up = move || things.known.lock().unwrap_or_else(PoisonError::into_inner).start = 0;
+        Provider { url, catch_up: Box::new(catch_up), _running: Box::new(task) }
     })
 }
 
@@ -119,16 +137,17 @@ async fn things_of(
 ) -> Result<Json<Value>, StatusCode> {
     let token = admitted(&headers, "")?;
     let size = page.size.clamp(1, 7);
-    let rest = things.0.get(page.cursor..).unwrap_or_default();
+    let all = things.all();
+    let rest = all.get(page.cursor..).unwrap_or_default();
     let next = (rest.len() > size).then_some((page.cursor + size).to_string());
     let shown = rest.get(..size).unwrap_or(rest);
-    Ok(Json(json!({ "things": shown, "next": next, "total": things.0.len(), "token": token })))
+    Ok(Json(json!({ "things": shown, "next": next, "total": all.len(), "token": token })))
 }
 
 async fn checks(State(things): State<Arc<Things>>, headers: HeaderMap) -> Result<Json<Value>, StatusCode> {
     admitted(&headers, "")?;
     let of_day = |back: i32| json!({ "days_ago": back, "good": back, "all": back + 1 });
-    let days: Vec<Value> = if things.0.is_empty() { Vec::new() } else { (0..DAYS).map(of_day).collect() };
+    let days: Vec<Value> = things.known().map(of_day).collect();
     Ok(Json(json!({ "days": days })))
 }
 
@@ -136,17 +155,20 @@ async fn checks(State(things): State<Arc<Things>>, headers: HeaderMap) -> Result
 async fn visits(State(things): State<Arc<Things>>, headers: HeaderMap) -> Result<Json<Value>, StatusCode> {
     admitted(&headers, "")?;
     let of_day = |back: i32| (0..=back).map(move |visitor| json!({ "days_ago": back, "visitor": visitor }));
-    let days = if things.0.is_empty() { 0 } else { DAYS };
-    Ok(Json(json!({ "visits": (0..days).flat_map(of_day).collect::<Vec<Value>>() })))
+    Ok(Json(json!({ "visits": things.known().flat_map(of_day).collect::<Vec<Value>>() })))
 }
 
 async fn users(State(things): State<Arc<Things>>, headers: HeaderMap) -> Result<Json<Value>, StatusCode> {
     admitted(&headers, NO_USERS)?;
-    Ok(Json(json!({ "users": things.0.len(), "as_of": now().to_string() })))
+    Ok(Json(json!({ "users": things.all().len(), "as_of": now().to_string() })))
 }
 
-fn sales_of(headers: &HeaderMap, sales: Vec<Value>) -> Result<Json<Value>, StatusCode> {
+fn sales_of(headers: &HeaderMap, things: &Things, mut sales: Vec<Value>) -> Result<Json<Value>, StatusCode> {
     admitted(headers, "")?;
+    let days = things.known.lock().unwrap_or_else(PoisonError::into_inner).start;
+    let known = now() - SignedDuration::from_hours(24 * i64::from(days));
+    // Of the last days nothing is known yet, if they come late.
+    sales.retain(|sale| days == 0 || sale["at"].as_str().and_then(|at| at.parse().ok()) <= Some(known));
     Ok(Json(json!({ "sales": sales })))
 }
 

@@ -112,14 +112,15 @@ impl Twin {
             _ => EVENTS,
         };
         let stream = if self.is(Flaw::UnknownStream) { "elsewhere" } else { "things" };
-        vec![
+        let metrics = [
             self.definition(events, Kind::Flow, Unit::Count, stream),
             self.definition(SHARE, Kind::Ratio, Unit::Percent, "checks"),
             self.definition(USERS, Kind::Level, Unit::Count, "users"),
             self.definition(VISITORS, Kind::Distinct, Unit::Count, "visits"),
             self.definition(SALES, Kind::Flow, Unit::Currency, "sales"),
             self.definition(ORDERS, Kind::Flow, Unit::Count, "sales"),
-        ]
+        ];
+        metrics.map(|definition| self.misdefine(definition)).to_vec()
     }
 }
 
@@ -306,6 +307,7 @@ impl Twin {
         for thing in &things {
             *by_day.entry(ctx.today().plus(-thing.days_ago)).or_default() += 1;
         }
+        let period = self.misread(ctx, period, &mut by_day).await?;
         if self.is(Flaw::OutsideThePeriod) {
             by_day.insert(period.start().plus(-1), 1);
         } else {
@@ -350,8 +352,10 @@ impl Twin {
 
     async fn share(&self, ctx: &Context, period: Period) -> Result<(), Error> {
         let checks: Checks = ctx.http.get("/checks").json().await?.body;
-        let samples =
-            checks.days.iter().map(|day| Sample::new(ctx.today().plus(-day.days_ago), Value::ratio(day.good, day.all)));
+        let samples = checks
+            .days
+            .iter()
+            .map(|day| Sample::new(ctx.today().plus(-day.days_ago), self.share_of(day.good, day.all)));
         let samples: Vec<Sample> = samples.filter(|sample| period.contains(sample.day)).collect();
         if self.is(Flaw::GapForNothing) && samples.is_empty() {
             let zeros = period.days().map(|day| Sample::new(day, Value::ratio(0, 1)));
@@ -364,10 +368,12 @@ impl Twin {
     async fn visitors(&self, ctx: &Context, period: Period) -> Result<(), Error> {
         let grain = if self.is(Flaw::DaysForWeeks) { Interval::Day } else { ctx.grain };
         let visits: Visits = ctx.http.get("/visits").json().await?.body;
-        let mut who: BTreeMap<Day, BTreeSet<i64>> = BTreeMap::new();
+        let mut who: BTreeMap<Day, BTreeSet<(i64, i32)>> = BTreeMap::new();
         for visit in &visits.visits {
             let day = ctx.today().plus(-visit.days_ago);
-            who.entry(grain.bucket(day).start()).or_default().insert(visit.visitor);
+            // Whoever comes again is the same one.
+            let once = if self.is(Flaw::SumsVisitors) { visit.days_ago } else { 0 };
+            who.entry(grain.bucket(day).start()).or_default().insert((visit.visitor, once));
         }
         let answered = match self.0 {
             Flaw::LeavesAWeekOut if grain != Interval::Day => {
@@ -391,7 +397,11 @@ impl Twin {
         let users: Users = ctx.http.get("/users").json().await?.body;
         let today = Period::single(ctx.today()).intersect(period);
         let samples = today.days().map(|day| Sample::new(day, Value::Count(users.users))).collect();
-        ctx.commit(Batch::new().answer(Answer::total(USERS, today, samples))).await
+        let answered = match self.0 {
+            Flaw::ZerosBeyondRetention => Period::new(ctx.today().plus(-7), today.end()),
+            _ => today,
+        };
+        ctx.commit(Batch::new().answer(Answer::total(USERS, answered, samples))).await
     }
 }
 
