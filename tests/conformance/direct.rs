@@ -385,8 +385,9 @@ impl Fetched {
                 _ => {}
             }
         }
-        // That something is undefined is no number.
-        let invented = self.facts.values.iter().filter(|(_, fact)| fact.value.is_some()).map(|(key, _)| key);
+        // That something is undefined is no number, and an estimate may be one of what else is left out.
+        let is_certain = |fact: &Fact| fact.value.is_some() && !fact.estimated;
+        let invented = self.facts.values.iter().filter(|(_, fact)| is_certain(fact)).map(|(key, _)| key);
         match { invented }.find(|key| !clean.facts.values.contains_key(*key)) {
             Some((metric, dimension, _, day)) => Err(format!("invented: {metric} {dimension} of {day}")),
             None => Ok(()),

@@ -96,7 +96,12 @@ impl Serialize for Discounts {
 
 impl<'de> Deserialize<'de> for Discounts {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self { of: or_default(deserializer)?, is_said: true })
+        if !deserializer.is_human_readable() {
+            return Ok(Self { of: Vec::deserialize(deserializer)?, is_said: true });
+        }
+        // A list is never null where it is told.
+        let said: Option<Vec<_>> = Option::deserialize(deserializer)?;
+        Ok(said.map_or_else(Self::default, |of| Self { of, is_said: true }))
     }
 }
 

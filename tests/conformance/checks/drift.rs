@@ -235,7 +235,7 @@ impl Run<'_> {
     /// it does not about each.
     /// Gives the places that make a difference, too.
     async fn sift(&mut self, drift: Drift, mut open: Vec<Vec<Place>>) -> Result<(Vec<Place>, Vec<String>), String> {
-        let (mut read, mut wrong) = (Vec::new(), Vec::new());
+        let (mut looked_at, mut wrong) = (Vec::new(), Vec::new());
         while let Some(mut places) = open.pop() {
             if places.is_empty() {
                 continue;
@@ -263,9 +263,9 @@ impl Run<'_> {
                 let why = judge(place, &fetched, undisturbed).err();
                 wrong.extend(why.map(|why| format!("{} {}: {drift:?}: {why}", place.endpoint, place.path)));
             }
-            read.append(&mut places);
+            looked_at.append(&mut places);
         }
-        Ok((read, wrong))
+        Ok((looked_at, wrong))
     }
 
     async fn read(&self, drift: Drift, places: &[Place], streams: &BTreeSet<String>) -> Result<Fetched, String> {

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value as Json, json};
 
 use super::{
-    Account, COMPANIES, Endpoint, List, Provider, Stand, emulate, field, nobody, now,
+    Account, COMPANIES, Drift, Endpoint, List, Optional, Provider, Stand, emulate, field, nobody, now,
     numbers::{Form, Happenings, Switches, Taken, Takings, noon, small},
     run,
 };
@@ -22,6 +22,22 @@ use crate::conformance::front::Reply;
 
 const KEY: &str = "rk_test_Qx7CanaryStripe9fTz4Wm2Lk8";
 const WRONG: &str = "rk_test_Qx7WrongStripe9fTz4Wm2Lk8x";
+
+const ALL: &str = "it applies to all products";
+const ONE: &str = "only where usage is billed there is none; else it is one";
+
+const OPTIONAL: &[Optional] = &[
+    of(Drift::Removed, "/v1/coupons/{id}", "/applies_to", ALL),
+    of(Drift::Null, "/v1/coupons/{id}", "/applies_to", ALL),
+    of(Drift::Removed, "/v1/subscriptions", "/data/*/items/data/*/quantity", ONE),
+    of(Drift::Null, "/v1/subscriptions", "/data/*/items/data/*/quantity", ONE),
+    of(Drift::Null, "/v1/subscriptions", "/data/*/pause_collection", "nothing is paused"),
+    of(Drift::Null, "/v1/subscriptions", "/data/*/default_tax_rates", "there are none"),
+];
+
+const fn of(drift: Drift, endpoint: &'static str, path: &'static str, why: &'static str) -> Optional {
+    Optional { drift, endpoint, path, _why: why }
+}
 
 static SMALL: LazyLock<Arc<Company>> = LazyLock::new(|| Arc::new(of_each((*COMPANIES.busy).clone())));
 
@@ -48,7 +64,7 @@ pub(crate) fn stand() -> Stand {
             400,
             r#"{"error":{"code":"rate_limit","message":"Too many requests","type":"invalid_request_error"}}"#,
         )],
-        optional: &[],
+        optional: OPTIONAL,
         happenings: Happenings { metric: "stripe_failed_payments", start: failing },
         takings: Some(Takings { form: Form::Minor, metric: "stripe_revenue", mixes: true, start: taking }),
         switches: Some(Switches { metric: "stripe_mrr", numbers: &[("max_past_due_days", 0)] }),
@@ -124,11 +140,9 @@ fn of_each(mut company: Company) -> Company {
             let [interval, usage] = [&every["interval"], &every["usage_type"]];
             format!("{interval} {usage} {} {}", price["billing_scheme"], price["transform_quantity"].is_null())
         });
-        let standing = [
-            row["status"].to_string(),
-            row["pause_collection"]["behavior"].to_string(),
-            format!("cancels {}", row["cancel_at_period_end"]),
-        ];
+        let (status, pause) = (&row["status"], &row["pause_collection"]["behavior"]);
+        let cancels = row["cancel_at_period_end"] == true || !row["cancel_at"].is_null();
+        let standing = [format!("{status} {pause} {cancels}")];
         // All have to be seen.
         let news = coupons.chain(prices).chain(standing).filter(|kind| seen.insert(kind.clone())).count();
         if news > 0 {

@@ -103,7 +103,7 @@ fn learn(evidence: &mut Evidence, event: &Json) {
 }
 
 fn bill(evidence: &mut Evidence, invoice: &Json) {
-    let invoice: Invoice = serde_json::from_str(&invoice.to_string()).unwrap();
+    let invoice: Invoice = serde_json::from_str(&completed(invoice.clone()).to_string()).unwrap();
     for (id, lines) in evidence::billed(&invoice) {
         assert_eq!(id, "sub_1");
         evidence.bill(lines, &invoice.discounts);
