@@ -68,6 +68,7 @@ pub mod catalogue;
 mod context;
 mod credentials;
 mod descriptor;
+mod field;
 pub mod guide;
 mod registry;
 mod report;
@@ -97,6 +98,7 @@ pub use descriptor::{
     BaseUrl, Category, Choice, CredentialField, Descriptor, FieldKind, SettingField, SettingKind, Shape, Stream,
     ZonePolicy,
 };
+pub(crate) use field::{not_null, nullable};
 pub use registry::{Registry, UnknownIntegration};
 pub use report::{Correction, FetchReport, Outcome};
 pub use settings::{SettingValue, Settings};

@@ -14,11 +14,12 @@ use dashtray::{
     http::{Client, ClientConfig, Credentials, Forgetful, Grant, Kept, Memory, Session},
     integrations::{
         AccountInfo, Batch, Context, Descriptor, Error, FetchReport, Host, Integration, Order, Outcome, Position,
-        Record, RecordChange, Settings, Shape, Why,
+        Record, RecordChange, Settings, Shape, Stream, Why,
     },
-    metric::{Currency, Day, Definition, Interval, Period, Quality, Scope, Zone},
+    metric::{Currency, Day, Definition, Interval, Period, Quality, Receipt, Scope, Value, Zone},
     secret::Secret,
 };
+use serde_json::{Map, Value as Json};
 use tokio::time::timeout;
 use url::Url;
 
@@ -34,11 +35,28 @@ pub(crate) struct Options {
     pub(crate) config: ClientConfig,
     /// Where a process goes on after another; else a clock that begins at the stand's now.
     pub(crate) clock: Option<Clock>,
+    /// Whose midnight ends a day.
+    pub(crate) zone: Zone,
+    /// The days to read; else the stand's.
+    pub(crate) period: Option<Period>,
+    /// Settings besides the stand's, or in place of them.
+    pub(crate) settings: Map<String, Json>,
+    /// The streams to read; else all.
+    pub(crate) streams: Option<BTreeSet<String>>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { share_permille: 1000, memory: Arc::new(Forgetful), config: ClientConfig::default(), clock: None }
+        Self {
+            share_permille: 1000,
+            memory: Arc::new(Forgetful),
+            config: ClientConfig::default(),
+            clock: None,
+            zone: Zone::utc(),
+            period: None,
+            settings: Map::new(),
+            streams: None,
+        }
     }
 }
 
@@ -48,6 +66,7 @@ pub(crate) struct Direct {
     context: Context,
     recorder: Arc<Recorder>,
     period: Period,
+    streams: Option<BTreeSet<String>>,
 }
 
 /// What came of reading everything.
@@ -57,6 +76,7 @@ pub(crate) struct Fetched {
     pub(crate) outcomes: BTreeMap<String, Outcome>,
     /// What ended it before its end.
     pub(crate) fatal: Option<Error>,
+    pub(crate) receipts: Vec<Receipt>,
 }
 
 impl Direct {
@@ -66,7 +86,8 @@ impl Direct {
 
     pub(crate) fn open_with(stand: &Stand, provider: &Url, fields: &Fields, options: Options) -> Result<Self, String> {
         let descriptor = stand.integration.descriptor();
-        let settings = Settings::parse(&descriptor.settings, &stand.settings).map_err(|error| format!("{error:?}"))?;
+        let given: Map<String, Json> = stand.settings.clone().into_iter().chain(options.settings).collect();
+        let settings = Settings::parse(&descriptor.settings, &given).map_err(|error| format!("{error:?}"))?;
         let shown = |error: Error| error.to_string();
         let service = descriptor.service(&settings, Some(provider.clone())).map_err(shown)?;
         let clock = options.clock.unwrap_or_else(|| Clock::ticking_from(stand.now));
@@ -79,9 +100,10 @@ impl Direct {
             deadline: None,
         });
         let recorder = Arc::new(Recorder::default());
-        let context = Context::new(http, settings, Zone::utc(), Currency::USD, stand.now, recorder.clone());
-        let period = stand.period();
-        Ok(Self { integration: stand.integration.clone(), context, recorder, period })
+        let context = Context::new(http, settings, options.zone, Currency::USD, stand.now, recorder.clone());
+        let period = options.period.unwrap_or_else(|| stand.period());
+        let streams = options.streams;
+        Ok(Self { integration: stand.integration.clone(), context, recorder, period, streams })
     }
 
     pub(crate) fn http(&self) -> &dashtray::http::Http {
@@ -98,7 +120,9 @@ impl Direct {
         let mut fetched = Fetched::default();
         let reading = timeout(LONGEST_RUN, self.read(&mut fetched.outcomes)).await;
         fetched.fatal = reading.unwrap_or_else(|_| Err(Error::internal("it hangs"))).err();
-        fetched.facts = self.recorder.state().facts.clone();
+        let state = self.recorder.state();
+        (fetched.facts, fetched.receipts) = (state.facts.clone(), state.receipts.clone());
+        drop(state);
         fetched
     }
 
@@ -113,9 +137,22 @@ impl Direct {
         Ok(timeout(LONGEST_RUN, reading).await.unwrap_or_else(|_| Err(Error::internal("it hangs")))?.outcomes)
     }
 
+    /// Reads the days of some metrics that lie in a period, and gives all that was said so far.
+    pub(crate) async fn fetch_days(&self, metrics: &[&str], period: Period) -> Result<Fetched, String> {
+        let wanted: Vec<String> = metrics.iter().map(|id| (*id).to_owned()).collect();
+        let report = guarded(self.integration.fetch_metrics(&self.context, &wanted, period)).await;
+        let outcomes = report.map_err(|error| error.to_string())?.outcomes;
+        let lost = outcomes.iter().find(|(_, outcome)| **outcome != Outcome::Ok);
+        ensure!(lost.is_none(), "undisturbed, {lost:?}");
+        let state = self.recorder.state();
+        Ok(Fetched { facts: state.facts.clone(), outcomes, fatal: None, receipts: state.receipts.clone() })
+    }
+
     async fn read(&self, outcomes: &mut BTreeMap<String, Outcome>) -> Result<(), Error> {
         let descriptor = self.integration.descriptor();
-        for stream in &descriptor.streams {
+        let is_read = |stream: &&Stream| self.streams.as_ref().is_none_or(|some| some.contains(&stream.id));
+        let streams: Vec<&Stream> = descriptor.streams.iter().filter(is_read).collect();
+        for stream in &streams {
             let metrics: Vec<String> = descriptor.metrics_of(&stream.id).map(|metric| metric.id.clone()).collect();
             let windows: Vec<Period> = match stream.shape {
                 Shape::ByDay { window_days } => self.period.windows(window_days),
@@ -126,7 +163,7 @@ impl Direct {
             }
         }
         for grain in [Interval::Week, Interval::Month] {
-            for stream in &descriptor.streams {
+            for stream in &streams {
                 // Of what could not be had of days nothing more is asked for.
                 let is_asked = |metric: &&Definition| {
                     descriptor.grains(metric).contains(&grain) && outcomes.get(&metric.id) == Some(&Outcome::Ok)
@@ -187,6 +224,7 @@ pub(crate) struct Facts {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fact {
     said: String,
+    value: Option<Value>,
     /// It says of itself that it is not exact.
     estimated: bool,
 }
@@ -199,6 +237,18 @@ impl Facts {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.values.is_empty()
+    }
+
+    /// The values that are something: by metric (weeks and months apart from days), dimension and day.
+    pub(crate) fn values(&self) -> impl Iterator<Item = (&str, &str, Day, Value)> {
+        let something = |fact: &Fact| fact.value.filter(|value| !value.is_zero());
+        let told = self.values.iter().filter_map(move |(key, fact)| Some((key, something(fact)?)));
+        told.map(|((metric, dimension, _, day), value)| (metric.as_str(), dimension.as_str(), *day, value))
+    }
+
+    /// Whether anything that is said of a metric's day is an estimate.
+    fn estimates(&self, metric: &str, day: Day) -> bool {
+        self.values.iter().any(|((id, _, _, of), fact)| id == metric && *of == day && fact.estimated)
     }
 
     /// The days of a metric that were answered, whatever of its dimension.
@@ -260,7 +310,8 @@ impl Facts {
             let dimension = sample.dimension.clone().unwrap_or_default();
             let key = (answer.metric_id.clone(), dimension, currency.unwrap_or_default(), sample.day);
             let said = format!("{:?} {:?} {:?}", sample.value, sample.quality, sample.metadata);
-            self.values.insert(key, Fact { said, estimated: sample.quality == Quality::Estimated });
+            let estimated = sample.quality == Quality::Estimated;
+            self.values.insert(key, Fact { said, value: sample.value, estimated });
         }
     }
 
@@ -318,7 +369,8 @@ impl Fetched {
         for ((metric, dimension, currency, day), value) in &clean.facts.values {
             let key = (metric.clone(), dimension.clone(), currency.clone(), *day);
             let here = self.facts.values.get(&key);
-            if here.is_some_and(|here| here.estimated) {
+            // What a day leaves unsaid is as sure as the least sure of what it says.
+            if here.map_or_else(|| self.facts.estimates(metric, *day), |here| here.estimated) {
                 continue;
             }
             match self.facts.is_answered(metric, dimension, *day) {
@@ -333,7 +385,10 @@ impl Fetched {
                 _ => {}
             }
         }
-        match self.facts.values.keys().find(|key| !clean.facts.values.contains_key(*key)) {
+        // That something is undefined is no number, and an estimate may be one of what else is left out.
+        let is_certain = |fact: &Fact| fact.value.is_some() && !fact.estimated;
+        let invented = self.facts.values.iter().filter(|(_, fact)| is_certain(fact)).map(|(key, _)| key);
+        match { invented }.find(|key| !clean.facts.values.contains_key(*key)) {
             Some((metric, dimension, _, day)) => Err(format!("invented: {metric} {dimension} of {day}")),
             None => Ok(()),
         }
@@ -364,6 +419,7 @@ struct Recorded {
     facts: Facts,
     records: BTreeMap<(String, String), Record>,
     checkpoints: BTreeMap<String, Vec<u8>>,
+    receipts: Vec<Receipt>,
 }
 
 impl Recorder {
@@ -420,6 +476,7 @@ impl Host for Recorder {
                 state.facts.gap(gap);
             }
         }
+        state.receipts.append(&mut batch.receipts);
         for change in batch.records {
             match change {
                 RecordChange::Upsert { stream, record } => {

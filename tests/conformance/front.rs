@@ -58,6 +58,13 @@ impl Asked {
         Self { path: path.to_owned(), query: query.to_owned(), ..self.clone() }
     }
 
+    /// The value of a parameter; a text of a JSON body without its quotes.
+    pub(crate) fn param(&self, key: &str) -> Option<String> {
+        let (_, value) = url::form_urlencoded::parse(self.query.as_bytes()).find(|(name, _)| name == key)?;
+        let text = if self.in_body { serde_json::from_str(&value).ok() } else { None };
+        Some(text.unwrap_or_else(|| value.into_owned()))
+    }
+
     /// Whether the query has this parameter.
     pub(crate) fn has(&self, key: &str) -> bool {
         self.query.split('&').any(|pair| pair.split('=').next() == Some(key))
@@ -391,8 +398,9 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut buffer = Vec::new();
     while let Some(asked) = read(&mut stream, &mut buffer).await? {
+        let is_last = asked.header("connection") == Some("close");
         let reply = shared.answer(asked).await?;
-        if !shared.write(&mut stream, &reply).await? {
+        if !shared.write(&mut stream, &reply).await? || is_last {
             return Ok(());
         }
     }

@@ -34,7 +34,8 @@ use futures_util::future::LocalBoxFuture;
 use sha2::{Digest as _, Sha256};
 
 use checks::{
-    bronze, canary, descriptor, kills, late, lists, outage, patience, retention, sign_in, stop, sums, windows,
+    bronze, canary, descriptor, drift, kills, late, lists, money, outage, patience, retention, sign_in, stop, sums,
+    switches, windows, zones,
 };
 use stand::Stand;
 
@@ -142,10 +143,15 @@ const ITEMS: &[Item] = items! {
     "C34" Silver Real "no answer of a token endpoint loses a grant" sign_in::survives_bad_answers;
     "C35" Silver Real "access that is over is renewed when an answer shows it" sign_in::sees_expiry;
     "C36" Silver Real "states once, PKCE, exact redirect" sign_in::keeps_to_the_standards;
+    "C40" Gold Real "amounts exact, of one currency each, never added across" money::is_exact;
+    "C41" Gold Virtual "amounts read in the form in which they are written" money::reads_the_declared_form;
+    "C42" Gold Real "everything on exactly one day, in any zone" zones::puts_everything_on_one_day;
     "C43" Gold Virtual "two windows that meet are one" windows::join;
     "C44" Gold Stepped "any chunking of a period, the same points" windows::backfill_in_any_order;
     "C45" Gold Stepped "what comes late is noted, then final" late::settles;
     "C46" Gold Stepped "no further back than the provider answers" retention::is_clamped;
+    "C48" Gold Virtual "what drifts is flagged, and no number is wrong" drift::sees_drift;
+    "C49" Gold Virtual "settings have their effect, and receipts add up" switches::have_their_effect;
     "C50" Gold Stepped "weeks and months follow the metric's kind" sums::follow_their_kind;
 };
 

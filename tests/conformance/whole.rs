@@ -37,7 +37,11 @@ fn shown(error: impl std::fmt::Display) -> String {
 
 impl Whole {
     pub(crate) async fn open(stand: &Stand, account: Account) -> Result<Self, String> {
-        let provider = (stand.start)(account).await;
+        Self::over(stand, (stand.start)(account).await).await
+    }
+
+    /// The same over a provider that was started otherwise.
+    pub(crate) async fn over(stand: &Stand, provider: Provider) -> Result<Self, String> {
         let front = Front::before(&provider.url).await.map_err(shown)?;
         let directory = tempfile::tempdir().map_err(shown)?;
         let flags = Flags { data_dir: Some(directory.path().to_owned()), ..Flags::default() };
@@ -60,19 +64,32 @@ impl Whole {
     }
 
     pub(crate) async fn connect(&self, fields: &Fields) -> Result<ConnectedView, connections::Error> {
+        self.connect_with(fields, serde_json::Map::new()).await
+    }
+
+    /// The same with more settings.
+    pub(crate) async fn connect_with(
+        &self,
+        fields: &Fields,
+        more: serde_json::Map<String, serde_json::Value>,
+    ) -> Result<ConnectedView, connections::Error> {
         let request = ConnectRequest {
             project: DEFAULT_PROJECT.to_owned(),
             integration_id: self.id.clone(),
             name: None,
             credentials: fields.clone(),
-            settings: self.settings.clone(),
+            settings: self.settings.clone().into_iter().chain(more).collect(),
         };
         self.app.connections.connect(request).await
     }
 
     /// Reads the stand's period.
     pub(crate) async fn sync(&self) -> Result<RunView, String> {
-        let days: Vec<Day> = self.stand_period.days().collect();
+        self.sync_days(self.stand_period).await
+    }
+
+    pub(crate) async fn sync_days(&self, period: Period) -> Result<RunView, String> {
+        let days: Vec<Day> = period.days().collect();
         let range = Range { from: days.first().copied(), to: days.last().copied() };
         let stop = CancellationToken::new();
         let runs = self.app.sync.sync_now(DEFAULT_PROJECT, &[], range, &stop, Arc::new(|_| {})).await.map_err(shown)?;

@@ -64,7 +64,12 @@ pub(super) fn issue(part: &mut Part, issue: &Issue) -> Result<(), Error> {
         return Ok(());
     }
     part.count(ISSUES_OPENED, issue.created_at)?;
-    issue.closed_at.map_or(Ok(()), |at| part.count(ISSUES_CLOSED, at))
+    match (issue.state.as_str(), issue.closed_at) {
+        ("open", None) => Ok(()),
+        ("closed", Some(at)) => part.count(ISSUES_CLOSED, at),
+        ("open" | "closed", _) => Err(Error::invalid_response("an issue's state and its closed_at do not agree")),
+        _ => Err(Error::invalid_response("an issue is neither open nor closed").context("field", "state")),
+    }
 }
 
 /// Opened, merged, and how long that took.
@@ -77,7 +82,11 @@ pub(super) fn pull(part: &mut Part, pull: &Pull) -> Result<(), Error> {
 
 /// A draft is not out yet.
 pub(super) fn release(part: &mut Part, release: &Release, today: Day) -> Result<(), Error> {
-    let Some(published_at) = release.published_at.filter(|_| !release.draft) else { return Ok(()) };
+    if release.draft {
+        return Ok(());
+    }
+    let published_at =
+        release.published_at.ok_or_else(|| Error::invalid_response("a release that is out has no published_at"))?;
     part.count(RELEASES, published_at)?;
     release.assets.iter().try_for_each(|asset| part.amount(RELEASE_DOWNLOADS, today, asset.download_count))
 }
@@ -127,6 +136,20 @@ mod tests {
         assert_eq!(levels, [80, 9, 42, 4, 3].map(Some));
         let error = open(&mut part, &repository, 8, TODAY.parse().unwrap()).unwrap_err();
         assert_eq!(error.kind(), crate::metric::FailureKind::InvalidResponse);
+    }
+
+    #[test]
+    fn an_issue_that_is_closed_says_when() {
+        let mut part = part();
+        let at = "2026-03-10T10:00:00Z";
+        let mut take = |state: &str, closed_at: Option<&str>| {
+            let body = json!({ "id": 1, "state": state, "created_at": at, "updated_at": at, "closed_at": closed_at });
+            issue(&mut part, &serde_json::from_value(body).unwrap())
+        };
+        assert!(take("open", None).is_ok() && take("closed", Some(at)).is_ok());
+        assert!(take("closed", None).is_err() && take("open", Some(at)).is_err() && take("unheard_of", None).is_err());
+        let without = json!({ "id": 1, "state": "closed", "created_at": at, "updated_at": at });
+        assert!(serde_json::from_value::<Issue>(without).is_err());
     }
 
     #[test]

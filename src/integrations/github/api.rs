@@ -12,6 +12,7 @@ use url::Url;
 
 use crate::{
     http::{Answer, Error, Http, Next, Pages, Request},
+    integrations::{not_null, nullable},
     metric::{Day, Interval},
 };
 
@@ -77,6 +78,7 @@ pub(super) struct Listed {
 pub(super) struct Commit {
     pub(super) sha: String,
     /// Null, or without a number, where no account is known to have the author's address.
+    #[serde(deserialize_with = "nullable")]
     pub(super) author: Option<Account>,
     pub(super) commit: CommitDetail,
 }
@@ -84,6 +86,7 @@ pub(super) struct Commit {
 /// An account, by its number.
 #[derive(Debug, Deserialize)]
 pub(super) struct Account {
+    #[serde(default, deserialize_with = "not_null")]
     pub(super) id: Option<u64>,
 }
 
@@ -91,7 +94,9 @@ pub(super) struct Account {
 #[derive(Debug, Deserialize)]
 pub(super) struct CommitDetail {
     /// Null where Git could not tell.
+    #[serde(deserialize_with = "nullable")]
     pub(super) committer: Option<Signature>,
+    #[serde(deserialize_with = "nullable")]
     pub(super) author: Option<Signature>,
 }
 
@@ -107,9 +112,12 @@ pub(super) struct Signature {
 #[derive(Debug, Deserialize)]
 pub(super) struct Issue {
     pub(super) id: u64,
+    pub(super) state: String,
     pub(super) created_at: Timestamp,
     pub(super) updated_at: Timestamp,
+    #[serde(deserialize_with = "nullable")]
     pub(super) closed_at: Option<Timestamp>,
+    #[serde(default, deserialize_with = "not_null")]
     pub(super) pull_request: Option<IgnoredAny>,
 }
 
@@ -119,6 +127,7 @@ pub(super) struct Pull {
     pub(super) id: u64,
     pub(super) created_at: Timestamp,
     pub(super) updated_at: Timestamp,
+    #[serde(deserialize_with = "nullable")]
     pub(super) merged_at: Option<Timestamp>,
 }
 
@@ -127,6 +136,7 @@ pub(super) struct Pull {
 pub(super) struct Release {
     pub(super) id: u64,
     pub(super) draft: bool,
+    #[serde(deserialize_with = "nullable")]
     pub(super) published_at: Option<Timestamp>,
     pub(super) assets: Vec<Asset>,
 }
@@ -150,10 +160,12 @@ pub(super) struct Run {
     pub(super) id: u64,
     pub(super) created_at: Timestamp,
     /// Of the last attempt.
+    #[serde(default, deserialize_with = "not_null")]
     pub(super) run_started_at: Option<Timestamp>,
     /// The end, of a completed one.
     pub(super) updated_at: Timestamp,
-    pub(super) status: Option<String>,
+    pub(super) status: String,
+    #[serde(deserialize_with = "nullable")]
     pub(super) conclusion: Option<String>,
 }
 

@@ -113,11 +113,25 @@ async fn list(ctx: &Context, path: &str, piece: Piece, extent: Extent, part: &mu
     Ok(None)
 }
 
+/// States of a run that is not over.
+const UNDER_WAY: [&str; 5] = ["queued", "in_progress", "waiting", "requested", "pending"];
+/// Ends that are neither success nor failure.
+const NEITHER: [&str; 6] = ["cancelled", "skipped", "neutral", "stale", "action_required", "startup_failure"];
+
 /// Counts completed runs on the day they were created, and how long they took from the start of their last attempt.
 /// Cancelled and skipped ones were neither success nor failure.
 fn run(part: &mut Part, run: &Run) -> Result<(), Error> {
-    if run.status.as_deref() != Some("completed") {
+    let unknown = |field: &str, word: &str| {
+        let word: String = word.chars().filter(|c| !c.is_control()).take(40).collect();
+        Error::invalid_response(format!(
+            "the {field} of a workflow run is \"{word}\", which this version does not know"
+        ))
+    };
+    if UNDER_WAY.contains(&run.status.as_str()) {
         return Ok(());
+    }
+    if run.status != "completed" {
+        return Err(unknown("status", &run.status));
     }
     part.count(WORKFLOW_RUNS, run.created_at)?;
     let took = run.run_started_at.map(|started_at| run.updated_at.duration_since(started_at));
@@ -128,7 +142,8 @@ fn run(part: &mut Part, run: &Run) -> Result<(), Error> {
     match run.conclusion.as_deref() {
         Some("success") => part.ratio(WORKFLOW_SUCCESS_RATE, run.created_at, (1, 1)),
         Some("failure" | "timed_out") => part.ratio(WORKFLOW_SUCCESS_RATE, run.created_at, (0, 1)),
-        _ => Ok(()),
+        Some(other) if NEITHER.contains(&other) => Ok(()),
+        other => Err(unknown("conclusion", other.unwrap_or("null"))),
     }
 }
 
@@ -201,6 +216,19 @@ mod tests {
         // Five minutes, one, and an hour; what ended before it began tells nothing, and neither does what is still running.
         assert_eq!(part.days(WORKFLOW_DURATION).value(day), Value::ratio(3_960_000, 3));
         assert_eq!(part.days(WORKFLOW_DURATION).value(before), Value::ratio(1_000, 1));
+    }
+
+    #[test]
+    fn a_word_that_nobody_knows_is_no_end_of_a_run() {
+        let mut part = Part::new(period("2026-03-09", "2026-03-11"));
+        for (status, conclusion) in
+            [("unheard_of", Some("success")), ("completed", Some("unheard_of")), ("completed", None)]
+        {
+            let at = "2026-03-10T10:00:00Z";
+            let one = serde_json::json!({ "id": 1, "created_at": at, "updated_at": at, "status": status, "conclusion": conclusion });
+            let error = run(&mut part, &serde_json::from_value(one).unwrap()).unwrap_err();
+            assert_eq!(error.kind(), crate::metric::FailureKind::InvalidResponse);
+        }
     }
 
     #[test]

@@ -71,7 +71,7 @@ pub(super) fn money(text: &str) -> Result<Option<Money>, Error> {
     let wrong = || Error::invalid_response("the revenue of a goal is not as documented: expected value and currency");
     let revenue: Revenue<'_> = serde_json::from_str(text).map_err(|_| wrong())?;
     let currency: Currency = revenue.currency.parse().map_err(|_| wrong())?;
-    let Some(units) = number(revenue.value.get().trim_matches('"'))? else { return Ok(None) };
+    let units = number(revenue.value.get().trim_matches('"'))?.ok_or_else(wrong)?;
     let minor = exact::round_scaled(&units, currency.digits()).ok_or_else(wrong)?;
     Ok(Some(Money::new(minor, currency)))
 }
@@ -118,6 +118,7 @@ mod tests {
         assert_eq!(read(r#"{"value":"12.345","currency":"USD"}"#), Some((1235, "USD".to_owned())));
         assert_eq!(read(r#"{"value":3000,"currency":"JPY"}"#), Some((3000, "JPY".to_owned())));
         assert_eq!(read("null"), None);
+        assert!(money(r#"{"value":null,"currency":"EUR"}"#).is_err());
         assert!(money("12.5").is_err() && money(r#"{"value":1,"currency":"?"}"#).is_err());
     }
 }

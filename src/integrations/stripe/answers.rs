@@ -1,21 +1,24 @@
 //! What Stripe answers: only the fields in use, in the shapes from before and after basil and clover.
 //!
-//! Times are Unix seconds and amounts minor units, as they come. Numbers with decimals stay text, so that no float
-//! stands between Stripe and the database.
+//! What every version has must be there, also where it may be null (`nullable`): one that Stripe gave up would else count
+//! as nothing. What only some versions have, or only what was expanded, may be missing: events show objects in the account's
+//! own version.
+//!
+//! Times are Unix seconds and amounts minor units, as they come.
 
-use std::{collections::BTreeMap, fmt, marker::PhantomData};
+use std::collections::BTreeMap;
 
-use serde::{
-    Deserialize, Deserializer, Serialize,
-    de::{self, MapAccess, value::MapAccessDeserializer},
-};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+
+pub(super) use super::shapes::{Decimal, Discounts, Expandable, Id};
+use super::shapes::{is_there, or_default};
+use crate::{http::Error, integrations::nullable};
 
 /// A page of a list, newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct List<T> {
     pub(super) data: Vec<T>,
-    #[serde(default)]
     pub(super) has_more: bool,
 }
 
@@ -24,24 +27,6 @@ impl<T> Default for List<T> {
         Self { data: Vec::new(), has_more: false }
     }
 }
-
-/// What is an id, or the object itself where it was expanded.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) enum Expandable<T> {
-    Id(String),
-    Object(T),
-}
-
-/// An id, also where the object came whole.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
-pub(super) struct Id(pub(super) String);
-
-/// A decimal number that came as a JSON number or as text. Written the shortest way that reads back the same, which is
-/// what Stripe wrote.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub(super) struct Decimal(#[serde(deserialize_with = "number_or_text")] pub(super) String);
 
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Account {
@@ -98,46 +83,65 @@ pub(super) struct Subscription {
     pub(super) status: String,
     pub(super) customer: Id,
     pub(super) currency: String,
-    #[serde(default)]
     pub(super) created: i64,
-    pub(super) start_date: Option<i64>,
+    pub(super) start_date: i64,
+    #[serde(deserialize_with = "nullable")]
     pub(super) trial_end: Option<i64>,
+    #[serde(deserialize_with = "nullable")]
     pub(super) cancel_at: Option<i64>,
-    #[serde(default, deserialize_with = "or_default")]
     pub(super) cancel_at_period_end: bool,
     /// When it was cancelled, or when that was asked for.
+    #[serde(deserialize_with = "nullable")]
     pub(super) canceled_at: Option<i64>,
+    #[serde(deserialize_with = "nullable")]
     pub(super) ended_at: Option<i64>,
     /// Before basil; since then each item has its own.
     pub(super) current_period_end: Option<i64>,
+    #[serde(deserialize_with = "nullable")]
     pub(super) pause_collection: Option<PauseCollection>,
     pub(super) items: List<Item>,
-    #[serde(default, deserialize_with = "or_default")]
-    pub(super) discounts: Vec<Expandable<Discount>>,
+    #[serde(default)]
+    pub(super) discounts: Discounts,
     /// Before basil.
     pub(super) discount: Option<Discount>,
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(deserialize_with = "or_default")]
     pub(super) default_tax_rates: Vec<TaxRate>,
+}
+
+impl Subscription {
+    /// Refuses one of a list that does not tell which discounts it has.
+    pub(super) fn tells_discounts(&self) -> Result<(), Error> {
+        self.discounts.told_of("a subscription")?;
+        self.items.data.iter().try_for_each(Item::tells_discounts)
+    }
+}
+
+impl Item {
+    /// The same of one item.
+    pub(super) fn tells_discounts(&self) -> Result<(), Error> {
+        self.discounts.told_of("an item of a subscription")
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct PauseCollection {
     pub(super) behavior: String,
+    #[serde(deserialize_with = "nullable")]
     pub(super) resumes_at: Option<i64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Item {
     pub(super) id: String,
-    #[serde(default)]
     pub(super) created: i64,
     pub(super) price: Price,
+    /// Missing where usage is billed.
     pub(super) quantity: Option<i64>,
     pub(super) quantity_decimal: Option<Decimal>,
     pub(super) current_period_end: Option<i64>,
-    #[serde(default, deserialize_with = "or_default")]
-    pub(super) discounts: Vec<Expandable<Discount>>,
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default)]
+    pub(super) discounts: Discounts,
+    #[serde(deserialize_with = "or_default")]
     pub(super) tax_rates: Vec<TaxRate>,
 }
 
@@ -149,6 +153,7 @@ pub(super) struct Price {
     pub(super) currency: String,
     #[serde(rename = "type")]
     pub(super) kind: Option<String>,
+    #[serde(deserialize_with = "nullable")]
     pub(super) recurring: Option<Recurring>,
     pub(super) billing_scheme: Option<String>,
     pub(super) unit_amount: Option<i64>,
@@ -156,12 +161,14 @@ pub(super) struct Price {
     /// Whether the buyer says what it costs.
     #[serde(default, deserialize_with = "is_there")]
     pub(super) custom_unit_amount: bool,
+    #[serde(deserialize_with = "nullable")]
     pub(super) transform_quantity: Option<TransformQuantity>,
     pub(super) tiers_mode: Option<String>,
     /// Only on a price that was fetched for itself.
     pub(super) tiers: Option<Vec<Tier>>,
     /// Only on a price that was fetched for itself.
     pub(super) currency_options: Option<BTreeMap<String, CurrencyOption>>,
+    #[serde(deserialize_with = "nullable")]
     pub(super) tax_behavior: Option<String>,
 }
 
@@ -180,8 +187,8 @@ pub(super) struct CurrencyOption {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Recurring {
     pub(super) interval: String,
-    pub(super) interval_count: Option<i64>,
-    pub(super) usage_type: Option<String>,
+    pub(super) interval_count: i64,
+    pub(super) usage_type: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -193,10 +200,15 @@ pub(super) struct TransformQuantity {
 /// A step of a tiered price. The last one has no `up_to`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Tier {
+    #[serde(deserialize_with = "nullable")]
     pub(super) up_to: Option<i64>,
+    #[serde(deserialize_with = "nullable")]
     pub(super) unit_amount: Option<i64>,
+    #[serde(deserialize_with = "nullable")]
     pub(super) unit_amount_decimal: Option<Decimal>,
+    #[serde(deserialize_with = "nullable")]
     pub(super) flat_amount: Option<i64>,
+    #[serde(deserialize_with = "nullable")]
     pub(super) flat_amount_decimal: Option<Decimal>,
 }
 
@@ -205,7 +217,9 @@ pub(super) struct Tier {
 pub(super) struct Discount {
     #[serde(default)]
     pub(super) id: String,
+    #[serde(deserialize_with = "nullable")]
     pub(super) start: Option<i64>,
+    #[serde(deserialize_with = "nullable")]
     pub(super) end: Option<i64>,
     /// Set where it is of one item.
     pub(super) subscription_item: Option<Id>,
@@ -252,13 +266,16 @@ impl Discount {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Coupon {
     pub(super) id: String,
+    #[serde(deserialize_with = "nullable")]
     pub(super) percent_off: Option<Decimal>,
+    #[serde(deserialize_with = "nullable")]
     pub(super) amount_off: Option<i64>,
+    #[serde(deserialize_with = "nullable")]
     pub(super) currency: Option<String>,
     pub(super) duration: String,
     /// Only on a coupon that was fetched for itself.
     pub(super) currency_options: Option<BTreeMap<String, AmountOff>>,
-    /// Only on a coupon that was fetched for itself.
+    /// Only on a coupon that was fetched for itself, and that is for some products only.
     pub(super) applies_to: Option<AppliesTo>,
     /// Whether it was fetched for itself, so that what is not here is not there.
     #[serde(default)]
@@ -278,21 +295,29 @@ pub(super) struct AppliesTo {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct TaxRate {
-    #[serde(default, deserialize_with = "or_default")]
     pub(super) inclusive: bool,
+    #[serde(deserialize_with = "nullable")]
     pub(super) percentage: Option<Decimal>,
     pub(super) effective_percentage: Option<Decimal>,
 }
 
+/// A customer of the list, in which nobody is who was deleted.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Customer {
     pub(super) id: String,
-    #[serde(default)]
     pub(super) created: i64,
+    #[serde(deserialize_with = "nullable")]
+    pub(super) discount: Option<Discount>,
+    /// Set where its time is simulated. Such customers are in no list.
+    pub(super) test_clock: Option<Id>,
+}
+
+/// A customer that was asked for. Of one that was deleted hardly anything is told.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Asked {
     #[serde(default)]
     pub(super) deleted: bool,
     pub(super) discount: Option<Discount>,
-    /// Set where its time is simulated. Such customers are in no list.
     pub(super) test_clock: Option<Id>,
 }
 
@@ -332,79 +357,4 @@ pub(super) struct Charge {
     pub(super) id: String,
     pub(super) created: i64,
     pub(super) status: String,
-}
-
-/// Takes null for the default: Stripe writes both null and nothing for empty lists.
-pub(super) fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
-    deserializer: D,
-) -> Result<T, D::Error> {
-    if !deserializer.is_human_readable() {
-        return T::deserialize(deserializer);
-    }
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
-}
-
-/// Whether anything but null is there.
-fn is_there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    if !deserializer.is_human_readable() {
-        return bool::deserialize(deserializer);
-    }
-    Ok(Option::<de::IgnoredAny>::deserialize(deserializer)?.is_some())
-}
-
-/// The digits as they were sent: a number never passes through a float on its way.
-fn number_or_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    if !deserializer.is_human_readable() {
-        // Our own records, where it is text.
-        return String::deserialize(deserializer);
-    }
-    let raw = Box::<RawValue>::deserialize(deserializer)?;
-    let text = raw.get();
-    if text.starts_with('"') { serde_json::from_str(text).map_err(de::Error::custom) } else { Ok(text.to_owned()) }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Expandable<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Visitor<T> {
-            type Value = Expandable<T>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an id or an object")
-            }
-            fn visit_str<E: de::Error>(self, id: &str) -> Result<Self::Value, E> {
-                Ok(Expandable::Id(id.to_owned()))
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(map)).map(Expandable::Object)
-            }
-        }
-        if deserializer.is_human_readable() {
-            return deserializer.deserialize_any(Visitor(PhantomData));
-        }
-        #[derive(Deserialize)]
-        enum Recorded<T> {
-            Id(String),
-            Object(T),
-        }
-        Ok(match Recorded::deserialize(deserializer)? {
-            Recorded::Id(id) => Self::Id(id),
-            Recorded::Object(object) => Self::Object(object),
-        })
-    }
-}
-
-impl<'de> Deserialize<'de> for Id {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        struct Object {
-            id: String,
-        }
-        if !deserializer.is_human_readable() {
-            return String::deserialize(deserializer).map(Self);
-        }
-        Ok(match Expandable::<Object>::deserialize(deserializer)? {
-            Expandable::Id(id) => Self(id),
-            Expandable::Object(object) => Self(object.id),
-        })
-    }
 }

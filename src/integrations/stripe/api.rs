@@ -3,7 +3,8 @@
 use std::future::Future;
 
 use super::answers::{
-    Account, Balance, BalanceTransaction, Charge, Coupon, Customer, Event, Glimpse, Item, List, Price, Subscription,
+    Account, Asked, Balance, BalanceTransaction, Charge, Coupon, Customer, Event, Glimpse, Item, List, Price,
+    Subscription,
 };
 use super::invoice::{Invoice, Line};
 use super::{mrr::PriceKey, sweep::Span};
@@ -83,7 +84,9 @@ pub(super) async fn subscription(http: &Http, id: &str) -> Result<Subscription, 
         .path("id", id)
         .query("expand[]", "discounts.source.coupon")
         .query("expand[]", "items.data.discounts");
-    Ok(request.json().await?.body)
+    let subscription: Subscription = request.json().await?.body;
+    subscription.tells_discounts()?;
+    Ok(subscription)
 }
 
 /// What happened lately to things of some kinds, newest first. Stripe remembers 30 days.
@@ -150,7 +153,7 @@ pub(super) fn customers(http: &Http, span: Span, after: Option<&str>) -> Listing
 }
 
 /// A customer with its discount.
-pub(super) async fn customer(http: &Http, id: &str) -> Result<Customer, Error> {
+pub(super) async fn customer(http: &Http, id: &str) -> Result<Asked, Error> {
     let request = http.get("/v1/customers/{id}").path("id", id).query("expand[]", "discount.source.coupon");
     Ok(request.json().await?.body)
 }

@@ -21,6 +21,8 @@ pub(super) struct Daily {
     /// Customers that paid 30 days before and do not now.
     pub(super) lost: i64,
     pub(super) sureness: Sureness,
+    /// Subscriptions that may pay in a currency that is not known.
+    pub(super) unpriced: i64,
     pub(super) currencies: BTreeMap<Currency, InCurrency>,
 }
 
@@ -58,6 +60,7 @@ pub(super) fn days(totals: &Totals, period: Period) -> BTreeMap<Day, Daily> {
             running.lost += counts.lost;
             (running.new, running.churned) = (counts.new, counts.churned);
             running.sureness.plus(counts.sureness);
+            running.unpriced += counts.unpriced;
         }
         for (currency, total) in &totals.currencies {
             let Some(delta) = total.days.get(&day) else { continue };
@@ -72,6 +75,17 @@ pub(super) fn days(totals: &Totals, period: Period) -> BTreeMap<Day, Daily> {
         if period.contains(day) {
             days.insert(day, running.clone());
         }
+    }
+    days
+}
+
+/// How many there are at the end of each day of a period.
+pub(super) fn counted(changes: &BTreeMap<Day, i64>, period: Period) -> BTreeMap<Day, i64> {
+    let mut now: i64 = changes.range(..period.start()).map(|(_, change)| change).sum();
+    let mut days = BTreeMap::new();
+    for day in period.days() {
+        now += changes.get(&day).copied().unwrap_or(0);
+        days.insert(day, now);
     }
     days
 }

@@ -100,7 +100,7 @@ fn streams() -> Vec<Stream> {
     let stream = |id: &str, shape, cost: &str| Stream {
         id: id.to_owned(),
         shape,
-        version: 2,
+        version: 3,
         cost: cost.to_owned(),
         periods: false,
     };

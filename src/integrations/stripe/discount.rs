@@ -32,6 +32,8 @@ pub(super) fn apply(coupon: &Coupon, lines: &mut [Line], currency: &str) -> Resu
             return Err("a discount is not between 0 and 100 percent");
         }
         (&hundred - percent) / hundred
+    } else if coupon.amount_off.is_none() || coupon.currency.is_none() {
+        return Err("a coupon does not say what it takes off");
     } else {
         let off = match amount_off(coupon, currency) {
             None => return Ok(()),

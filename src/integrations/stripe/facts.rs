@@ -109,6 +109,7 @@ async fn complete_items(http: &Http, sub: &mut Subscription) -> Result<(), Error
     let last = sub.items.data.last().map(|item| item.id.clone());
     let mut pages = api::items(http, &sub.id, last.as_deref());
     while let Some(page) = pages.next().await? {
+        page.body.data.iter().try_for_each(Item::tells_discounts)?;
         sub.items.data.extend(page.body.data);
     }
     sub.items.has_more = false;

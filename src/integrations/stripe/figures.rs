@@ -1,6 +1,6 @@
 //! From the totals of all subscriptions to samples.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     daily::{self, Daily, InCurrency},
@@ -111,14 +111,15 @@ impl<'a> Figures<'a> {
             "stripe_trialing_subscriptions" => self.counted(|daily| daily.trialing),
             "stripe_new_subscriptions" => self.counted(|daily| daily.new),
             "stripe_churned_subscriptions" => self.counted(|daily| daily.churned),
-            "stripe_churn_rate" => self.churn_rate(),
+            "stripe_churn_rate" => self.or_unsure(self.churn_rate()),
             // What rates did to it is known where it is converted.
             "stripe_mrr_fx" => Vec::new(),
             _ => match MOVEMENTS.iter().find(|(id, _)| *id == metric_id) {
                 Some((_, kind)) => self.moved(*kind)?,
                 None => match SHARES.iter().find(|share| share.metric_id == metric_id) {
-                    Some(share) => self.shared(share)?,
-                    None => self.levels(metric_id)?,
+                    Some(share) => self.or_unsure(self.shared(share)?),
+                    None if matches!(metric_id, "stripe_mrr" | "stripe_arr") => self.levels(metric_id)?,
+                    None => self.or_unsure(self.levels(metric_id)?),
                 },
             },
         };
@@ -178,18 +179,35 @@ impl<'a> Figures<'a> {
                 samples.extend(value.map(|value| Sample::new(day, value).with_quality(quality)));
             }
             if is_level {
-                samples.extend(self.zero(day, daily, |of| !of.mrr.is_zero()));
+                samples.extend(self.zeros(day, daily, |of| !of.mrr.is_zero()));
             }
         }
         Ok(samples)
     }
 
     /// Nothing, where that is less than certain.
-    fn zero(&self, day: Day, daily: &Daily, says: impl Fn(&InCurrency) -> bool) -> Option<Sample> {
-        let own = daily.currencies.get(&self.own);
-        let quality = self.quality(day, own.map(|of| of.sureness).unwrap_or_default());
-        let is_said = own.is_some_and(says) || quality == Quality::Exact;
-        (!is_said).then(|| Sample::new(day, Value::Money(Money::new(0, self.own))).with_quality(quality))
+    fn zeros(&self, day: Day, daily: &Daily, says: impl Fn(&InCurrency) -> bool) -> Vec<Sample> {
+        let mut unsaid: BTreeMap<Currency, Sureness> = BTreeMap::from([(self.own, Sureness::default())]);
+        unsaid.extend(daily.currencies.iter().map(|(currency, of)| (*currency, of.sureness)));
+        unsaid.retain(|currency, sureness| {
+            let is_unsure = *currency == self.own || sureness.estimated != 0;
+            is_unsure && !daily.currencies.get(currency).is_some_and(&says)
+        });
+        let zero = |(currency, sureness)| {
+            let zero = Sample::new(day, Value::Money(Money::new(0, currency)));
+            zero.with_quality(self.quality(day, sureness))
+        };
+        unsaid.into_iter().map(zero).filter(|zero| zero.quality != Quality::Exact).collect()
+    }
+
+    /// Also that a ratio is undefined, where that is an estimate.
+    fn or_unsure(&self, mut samples: Vec<Sample>) -> Vec<Sample> {
+        let said: BTreeSet<Day> = samples.iter().map(|sample| sample.day).collect();
+        let unsure = self
+            .told()
+            .filter(|(day, daily)| !said.contains(day) && self.quality(*day, daily.sureness) == Quality::Estimated);
+        samples.extend(unsure.map(|(day, _)| Sample::new(day, None).with_quality(Quality::Estimated)));
+        samples
     }
 
     fn moved(&self, kind: Kind) -> Result<Vec<Sample>, Error> {
@@ -201,7 +219,7 @@ impl<'a> Figures<'a> {
                 let value = Value::Money(Money::new(amount(kind), *currency));
                 samples.push(Sample::new(day, value).with_quality(self.quality_of_move(day, *currency)));
             }
-            samples.extend(self.zero(day, daily, says));
+            samples.extend(self.zeros(day, daily, says));
         }
         Ok(samples)
     }
@@ -265,6 +283,14 @@ impl<'a> Figures<'a> {
                 }
             }
         }
+        for (price_id, days) in &self.totals.unvalued {
+            for (day, _) in daily::counted(days, self.period).into_iter().filter(|(_, count)| *count != 0) {
+                let is_said = samples.iter().any(|said| said.day == day && said.dimension.as_deref() == Some(price_id));
+                if !is_said {
+                    samples.push(Sample::new(day, None).of(price_id).with_quality(Quality::Estimated));
+                }
+            }
+        }
         Ok(samples)
     }
 
@@ -275,7 +301,9 @@ impl<'a> Figures<'a> {
     }
 
     fn quality(&self, day: Day, sureness: Sureness) -> Quality {
-        if self.is_estimated || sureness.estimated != 0 {
+        // What is paid in a currency that is not known may be of any.
+        let is_unpriced = self.days.get(&day).is_some_and(|daily| daily.unpriced != 0);
+        if self.is_estimated || is_unpriced || sureness.estimated != 0 {
             Quality::Estimated
         } else if sureness.reconstructed != 0 || day < self.observed {
             Quality::Reconstructed

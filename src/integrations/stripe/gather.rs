@@ -130,7 +130,7 @@ pub(super) fn longest_period(sub: &Subscription) -> i64 {
             "month" => 31,
             _ => 366,
         };
-        recurring.interval_count.unwrap_or(1).saturating_mul(days * DAY)
+        recurring.interval_count.saturating_mul(days * DAY)
     });
     period.max().unwrap_or(0)
 }

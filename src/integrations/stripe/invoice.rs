@@ -2,7 +2,10 @@
 
 use serde::Deserialize;
 
-use super::answers::{Decimal, Discount, Expandable, Id, List, or_default};
+use super::{
+    answers::{Decimal, Discount, Expandable, Id, List},
+    shapes::or_default,
+};
 
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Invoice {

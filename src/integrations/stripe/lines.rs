@@ -6,7 +6,7 @@
 use jiff::{Span, Timestamp, Zoned, tz::TimeZone};
 
 use super::{
-    answers::{Decimal, Id, Item, Price, Recurring},
+    answers::{Decimal, Discounts, Id, Item, Price, Recurring},
     evidence::{Billed, Kind},
     price,
 };
@@ -57,13 +57,13 @@ fn item_of(id: &str, price: Price) -> Item {
         quantity: None,
         quantity_decimal: None,
         current_period_end: None,
-        discounts: Vec::new(),
+        discounts: Discounts::default(),
         tax_rates: Vec::new(),
     }
 }
 
 fn is_metered(price: &Price) -> bool {
-    price.recurring.as_ref().is_none_or(|recurring| recurring.usage_type.as_deref() == Some("metered"))
+    price.recurring.as_ref().is_none_or(|recurring| recurring.usage_type == "metered")
 }
 
 fn billed(line: &Billed) -> Exact {
@@ -201,7 +201,7 @@ fn utc(at: i64) -> Option<Zoned> {
 
 /// The start of the period that ends at an instant.
 fn period_start(end: i64, recurring: &Recurring) -> Option<i64> {
-    let count = recurring.interval_count.unwrap_or(1);
+    let count = recurring.interval_count;
     let span = match recurring.interval.as_str() {
         "day" => Span::new().try_days(count),
         "week" => Span::new().try_weeks(count),
@@ -214,7 +214,7 @@ fn period_start(end: i64, recurring: &Recurring) -> Option<i64> {
 }
 
 fn monthly(count: i64) -> Recurring {
-    Recurring { interval: "month".to_owned(), interval_count: Some(count), usage_type: Some("licensed".to_owned()) }
+    Recurring { interval: "month".to_owned(), interval_count: count, usage_type: "licensed".to_owned() }
 }
 
 /// How often a price is billed whose period this was.
@@ -260,7 +260,7 @@ mod tests {
         ];
         for (start, end, every, count) in cases {
             let found = interval(at(start), at(end)).unwrap();
-            assert_eq!((found.interval.as_str(), found.interval_count), (every, Some(count)), "{start} to {end}");
+            assert_eq!((found.interval.as_str(), found.interval_count), (every, count), "{start} to {end}");
             if !start.contains("-28T") && !start.contains("-31T") && !start.contains("-30T") && !start.contains("-29T")
             {
                 assert_eq!(period_start(at(end), &found), Some(at(start)), "{start} to {end}");

@@ -12,8 +12,8 @@ use super::{
 use crate::{
     integrations::Error,
     metric::{
-        Answer, Currency, Day, Definition, Dimension, ExchangeEffect, Kind, Money, Period, Polarity, Sample, Unit,
-        ValidRange, Value, WidgetType, Zone,
+        Answer, Currency, Day, Definition, Dimension, ExchangeEffect, Kind, Money, Period, Polarity, Quality, Sample,
+        Unit, ValidRange, Value, WidgetType, Zone,
     },
 };
 
@@ -207,7 +207,37 @@ struct Takings {
     refunded: i64,
     fees: i64,
     net: i64,
+    /// How many more there were of which nobody here knows whether they are revenue.
+    unknown: i64,
 }
+
+/// What is no revenue, by how its category, or the type that stands for it, begins (providers.md 3.4).
+const NO_REVENUE: [&str; 24] = [
+    "advance",
+    "anticipation_repayment",
+    "application_fee",
+    "charge_failure",
+    "climate_",
+    "connect_",
+    "contribution",
+    "fee",
+    "financing_",
+    "issuing_",
+    "network_cost",
+    "obligation",
+    "other_adjustment",
+    "payment_",
+    "payout",
+    "platform_earning",
+    "refund_failure",
+    "reserve",
+    "risk_reserved_funds",
+    "stripe_",
+    "tax",
+    "topup",
+    "transfer",
+    "unreconciled_customer_funds",
+];
 
 /// Balance transactions by day and currency. Each settlement currency is a series of its own.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -220,11 +250,16 @@ impl Ledger {
         let is_revenue =
             matches!(category, "charge" | "refund" | "dispute" | "dispute_reversal" | "partial_capture_reversal");
         let day = day_of(entry.created, zone)?;
-        if !is_revenue || !period.contains(day) {
+        let is_known = is_revenue || NO_REVENUE.iter().any(|start| category.starts_with(start));
+        if is_known && !is_revenue || !period.contains(day) {
             return Ok(());
         }
         let currency = entry.currency.parse().map_err(|error| Error::invalid_response(format!("{error}")))?;
         let takings = self.0.entry((day, currency)).or_default();
+        if !is_known {
+            takings.unknown = takings.unknown.saturating_add(1);
+            return Ok(());
+        }
         let plus = |sum: &mut i64, amount: i64| {
             *sum = sum.checked_add(amount).ok_or_else(|| Error::invalid_response("an amount is out of range"))?;
             Ok::<(), Error>(())
@@ -251,12 +286,18 @@ impl Ledger {
             };
             let samples =
                 self.0.iter().filter(|((day, _), _)| period.contains(*day)).map(|((day, currency), takings)| {
-                    Sample::new(*day, Value::Money(Money::new(of(takings), *currency)))
+                    let sample = Sample::new(*day, Value::Money(Money::new(of(takings), *currency)));
+                    left_out(sample, "of_unknown_category", takings.unknown)
                 });
             Answer::total(id, period, samples.collect())
         };
         wanted.iter().map(answer).collect()
     }
+}
+
+/// What is left out since nobody here knows what it is makes an estimate, and is told.
+fn left_out(sample: Sample, what: &str, count: i64) -> Sample {
+    if count == 0 { sample } else { sample.with_quality(Quality::Estimated).with(what, count) }
 }
 
 /// The category that reports group by; worked out from the type where it is not said.
@@ -276,6 +317,8 @@ pub(super) struct Attempts {
     by_day: BTreeMap<Day, (i64, i64)>,
     /// Ids of those that are not decided yet.
     pending: BTreeSet<String>,
+    /// How many have a status of which nobody here knows what it means.
+    unknown: BTreeMap<Day, i64>,
 }
 
 impl Attempts {
@@ -287,7 +330,7 @@ impl Attempts {
                 "succeeded" => self.by_day.entry(day).or_default().0 += 1,
                 "failed" => self.by_day.entry(day).or_default().1 += 1,
                 "pending" => drop(self.pending.insert(charge.id.clone())),
-                _ => {}
+                _ => *self.unknown.entry(day).or_default() += 1,
             }
         }
         Ok(())
@@ -309,13 +352,55 @@ impl Attempts {
     /// The answers of the wanted metrics for some of its days.
     pub(super) fn answers(&self, wanted: &[&str], period: Period) -> Vec<Answer> {
         let answer = |id: &&str| {
-            let by_day = self.by_day.range(period.start()..period.end());
-            let samples = by_day.map(|(day, (succeeded, failed))| match *id {
-                "stripe_failed_payments" => Sample::new(*day, Value::Count(*failed)),
-                _ => Sample::new(*day, Value::ratio(*succeeded, succeeded + failed)),
+            let days: BTreeSet<&Day> = self.by_day.keys().chain(self.unknown.keys()).collect();
+            let samples = days.into_iter().filter(|day| period.contains(**day)).map(|day| {
+                let (succeeded, failed) = self.by_day.get(day).copied().unwrap_or_default();
+                let sample = match *id {
+                    "stripe_failed_payments" => Sample::new(*day, Value::Count(failed)),
+                    _ => Sample::new(*day, Value::ratio(succeeded, succeeded + failed)),
+                };
+                left_out(sample, "of_unknown_status", self.unknown.get(day).copied().unwrap_or(0))
             });
             Answer::total(id, period, samples.collect())
         };
         wanted.iter().map(answer).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn day() -> Day {
+        "2026-03-10".parse().unwrap()
+    }
+
+    /// What the samples of the day are, and what is said of them.
+    fn told(answers: Vec<Answer>) -> Vec<(Option<Value>, bool, serde_json::Value)> {
+        let samples = answers.into_iter().flat_map(|answer| answer.samples);
+        samples.map(|one| (one.value, one.quality == Quality::Estimated, json!(one.metadata))).collect()
+    }
+
+    #[test]
+    fn what_nobody_here_knows_is_left_out_and_told() {
+        let (mut attempts, mut ledger) = (Attempts::default(), Ledger::default());
+        let created = 1_773_140_000;
+        for (id, status) in [("ch_1", "failed"), ("ch_2", "unheard_of"), ("ch_3", "succeeded")] {
+            let charge = serde_json::from_value(json!({ "id": id, "created": created, "status": status })).unwrap();
+            attempts.add(&charge, Period::single(day()), &Zone::utc()).unwrap();
+        }
+        for (id, category) in [("txn_1", "charge"), ("txn_2", "payout"), ("txn_3", "unheard_of")] {
+            let entry = json!({ "id": id, "created": created, "currency": "usd", "amount": 100, "fee": 3, "net": 97,
+                "type": "charge", "reporting_category": category });
+            ledger.add(&serde_json::from_value(entry).unwrap(), Period::single(day()), &Zone::utc()).unwrap();
+        }
+        let failed = told(attempts.answers(&["stripe_failed_payments"], Period::single(day())));
+        let revenue = told(ledger.answers(&["stripe_revenue"], Period::single(day())));
+        let metadata = |key: &str| json!({ key: 1 });
+        assert_eq!(failed, [(Some(Value::Count(1)), true, metadata("of_unknown_status"))]);
+        let hundred = Value::Money(Money::new(100, Currency::USD));
+        assert_eq!(revenue, [(Some(hundred), true, metadata("of_unknown_category"))]);
     }
 }

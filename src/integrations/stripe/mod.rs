@@ -44,6 +44,7 @@ mod rule_tests;
 #[cfg(test)]
 mod scripted;
 mod settings;
+mod shapes;
 mod subscriptions;
 mod sweep;
 #[cfg(test)]

@@ -76,6 +76,7 @@ pub(super) enum Reason {
     Paused,
     NotStarted,
     UnknownStatus,
+    UnknownPause,
     Free,
     FullyDiscounted,
     Metered,
@@ -89,7 +90,10 @@ pub(super) enum Reason {
 impl Reason {
     /// Whether it fills in for something that could not be known.
     pub(super) fn is_assumption(&self) -> bool {
-        matches!(self, Self::DiscountUnread | Self::TaxUnread | Self::UnknownStatus | Self::Unreadable(_))
+        matches!(
+            self,
+            Self::DiscountUnread | Self::TaxUnread | Self::UnknownStatus | Self::UnknownPause | Self::Unreadable(_)
+        )
     }
 }
 
@@ -134,8 +138,7 @@ pub(super) fn standing(sub: &Subscription, past_due_since: Option<i64>, rules: &
         "paused" => return Some(Reason::Paused),
         _ => return Some(Reason::UnknownStatus),
     }
-    let started_at = sub.start_date.unwrap_or(sub.created);
-    if started_at > at {
+    if sub.start_date > at {
         return Some(Reason::NotStarted);
     }
     if sub.trial_end.is_some_and(|end| end > at) {
@@ -148,10 +151,13 @@ pub(super) fn standing(sub: &Subscription, past_due_since: Option<i64>, rules: &
     if rules.cancel_at_request && asked_to_cancel && sub.canceled_at.is_none_or(|asked_at| asked_at <= at) {
         return Some(Reason::CancelsAtPeriodEnd);
     }
-    let paused = sub.pause_collection.as_ref().is_some_and(|pause| {
-        pause.behavior != "keep_as_draft" && pause.resumes_at.is_none_or(|resumes_at| resumes_at > at)
-    });
-    (paused && !rules.paused).then_some(Reason::CollectionPaused)
+    let pause = sub.pause_collection.as_ref().filter(|pause| pause.resumes_at.is_none_or(|resumes_at| resumes_at > at));
+    match pause?.behavior.as_str() {
+        "keep_as_draft" => None,
+        _ if rules.paused => None,
+        "void" | "mark_uncollectible" => Some(Reason::CollectionPaused),
+        _ => Some(Reason::UnknownPause),
+    }
 }
 
 /// When a cancellation that was asked for takes effect.
@@ -247,7 +253,7 @@ fn price_item<'a>(
     }
     let recurring = item.price.recurring.as_ref().ok_or("a price has no interval")?;
     let per_month = rules.factors.per_month(&recurring.interval).ok_or("a price has an unknown interval")?;
-    let count = recurring.interval_count.unwrap_or(1);
+    let count = recurring.interval_count;
     if count < 1 {
         return Err("a price has an interval of less than one");
     }
@@ -283,7 +289,7 @@ fn discounted(
             notes.push((Reason::DiscountUnread, Exact::zero()));
         }
         match coupon {
-            Some(coupon) if counted.holds(&coupon.duration) => discount::apply(coupon, lines, &sub.currency),
+            Some(coupon) if counted.holds(&coupon.duration)? => discount::apply(coupon, lines, &sub.currency),
             _ => Ok(()),
         }
     };
@@ -323,7 +329,8 @@ fn inclusive_tax(
     let is_inside = match behavior {
         Some("inclusive") => true,
         Some("exclusive") => false,
-        _ => has_inclusive,
+        Some("unspecified") | None => has_inclusive,
+        Some(_) => return Err("a price treats tax in an unknown way"),
     };
     if !is_inside {
         return Ok(Some(Exact::zero()));
@@ -346,6 +353,11 @@ fn inclusive_tax(
 
 fn rates<'a>(sub: &'a Subscription, item: &'a Item) -> &'a [TaxRate] {
     if item.tax_rates.is_empty() { &sub.default_tax_rates } else { &item.tax_rates }
+}
+
+/// The plans of what could not be valued, each with nothing.
+pub(super) fn plans(sub: &Subscription) -> Vec<Plan> {
+    sub.items.data.iter().map(|item| plan(&item.price, Exact::zero())).collect()
 }
 
 fn plan(price: &Price, worth: Exact) -> Plan {
@@ -393,10 +405,9 @@ pub(super) fn object<T>(expandable: &Expandable<T>) -> Option<&T> {
 }
 
 fn is_metered(item: &Item) -> bool {
-    item.price.recurring.as_ref().is_some_and(|recurring| recurring.usage_type.as_deref() == Some("metered"))
+    item.price.recurring.as_ref().is_some_and(|recurring| recurring.usage_type == "metered")
 }
 
 pub(super) fn is_licensed(item: &Item) -> bool {
-    let usage = item.price.recurring.as_ref().map(|recurring| recurring.usage_type.as_deref().unwrap_or("licensed"));
-    usage == Some("licensed")
+    item.price.recurring.as_ref().is_some_and(|recurring| recurring.usage_type == "licensed")
 }

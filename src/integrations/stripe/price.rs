@@ -41,10 +41,13 @@ pub(super) fn period_amount(item: &Item, price: &Price, tariff: &Tariff<'_>) -> 
     if quantity.is_zero() || tariff.is_custom {
         return Ok(Exact::zero());
     }
-    if price.billing_scheme.as_deref() == Some("tiered") {
-        if tariff.tiers.is_empty() {
-            return Err("a tiered price could not be read");
-        }
+    let is_tiered = match price.billing_scheme.as_deref() {
+        Some("tiered") => true,
+        Some("per_unit") | None => false,
+        Some(_) => return Err("a price is billed in an unknown way"),
+    };
+    if is_tiered {
+        check(tariff.tiers)?;
         return match price.tiers_mode.as_deref() {
             Some("volume") => volume(tariff.tiers, &quantity),
             Some("graduated") => graduated(tariff.tiers, &quantity),
@@ -74,6 +77,12 @@ fn billed_quantity(item: &Item, price: &Price) -> Result<Exact, Unreadable> {
         "down" => Ok(packages.floor()),
         _ => Err("a price rounds packages in an unknown way"),
     }
+}
+
+/// Only the last tier has no end.
+fn check(tiers: &[Tier]) -> Result<(), Unreadable> {
+    let (_, before) = tiers.split_last().ok_or("a tiered price could not be read")?;
+    if before.iter().all(|tier| tier.up_to.is_some()) { Ok(()) } else { Err("a tier before the last has no end") }
 }
 
 /// The one tier that holds the quantity sets unit and flat amount for all units. `up_to` is inclusive.

@@ -425,6 +425,7 @@ pub(super) fn sentence(reason: &Reason) -> String {
         Reason::Paused => "paused after a trial without a payment method",
         Reason::NotStarted => "not started yet",
         Reason::UnknownStatus => "status not known to Dashtray",
+        Reason::UnknownPause => "collection paused in a way not known to Dashtray",
         Reason::Free => "free",
         Reason::FullyDiscounted => "fully discounted",
         Reason::Metered => "metered items",

@@ -7,6 +7,7 @@ use super::{
     facts::Facts,
     invoice::Invoice,
     mrr::{self, Around, PriceKey, Reason},
+    scripted::parsed,
     vectors::{
         DAY, NOW, active, coupon_facts, discounted, item, month, mrr_of, off, percent, rounded, rules, subscription,
         value, value_with, with,
@@ -23,7 +24,7 @@ fn a_price_of_another_currency_counts_with_its_amount_in_the_subscriptions() {
         month(2000)["price"].clone(),
         json!({"currency_options": {"eur": {"unit_amount": 1850, "unit_amount_decimal": "1850.5"}}}),
     );
-    let facts = Facts::of(vec![(key, serde_json::from_value(fetched).unwrap())], Vec::new());
+    let facts = Facts::of(vec![(key, parsed(fetched))], Vec::new());
     let valuation = value_with(&sub, &facts, &rules(json!({})), NOW);
     assert_eq!(valuation.worth, exact::fraction(3701, 2).unwrap());
     let without = mrr::value(&sub, &Around::default(), &rules(json!({})), NOW);
@@ -71,8 +72,7 @@ fn a_discount_counts_from_its_start_to_its_end() {
 
 #[test]
 fn a_customers_discount_applies_where_the_subscription_has_none_of_its_own() {
-    let customer: Customer =
-        serde_json::from_value(json!({"id": "cus_1", "discount": percent(50.0, "forever")})).unwrap();
+    let customer: Customer = parsed(json!({"id": "cus_1", "discount": percent(50.0, "forever")}));
     let around = Around { customer_discount: customer.discount.clone(), ..Around::default() };
     let of = |sub: Json| rounded(&mrr::value(&subscription(sub), &around, &rules(json!({})), NOW));
     assert_eq!(of(active(&[month(1000)])), 500);
@@ -213,6 +213,10 @@ fn nonsense_excludes_the_subscription_and_says_why() {
         json!({"price": {"recurring": {"interval": "decade"}}}),
         json!({"price": {"recurring": {"interval_count": 0}}}),
         json!({"price": {"recurring": {"usage_type": "guessed"}}}),
+        json!({"price": {"billing_scheme": "guessed"}}),
+        json!({"price": {"tax_behavior": "guessed"}}),
+        json!({"price": {"billing_scheme": "tiered", "tiers_mode": "volume",
+            "tiers": [{"up_to": null, "unit_amount": 5}, {"up_to": null, "unit_amount": 4}]}}),
         json!({"price": {"transform_quantity": {"divide_by": 0, "round": "up"}}}),
         json!({"price": {"transform_quantity": {"divide_by": 1, "round": "sideways"}}}),
         json!({"discounts": [percent(101.0, "forever")]}),
@@ -227,4 +231,7 @@ fn nonsense_excludes_the_subscription_and_says_why() {
         value(with(active(&[month(1)]), json!({"status": "dreaming"})), json!({})).excluded,
         Some(Reason::UnknownStatus)
     );
+    let paused = with(active(&[month(1000)]), json!({"pause_collection": {"behavior": "dreaming"}}));
+    assert_eq!(value(paused.clone(), json!({})).excluded, Some(Reason::UnknownPause));
+    assert_eq!(rounded(&value(paused, json!({"paused": "include"}))), 1000);
 }

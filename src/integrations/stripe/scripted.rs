@@ -30,6 +30,8 @@ struct State {
     retry_after: Option<&'static str>,
     /// Entries of a page, whatever is asked for.
     page: Option<usize>,
+    /// The entries of this list are without this field.
+    given_up: Option<(&'static str, &'static str)>,
     asked: Vec<String>,
     /// Changes, each before so many more requests of a path.
     changes: Vec<(&'static str, usize, Change)>,
@@ -54,6 +56,12 @@ impl Script {
         let script = Self::of_fixtures();
         script.edit(|state| state.lists.clear());
         script
+    }
+
+    /// From now on the entries of a list are without a field.
+    pub(super) fn without(&self, list: &'static str, field: &'static str) -> &Self {
+        self.edit(|state| state.given_up = Some((list, field)));
+        self
     }
 
     fn edit<T>(&self, edit: impl FnOnce(&mut State) -> T) -> T {
@@ -141,7 +149,7 @@ impl Script {
             let query: Vec<String> = pairs.iter().map(|(key, value)| format!("{key}={value}")).collect();
             state.asked.push(format!("{} {}", uri.path(), query.join("&")));
             match state.answer(uri.path(), &pairs) {
-                Ok(body) => Json(body).into_response(),
+                Ok(body) => Json(state.reduced(uri.path(), completed(body))).into_response(),
                 Err((status, body)) => {
                     let mut answer = (StatusCode::from_u16(status).unwrap(), Json(body)).into_response();
                     if let Some(wait) = state.retry_after {
@@ -162,6 +170,16 @@ impl State {
             change.1 == 0
         };
         self.changes.extract_if(.., of_path).map(|(_, _, change)| change).collect()
+    }
+
+    fn reduced(&self, path: &str, mut body: Value) -> Value {
+        let field = self.given_up.filter(|(list, _)| *list == path).map(|(_, field)| field);
+        for entry in
+            body.get_mut("data").and_then(Value::as_array_mut).into_iter().flatten().filter_map(Value::as_object_mut)
+        {
+            entry.retain(|name, _| Some(name.as_str()) != field);
+        }
+        body
     }
 
     fn answer(&self, path: &str, query: &[(String, String)]) -> Result<Value, (u16, Value)> {
@@ -213,6 +231,65 @@ impl State {
         let has_more = entries.len() > limit;
         entries.truncate(limit);
         Ok(json!({"object": "list", "data": entries, "has_more": has_more}))
+    }
+}
+
+/// The same with all fields that Stripe always sends, as far as a test does not say them: it names only what it is about.
+pub(super) fn completed(mut value: Value) -> Value {
+    complete(&mut value);
+    value
+}
+
+/// Something that Stripe sent, completed.
+pub(super) fn parsed<T: serde::de::DeserializeOwned>(value: Value) -> T {
+    serde_json::from_value(completed(value)).unwrap()
+}
+
+fn complete(value: &mut Value) {
+    let fields = match value {
+        Value::Array(list) => return list.iter_mut().for_each(complete),
+        Value::Object(fields) => fields,
+        _ => return,
+    };
+    for (name, value) in fields.iter_mut() {
+        match name.as_str() {
+            // Of an object only what differs, of a list the whole.
+            "previous_attributes" => value.pointer_mut("/items/data").map_or((), complete),
+            _ => complete(value),
+        }
+    }
+    let has = |names: &[&str]| names.iter().all(|name| fields.contains_key(*name));
+    let of_customer = fields.get("id").and_then(Value::as_str).is_some_and(|id| id.starts_with("cus"));
+    let rest = if has(&["customer", "items", "status"]) {
+        json!({"created": 0, "start_date": fields.get("created").cloned().unwrap_or(json!(0)), "trial_end": null,
+            "cancel_at": null, "cancel_at_period_end": false, "canceled_at": null, "ended_at": null,
+            "pause_collection": null, "discounts": [], "default_tax_rates": null})
+    } else if fields.get("price").is_some_and(Value::is_object) {
+        json!({"created": 0, "discounts": [], "tax_rates": []})
+    } else if has(&["currency", "id"]) && ["recurring", "unit_amount"].iter().any(|name| has(&[name])) {
+        json!({"recurring": null, "transform_quantity": null, "tax_behavior": null})
+    } else if has(&["interval"]) {
+        json!({"interval_count": 1, "usage_type": "licensed"})
+    } else if has(&["up_to"]) || has(&["flat_amount"]) || has(&["unit_amount"]) {
+        json!({"up_to": null, "unit_amount": null, "unit_amount_decimal": null, "flat_amount": null,
+            "flat_amount_decimal": null})
+    } else if has(&["duration"]) {
+        json!({"percent_off": null, "amount_off": null, "currency": null})
+    } else if has(&["coupon"]) || has(&["source"]) {
+        json!({"start": null, "end": null})
+    } else if has(&["behavior"]) {
+        json!({"resumes_at": null})
+    } else if has(&["percentage"]) || has(&["inclusive"]) {
+        json!({"percentage": null, "inclusive": false})
+    } else if of_customer {
+        json!({"created": 0, "discount": null})
+    } else if fields.get("data").is_some_and(Value::is_array) {
+        json!({"has_more": false})
+    } else {
+        return;
+    };
+    for (name, usual) in rest.as_object().into_iter().flatten() {
+        fields.entry(name).or_insert_with(|| usual.clone());
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{
     answers::Subscription,
     mrr::{self, Around},
+    price::Unreadable,
 };
 use crate::{
     integrations::{Choice, SettingField, SettingKind, Settings},
@@ -135,12 +136,11 @@ impl Alternative {
 
 impl Counted {
     /// Whether a coupon of this duration reduces MRR.
-    pub(super) fn holds(self, duration: &str) -> bool {
-        match self {
-            Self::None => false,
-            Self::Forever => duration == "forever",
-            Self::Recurring => matches!(duration, "forever" | "repeating"),
-            Self::All => true,
+    pub(super) fn holds(self, duration: &str) -> Result<bool, Unreadable> {
+        match (self, duration) {
+            (Self::None, _) | (Self::Forever, "repeating") | (_, "once") => Ok(self == Self::All),
+            (Self::All, _) | (_, "forever") | (Self::Recurring, "repeating") => Ok(true),
+            _ => Err("a discount lasts in an unknown way"),
         }
     }
 }

@@ -209,6 +209,7 @@ impl<'a> Job<'a> {
         for mut sub in page {
             let mut around = arounds.remove(&sub.id).unwrap_or_default();
             let (id, customer) = (sub.id.clone(), sub.customer.0.clone());
+            sub.tells_discounts()?;
             self.complete(&mut sub, &mut around).await?;
             self.note_period(&sub);
             let timeline = match known.remove(&id) {

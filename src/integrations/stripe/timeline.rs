@@ -43,6 +43,8 @@ pub(super) struct Phase {
     pub(super) since: i64,
     /// What it added; `None` while it did not count.
     pub(super) counted: Option<Counted>,
+    /// The plans that would add something if it could be known what.
+    pub(super) unvalued: Vec<Plan>,
     pub(super) is_trial: bool,
     /// Whether something about it could not be known.
     pub(super) is_assumed: bool,
@@ -138,8 +140,8 @@ impl Timeline {
             for since in std::iter::once(state.since).chain(turns(state, rules, state.since, end)) {
                 let phase = phase(state, rules, since);
                 let is_same = phases.last().is_some_and(|last| {
-                    (&last.counted, last.is_trial, last.is_assumed)
-                        == (&phase.counted, phase.is_trial, phase.is_assumed)
+                    let parts = |phase: &Phase| (phase.is_trial, phase.is_assumed);
+                    (&last.counted, &last.unvalued, parts(last)) == (&phase.counted, &phase.unvalued, parts(&phase))
                 });
                 if !is_same {
                     phases.push(phase);
@@ -195,26 +197,19 @@ pub(super) fn valuation(state: &State, rules: &Rules, at: i64) -> (Option<Curren
 }
 
 fn phase(state: &State, rules: &Rules, since: i64) -> Phase {
-    match mrr::standing(&state.sub, state.around.past_due_since, rules, since) {
-        Some(standing) => Phase {
-            since,
-            counted: None,
-            is_trial: standing == Reason::Trialing,
-            is_assumed: standing == Reason::UnknownStatus,
-        },
+    let (counted, is_trial, is_assumed) = match mrr::standing(&state.sub, state.around.past_due_since, rules, since) {
+        Some(standing) => (None, standing == Reason::Trialing, standing.is_assumption()),
         None => {
             let (_, valuation) = valuation(state, rules, since);
             let notes = valuation.notes.iter().map(|(reason, _)| reason).chain(&valuation.excluded);
             let is_assumed = { notes }.any(Reason::is_assumption);
-            let counted = valuation.excluded.is_none();
-            Phase {
-                since,
-                counted: counted.then_some(Counted { worth: valuation.worth, plans: valuation.plans }),
-                is_trial: false,
-                is_assumed,
-            }
+            let counts = valuation.excluded.is_none();
+            let counted = counts.then_some(Counted { worth: valuation.worth, plans: valuation.plans });
+            (counted, false, is_assumed)
         }
-    }
+    };
+    let unvalued = if is_assumed && counted.is_none() { mrr::plans(&state.sub) } else { Vec::new() };
+    Phase { since, counted, unvalued, is_trial, is_assumed }
 }
 
 /// The instants after one and before another at which a state may be worth something else, in order.
@@ -223,7 +218,7 @@ fn turns(state: &State, rules: &Rules, after: i64, before: i64) -> Vec<i64> {
     let longest = rules.max_past_due_days.map(|days| days.saturating_mul(DAY).saturating_add(1));
     let overdue = around.past_due_since.zip(longest).map(|(since, longest)| since.saturating_add(longest));
     let mut turns = vec![
-        Some(sub.start_date.unwrap_or(sub.created)),
+        Some(sub.start_date),
         sub.trial_end,
         sub.canceled_at,
         sub.ended_at,

@@ -37,6 +37,8 @@ pub(super) struct Totals {
     pub(super) currencies: BTreeMap<Currency, Total>,
     /// What was left out and has no currency to speak of.
     pub(super) unpriced: BTreeMap<Reason, i64>,
+    /// Prices of subscriptions of which nobody knows what they add: by day, how many more there are.
+    pub(super) unvalued: BTreeMap<String, BTreeMap<Day, i64>>,
 }
 
 /// What changes on a day, or happens on it.
@@ -53,6 +55,8 @@ pub(super) struct Counts {
     /// Customers that paid 30 days before and do not now.
     pub(super) lost: i64,
     pub(super) sureness: Sureness,
+    /// Subscriptions that may pay in a currency that is not known.
+    pub(super) unpriced: i64,
 }
 
 /// Subscriptions of which the worth is less than certain.
@@ -125,7 +129,14 @@ impl<'a> Frame<'a> {
 
 impl Totals {
     pub(super) fn new(base: Day, as_of: i64) -> Self {
-        Self { base, as_of, counts: BTreeMap::new(), currencies: BTreeMap::new(), unpriced: BTreeMap::new() }
+        Self {
+            base,
+            as_of,
+            counts: BTreeMap::new(),
+            currencies: BTreeMap::new(),
+            unpriced: BTreeMap::new(),
+            unvalued: BTreeMap::new(),
+        }
     }
 
     /// Adds a customer with all its subscriptions.
@@ -147,6 +158,10 @@ impl Totals {
     pub(super) fn tidy(&mut self) {
         self.counts.retain(|_, counts| *counts != Counts::default());
         self.unpriced.retain(|_, count| *count != 0);
+        for days in self.unvalued.values_mut() {
+            days.retain(|_, count| *count != 0);
+        }
+        self.unvalued.retain(|_, days| !days.is_empty());
         for total in self.currencies.values_mut() {
             total.days.retain(|_, delta| *delta != Delta::default());
             for plan in total.plans.values_mut() {
@@ -221,9 +236,7 @@ impl Totals {
         sign: i64,
         steps: &mut BTreeMap<Day, BTreeMap<Currency, Amount>>,
     ) -> Result<(), Error> {
-        let Some(currency) = timeline.newest().and_then(|state| state.sub.currency.parse::<Currency>().ok()) else {
-            return Ok(());
-        };
+        let currency = timeline.newest().and_then(|state| state.sub.currency.parse::<Currency>().ok());
         // The last phase of a day is the day's.
         let mut of_day: Vec<(Day, &Phase)> = Vec::with_capacity(phases.len());
         for phase in phases {
@@ -242,7 +255,11 @@ impl Totals {
                 let counts = self.counts.entry(*day).or_default();
                 counts.active += i64::from(phase.counted.is_some()) * change * sign;
                 counts.trialing += i64::from(phase.is_trial) * change * sign;
-                let Some(counted) = &phase.counted else { continue };
+                for plan in &phase.unvalued {
+                    let days = self.unvalued.entry(plan.price_id.clone()).or_default();
+                    *days.entry(*day).or_default() += change * sign;
+                }
+                let Some((counted, currency)) = phase.counted.as_ref().zip(currency) else { continue };
                 let total = self.currencies.entry(currency).or_default();
                 let delta = total.days.entry(*day).or_default();
                 delta.mrr.plus(&counted.worth, change * sign);
@@ -269,7 +286,7 @@ impl Totals {
     /// Counts a subscription among the less certain from a day up to but not including another.
     fn mark(
         &mut self,
-        currency: Currency,
+        currency: Option<Currency>,
         from: Day,
         until: Option<Day>,
         sign: i64,
@@ -280,9 +297,15 @@ impl Totals {
         }
         for (day, change) in [(Some(from), sign), (until, -sign)] {
             let Some(day) = day else { continue };
-            *which(&mut self.counts.entry(day).or_default().sureness) += change;
-            let total = self.currencies.entry(currency).or_default();
-            *which(&mut total.days.entry(day).or_default().sureness) += change;
+            let counts = self.counts.entry(day).or_default();
+            *which(&mut counts.sureness) += change;
+            match currency {
+                Some(currency) => {
+                    let total = self.currencies.entry(currency).or_default();
+                    *which(&mut total.days.entry(day).or_default().sureness) += change;
+                }
+                None => counts.unpriced += change,
+            }
         }
     }
 

@@ -12,7 +12,7 @@ use super::{
     totals::{Frame, Totals},
     vectors::{active, month, rules, subscription, with},
 };
-use crate::metric::{Currency, Day, Exact, Period, Unit, Value, Zone, exact};
+use crate::metric::{Currency, Day, Exact, Money, Period, Quality, Sample, Unit, Value, Zone, exact};
 
 const DAY: i64 = 86_400;
 const FIRST: &str = "2026-01-01";
@@ -243,5 +243,31 @@ proptest! {
         }
         together.tidy();
         prop_assert_eq!(together, alone);
+    }
+}
+
+/// What is said of a metric on the newest day: dimension, value and whether it is an estimate.
+fn told(totals: &Totals, metric_id: &str) -> Vec<(Option<String>, Option<Value>, bool)> {
+    let period = Period::single(first().plus(DAYS - 1));
+    let answer = Figures::new(totals, period, usd(), first().plus(-1), false).answer(metric_id).unwrap();
+    let told = |sample: Sample| (sample.dimension, sample.value, sample.quality == Quality::Estimated);
+    answer.samples.into_iter().map(told).collect()
+}
+
+#[test]
+fn what_nobody_can_value_makes_estimates_of_all_that_it_may_be_part_of() {
+    let price = Some("price_1000_month_1".to_owned());
+    let unread = with(active(&[month(1000)]), json!({"status": "unheard_of"}));
+    let of_status = Timeline::new(1, 0, State { since: 0, sub: subscription(unread), around: Around::default() });
+    for unknown in [of_status, life("unheard_of", &[(-500, Some(1000))])] {
+        let totals = totals(&[("cus_1".to_owned(), vec![unknown])], &rules(json!({})));
+        let nothing = Some(Value::Money(Money::new(0, usd())));
+        assert_eq!(told(&totals, "stripe_mrr"), [(None, nothing, true)]);
+        assert_eq!(told(&totals, "stripe_mrr_new"), [(None, nothing, true)]);
+        assert_eq!(told(&totals, "stripe_active_subscriptions"), [(None, Some(Value::Count(0)), true)]);
+        assert_eq!(told(&totals, "stripe_mrr_by_plan"), [(price.clone(), None, true)]);
+        for ratio in ["stripe_arpu", "stripe_ltv", "stripe_churn_rate", "stripe_nrr"] {
+            assert_eq!(told(&totals, ratio), [(None, None, true)], "{ratio}");
+        }
     }
 }

@@ -7,6 +7,7 @@ use super::{
     answers::{Coupon, Price, Subscription},
     facts::Facts,
     mrr::{self, Around, PriceKey, Reason, Valuation},
+    scripted::parsed,
     settings::{self, Rules},
 };
 use crate::{
@@ -75,7 +76,7 @@ pub(super) fn rules(settings: Json) -> Rules {
 }
 
 pub(super) fn subscription(sub: Json) -> Subscription {
-    serde_json::from_value(sub).unwrap()
+    parsed(sub)
 }
 
 pub(super) fn value(sub: Json, settings: Json) -> Valuation {
@@ -267,7 +268,7 @@ fn row_22_past_due_for_longer_than_allowed_is_left_out() {
 }
 
 pub(super) fn coupon_facts(coupon: Json) -> Facts {
-    let coupon: Coupon = serde_json::from_value(coupon).unwrap();
+    let coupon: Coupon = parsed(coupon);
     Facts::of(Vec::new(), vec![coupon])
 }
 
@@ -297,7 +298,7 @@ fn row_41_an_unknown_inclusive_tax_is_noted() {
 fn tiered(mode: &str, tiers: Json, quantity: i64, facts: bool) -> Valuation {
     let listed = json!({"price": {"id": "price_t", "billing_scheme": "tiered", "tiers_mode": mode, "unit_amount": null, "unit_amount_decimal": null}, "quantity": quantity});
     let item = with(month(0), listed);
-    let price: Price = serde_json::from_value(with(item["price"].clone(), json!({ "tiers": tiers }))).unwrap();
+    let price: Price = parsed(with(item["price"].clone(), json!({ "tiers": tiers })));
     let key = PriceKey { id: "price_t".to_owned(), tiers_of: None };
     let sub = subscription(active(&[item]));
     assert_eq!(mrr::needs(&sub, &Around::default(), NOW).prices, [key.clone()].into());

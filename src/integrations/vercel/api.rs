@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use super::settings::Team;
 use crate::{
     http::{Answer, Error, Http, Next, Pages, Request},
+    integrations::nullable,
     metric::Period,
 };
 
@@ -100,6 +101,7 @@ pub(super) struct Listed {
 /// Where a list goes on: null at its end.
 #[derive(Debug, Deserialize)]
 struct Pagination {
+    #[serde(deserialize_with = "nullable")]
     next: Option<i64>,
 }
 

@@ -150,7 +150,10 @@ async fn list(ctx: &Context, projects: &mut Projects, days: Period, shelves: &mu
     while let Some(page) = pages.next().await? {
         let mut oldest = None;
         for listed in &page.body.deployments {
-            let built = Built::of(listed);
+            let mut built = Built::of(listed);
+            if let Some(id) = projects.called(&listed.name).filter(|_| listed.project_id.is_none()) {
+                id.clone_into(&mut built.project);
+            }
             let day = built.day()?;
             if day >= days.end() && until_ms.is_none() {
                 // Tomorrow has begun.

@@ -126,6 +126,12 @@ impl Projects {
         missing.map(|name| (name.as_str(), Why::Failed(Error::not_found(not_found(name))))).collect()
     }
 
+    /// The id of the project that is called so now.
+    pub(super) fn called(&self, name: &str) -> Option<&str> {
+        let mut present = self.shelf.projects.iter().filter(|project| !project.gone);
+        present.rfind(|project| project.called == name).map(|project| project.id.as_str())
+    }
+
     /// A project that a deployment names, also if the list of projects did not show it.
     pub(super) fn note(&mut self, id: &str, called: &str) {
         if self.shelf.projects.iter().all(|project| project.id != id) {

@@ -3,13 +3,17 @@
 use std::sync::{Arc, LazyLock};
 
 use dashtray::{
-    demo::{Company, GithubToken, Options},
+    demo::{Company, GithubToken, Options, company::Commit},
     integrations::github::Github,
 };
 use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 use serde_json::{Map, Value as Json, json};
 
-use super::{Account, COMPANIES, Endpoint, Fields, List, Provider, Stand, emulate, field, now};
+use super::{
+    Account, COMPANIES, Drift, Endpoint, Fields, List, Optional, Provider, Stand, emulate, field, now,
+    numbers::Happenings, run,
+};
 use crate::conformance::front::Reply;
 
 const TOKEN: &str = "github_pat_Qx7CanaryGithub9fTz4Wm2Lk8";
@@ -24,6 +28,32 @@ const PERMISSIONS: [(&str, &[&str]); 5] = [
     ("administration", &["traffic"]),
 ];
 
+const OPTIONAL: &[Optional] = &[
+    Optional {
+        drift: Drift::Removed,
+        endpoint: "/commits",
+        path: "/*/author/id",
+        _why: "the account of an address that belongs to none is an empty object",
+    },
+    Optional { drift: Drift::Null, endpoint: "/commits", path: "/*/author", _why: "or it is null" },
+    Optional { drift: Drift::Null, endpoint: "/commits", path: "/*/commit/author", _why: "Git could not tell" },
+    Optional { drift: Drift::Null, endpoint: "/commits", path: "/*/commit/committer", _why: "Git could not tell" },
+    Optional {
+        drift: Drift::Removed,
+        endpoint: "/actions/runs",
+        path: "/workflow_runs/*/run_started_at",
+        _why: "servers of one's own did not have it, and the schema does not require it: such a run has no duration",
+    },
+    Optional {
+        drift: Drift::Removed,
+        endpoint: "/issues",
+        path: "/*/pull_request",
+        _why: "that it is not there is what makes an issue",
+    },
+    Optional { drift: Drift::Null, endpoint: "/pulls", path: "/*/merged_at", _why: "closed without being merged" },
+];
+
+static SMALL: LazyLock<Arc<Company>> = LazyLock::new(|| Arc::new(lately((*COMPANIES.busy).clone())));
 static QUIET: LazyLock<Arc<Company>> = LazyLock::new(|| Arc::new(emptied((*COMPANIES.busy).clone())));
 
 pub(crate) fn stand() -> Stand {
@@ -54,6 +84,10 @@ pub(crate) fn stand() -> Stand {
             Reply::json(403, r#"{"message":"You have exceeded a secondary rate limit."}"#).header("retry-after", 120),
             Reply::json(403, r#"{"message":"You have exceeded a secondary rate limit. Please wait a few minutes."}"#),
         ],
+        optional: OPTIONAL,
+        happenings: Happenings { metric: "github_commits", start: committing },
+        takings: None,
+        switches: None,
     }
 }
 
@@ -77,7 +111,48 @@ fn start(account: Account) -> BoxFuture<'static, Provider> {
     });
     let tokens = std::iter::once(GithubToken::full(TOKEN)).chain(without).collect();
     let options = Options { github_tokens: tokens, ..Options::default() };
+    if account == Account::Small {
+        return Box::pin(run("github", SMALL.clone(), options));
+    }
     Box::pin(emulate("github", account, || QUIET.clone(), options))
+}
+
+/// Commits, and nothing else.
+fn committing(at: Vec<Timestamp>, _zone: &'static str) -> BoxFuture<'static, Provider> {
+    let mut company = (**QUIET).clone();
+    let own = measured(&company);
+    let repository = company.github.repositories.iter_mut().find(|one| own.contains(&one.full_name()));
+    repository.expect("a public repository").commits = at
+        .iter()
+        .enumerate()
+        .map(|(number, at)| Commit {
+            sha: format!("{number:040x}"),
+            author: 0,
+            has_account: true,
+            authored: *at,
+            committed: *at,
+            message: "One more".to_owned(),
+        })
+        .collect();
+    let options = Options { github_tokens: vec![GithubToken::full(TOKEN)], ..Options::default() };
+    Box::pin(run("github", Arc::new(company), options))
+}
+
+/// The same repositories with no more than happened last.
+fn lately(mut company: Company) -> Company {
+    fn newest<T>(all: &mut Vec<T>, most: usize) {
+        let old = all.len().saturating_sub(most);
+        all.drain(..old);
+    }
+    for repository in &mut company.github.repositories {
+        repository.issues.sort_by_key(|issue| issue.updated);
+        newest(&mut repository.issues, 12);
+        newest(&mut repository.stars, 5);
+        newest(&mut repository.commits, 8);
+        newest(&mut repository.runs, 8);
+        newest(&mut repository.releases, 3);
+    }
+    company
 }
 
 /// The same repositories on the day they were made.

@@ -2,6 +2,7 @@
 
 mod github;
 mod google_analytics;
+pub(crate) mod numbers;
 mod plausible;
 mod stripe;
 mod vercel;
@@ -23,6 +24,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value as Json};
 use url::Url;
 
+use self::numbers::{Happenings, Switches, Takings};
 use super::front::Reply;
 use crate::oauth::Site;
 
@@ -36,6 +38,8 @@ pub(crate) enum Account {
     Busy,
     /// One that exists and in which nothing ever happened.
     Quiet,
+    /// A lively one in which everything happens that there is, and little of each. Where the lively one is small, the same.
+    Small,
     /// The lively one as it was before its last days, of which the provider hears late: see [`LATENESS`].
     Late,
 }
@@ -59,10 +63,15 @@ static COMPANIES: LazyLock<Companies> = LazyLock::new(|| {
 /// A service of the simulated company. `quiet` is the company in which nothing happened.
 async fn emulate(service: &str, account: Account, quiet: impl FnOnce() -> Arc<Company>, options: Options) -> Provider {
     let company = match account {
-        Account::Busy => COMPANIES.busy.clone(),
+        Account::Busy | Account::Small => COMPANIES.busy.clone(),
         Account::Quiet => quiet(),
         Account::Late => COMPANIES.late.clone(),
     };
+    run(service, company, options).await
+}
+
+/// A service of a company.
+async fn run(service: &str, company: Arc<Company>, options: Options) -> Provider {
     let emulators = Arc::new(Emulators::start(company, options).await.expect("a port on this machine"));
     let url = emulators.url(service).parse().expect("a URL");
     let running = emulators.clone();
@@ -112,6 +121,35 @@ pub(crate) struct List {
     pub(crate) gone: Option<Reply>,
 }
 
+/// How the form of an answer changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Drift {
+    /// A field is not there any more.
+    Removed,
+    /// It is null.
+    Null,
+    /// In place of a word stands one that nobody knows.
+    Word,
+}
+
+/// A field that may be so by the provider's own documentation, and then means something else.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Optional {
+    pub(crate) drift: Drift,
+    /// How the endpoint's path ends.
+    pub(crate) endpoint: &'static str,
+    /// Where it is in an answer, with `*` for the entries of a list.
+    pub(crate) path: &'static str,
+    /// What it means.
+    pub(crate) _why: &'static str,
+}
+
+impl Optional {
+    pub(crate) fn is(&self, drift: Drift, endpoint: &str, path: &str) -> bool {
+        self.drift == drift && endpoint.ends_with(self.endpoint) && self.path == path
+    }
+}
+
 /// One integration and all that is needed to judge it.
 pub(crate) struct Stand {
     pub(crate) integration: Arc<dyn Integration>,
@@ -129,6 +167,13 @@ pub(crate) struct Stand {
     pub(crate) lists: Vec<List>,
     /// The ways in which the provider says that a limit is reached, other than 429.
     pub(crate) throttles: Vec<Reply>,
+    /// Fields that may be absent, null or another word without being a fault.
+    pub(crate) optional: &'static [Optional],
+    pub(crate) happenings: Happenings,
+    /// `None` where nothing of it is money.
+    pub(crate) takings: Option<Takings>,
+    /// `None` where no setting changes what is counted.
+    pub(crate) switches: Option<Switches>,
 }
 
 impl Stand {
@@ -146,6 +191,10 @@ impl Stand {
             endpoint: Endpoint { is: |_| false, feeds: &[] },
             lists: Vec::new(),
             throttles: Vec::new(),
+            optional: &[],
+            happenings: Happenings { metric: "", start: |_, _| Box::pin(async { panic!("there is no emulator") }) },
+            takings: None,
+            switches: None,
         }
     }
 

@@ -59,6 +59,16 @@ pub(super) enum Flaw {
     ReadsOn,
     LogsByItself,
     StaysDown,
+    // Its numbers.
+    DividesYen,
+    AddsCurrencies,
+    TakesCentsForUnits,
+    CountsAnHourTwice,
+    LosesTheFirstHour,
+    TakesAnyStatusForPaid,
+    MissingIsZero,
+    SwitchWithoutEffect,
+    DoesNotAddUp,
     // How its numbers fit together.
     BoundaryDayTwice,
     SkipsWhatIsOlder,

@@ -4,6 +4,7 @@
 mod flaw;
 mod numbers;
 mod provider;
+mod sales;
 mod twin;
 mod ways;
 
@@ -13,7 +14,10 @@ use super::{
     ITEMS, Item,
     front::Reply,
     run,
-    stand::{Endpoint, Fields, List, Stand, field, now},
+    stand::{
+        Endpoint, Fields, List, Stand, field, now,
+        numbers::{Form, Happenings, Switches, Takings},
+    },
 };
 use flaw::Flaw;
 use twin::{EVENTS, Twin};
@@ -40,6 +44,10 @@ fn stand(flaw: Flaw) -> Stand {
             gone: None,
         }],
         throttles: vec![Reply::json(400, r#"{"message":"please slow down"}"#)],
+        optional: &[],
+        happenings: Happenings { metric: sales::ORDERS, start: provider::ordering },
+        takings: Some(Takings { form: Form::Minor, metric: sales::SALES, mixes: true, start: provider::taking }),
+        switches: Some(Switches { metric: sales::SALES, numbers: &[] }),
     }
 }
 
@@ -90,6 +98,10 @@ const FLAWS: &[(Flaw, &str)] = &[
     (Flaw::ReadsOn, "C27"),
     (Flaw::LogsByItself, "C29"), (Flaw::StaysDown, "C29"),
     (Flaw::ZerosForFailures, "C28"), (Flaw::IgnoresRetryAfter, "C06"),
+    (Flaw::DividesYen, "C40"), (Flaw::AddsCurrencies, "C40"), (Flaw::TakesCentsForUnits, "C41"),
+    (Flaw::CountsAnHourTwice, "C42"), (Flaw::LosesTheFirstHour, "C42"),
+    (Flaw::TakesAnyStatusForPaid, "C48"), (Flaw::MissingIsZero, "C48"),
+    (Flaw::SwitchWithoutEffect, "C49"), (Flaw::DoesNotAddUp, "C49"),
     // How a sign-in is kept is the host's; what an integration can do is to have one that nobody can try.
     (Flaw::UntriedSignIn, "C30"), (Flaw::UntriedSignIn, "C31"), (Flaw::UntriedSignIn, "C32"), (Flaw::UntriedSignIn, "C33"),
     (Flaw::UntriedSignIn, "C34"), (Flaw::UntriedSignIn, "C35"), (Flaw::UntriedSignIn, "C36"),

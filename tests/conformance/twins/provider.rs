@@ -12,11 +12,12 @@ use axum::{
     routing::get,
 };
 use futures_util::future::BoxFuture;
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use super::super::stand::{Account, LATENESS, Provider, now};
+use super::super::stand::{Account, LATENESS, Provider, now, numbers::Taken};
 
 /// May read everything.
 pub(super) const TOKEN: &str = "toy_token_Qx7CanaryToy9fTz4Wm2Lk8";
@@ -48,12 +49,46 @@ impl Things {
 
 /// Starts it on a free port.
 pub(super) fn start(account: Account) -> BoxFuture<'static, Provider> {
+    let sales = if account == Account::Quiet { Vec::new() } else { usual_sales() };
+    with(account, sales)
+}
+
+/// On each day one in dollars, one in yen, and one that was given back.
+fn usual_sales() -> Vec<Value> {
+    let of_day = |back: i64| {
+        let at = now() - SignedDuration::from_hours(24 * back);
+        [("USD", 1000 + back, "paid"), ("JPY", 300, "paid"), ("USD", 50, "refunded")].map(|(currency, amount, status)| {
+            json!({ "id": format!("sale-{back}-{amount}"), "at": at.to_string(), "currency": currency, "amount": amount,
+                "status": status })
+        })
+    };
+    (0..i64::from(DAYS)).flat_map(of_day).collect()
+}
+
+/// Orders at these instants and nothing else.
+pub(super) fn ordering(at: Vec<Timestamp>, _zone: &'static str) -> BoxFuture<'static, Provider> {
+    let order = |(number, at): (usize, &Timestamp)| json!({ "id": format!("sale-{number}"), "at": at.to_string(), "currency": "USD", "amount": 1, "status": "paid" });
+    with(Account::Quiet, at.iter().enumerate().map(order).collect())
+}
+
+/// Sales of these amounts and nothing else.
+pub(super) fn taking(takings: Vec<Taken>) -> BoxFuture<'static, Provider> {
+    let sale = |(number, taken): (usize, &Taken)| {
+        json!({ "id": format!("sale-{number}"), "at": format!("{}T12:00:00Z", taken.day), "currency": taken.currency,
+            "amount": taken.written.parse::<i64>().expect("a whole number"), "status": "paid" })
+    };
+    with(Account::Quiet, takings.iter().enumerate().map(sale).collect())
+}
+
+fn with(account: Account, sales: Vec<Value>) -> BoxFuture<'static, Provider> {
     let known = match account {
-        Account::Busy => 0..DAYS,
+        Account::Busy | Account::Small => 0..DAYS,
         Account::Quiet => 0..0,
         Account::Late => i32::try_from(LATENESS.as_hours() / 24).unwrap_or(DAYS)..DAYS,
     };
     let things = Arc::new(Things { known: Mutex::new(known) });
+    let sold = things.clone();
+    let sales = move |headers: HeaderMap| async move { sales_of(&headers, &sold, sales) };
     Box::pin(async move {
         let router = Router::new()
             .route("/account", get(account_of))
@@ -62,6 +97,7 @@ pub(super) fn start(account: Account) -> BoxFuture<'static, Provider> {
             .route("/visits", get(visits))
             .route("/users", get(users))
             .route("/billing", get(billing))
+            .route("/sales", get(sales))
             .with_state(things.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port on this machine");
         let url = format!("http://{}", listener.local_addr().expect("an address")).parse().expect("a URL");
@@ -125,6 +161,15 @@ async fn visits(State(things): State<Arc<Things>>, headers: HeaderMap) -> Result
 async fn users(State(things): State<Arc<Things>>, headers: HeaderMap) -> Result<Json<Value>, StatusCode> {
     admitted(&headers, NO_USERS)?;
     Ok(Json(json!({ "users": things.all().len(), "as_of": now().to_string() })))
+}
+
+fn sales_of(headers: &HeaderMap, things: &Things, mut sales: Vec<Value>) -> Result<Json<Value>, StatusCode> {
+    admitted(headers, "")?;
+    let days = things.known.lock().unwrap_or_else(PoisonError::into_inner).start;
+    let known = now() - SignedDuration::from_hours(24 * i64::from(days));
+    // Of the last days nothing is known yet, if they come late.
+    sales.retain(|sale| days == 0 || sale["at"].as_str().and_then(|at| at.parse().ok()) <= Some(known));
+    Ok(Json(json!({ "sales": sales })))
 }
 
 async fn billing(headers: HeaderMap) -> Result<Json<Value>, StatusCode> {

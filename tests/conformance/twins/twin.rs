@@ -24,7 +24,10 @@ use dashtray::{
 use serde::{Deserialize, de::IgnoredAny};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
-use super::flaw::Flaw;
+use super::{
+    flaw::Flaw,
+    sales::{ORDERS, SALES, refunds},
+};
 
 pub(super) const EVENTS: &str = "toy_events";
 pub(super) const SHARE: &str = "toy_share";
@@ -96,7 +99,7 @@ impl Twin {
             stream: stream.to_owned(),
             source: "`GET /stats`".to_owned(),
             differs: None,
-            explained: false,
+            explained: id == SALES,
             of_money: false,
             exchange_effect: None,
         }
@@ -114,6 +117,8 @@ impl Twin {
             self.definition(SHARE, Kind::Ratio, Unit::Percent, "checks"),
             self.definition(USERS, Kind::Level, Unit::Count, "users"),
             self.definition(VISITORS, Kind::Distinct, Unit::Count, "visits"),
+            self.definition(SALES, Kind::Flow, Unit::Currency, "sales"),
+            self.definition(ORDERS, Kind::Flow, Unit::Count, "sales"),
         ];
         metrics.map(|definition| self.misdefine(definition)).to_vec()
     }
@@ -157,7 +162,7 @@ impl Integration for Twin {
                 rejected_prefixes: Vec::new(),
                 link: None,
             }],
-            settings: Vec::new(),
+            settings: vec![refunds()],
             base_url: BaseUrl::Fixed(flawed(Flaw::PlainHttp, "https://api.toy.example", "http://api.toy.example")),
             hosts: vec![flawed(Flaw::WildcardHost, "files.toy.example", "*.example")],
             headers: Vec::new(),
@@ -183,10 +188,11 @@ impl Integration for Twin {
                 stream("checks", month),
                 stream("users", Shape::WholeAccount),
                 stream("visits", month),
+                stream("sales", month),
             ],
             metrics: self.metrics(),
             sync_interval_minutes: 30,
-            zone: ZonePolicy::Utc,
+            zone: ZonePolicy::Choosable,
             history_days: 30,
             guide: if self.is(Flaw::EmptyGuide) { String::new() } else { guide.to_owned() },
         })
@@ -250,6 +256,8 @@ impl Integration for Twin {
                 SHARE => self.share(ctx, period).await,
                 USERS => self.users(ctx, period).await,
                 VISITORS => self.visitors(ctx, period).await,
+                SALES => self.sales(ctx, period).await,
+                ORDERS => self.orders(ctx, period).await,
                 _ => continue,
             };
             let read = self.after_failure(read);

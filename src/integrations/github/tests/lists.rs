@@ -215,7 +215,7 @@ async fn what_is_changed_while_a_list_is_turned_is_not_missed() {
     let (address, _) = provider(move |call| match call.path {
         "/repos/octo/a/issues" => {
             let issue = |id: u32, created: &str, updated: &str| {
-                json!({ "id": id, "created_at": created, "updated_at": updated, "closed_at": null })
+                json!({ "id": id, "created_at": created, "updated_at": updated, "state": "open", "closed_at": null })
             };
             let old = |id: u32| issue(id, "2026-03-09T00:00:00Z", "2026-03-10T01:00:00Z");
             // The one at the end is changed while the first page is on its way.
@@ -240,7 +240,7 @@ async fn what_is_changed_while_a_list_is_turned_is_not_missed() {
 async fn a_pull_request_that_two_pages_show_counts_once() {
     let (address, _) = provider(|call| match call.path {
         "/repos/octo/a/pulls" => {
-            let pull = |id: u32| json!({ "id": id, "created_at": "2026-03-09T00:00:00Z", "updated_at": NOW });
+            let pull = |id: u32| json!({ "id": id, "created_at": "2026-03-09T00:00:00Z", "updated_at": NOW, "merged_at": null });
             let page = call.page();
             Reply(200, json!([pull(page), pull(page + 1)]), vec![("link", call.link(page, 2))])
         }

@@ -34,7 +34,10 @@ async fn changing(times: Vec<Names>) -> (SocketAddr, Arc<Mutex<Vec<String>>>, Ar
         match parts.next() {
             None => repository(*id, name).into(),
             Some("commits") => {
-                let commit = |n| json!({ "sha": format!("{n}"), "commit": { "committer": { "date": NOW } } });
+                let commit = |n| {
+                    let git = json!({ "author": null, "committer": { "date": NOW } });
+                    json!({ "sha": format!("{n}"), "author": null, "commit": git })
+                };
                 Json::from((0..*id).map(commit).collect::<Vec<_>>()).into()
             }
             Some(_) => usual(call),

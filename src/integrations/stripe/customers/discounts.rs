@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     super::{
-        answers::{Customer, Discount},
+        answers::Discount,
         api,
         codec::{decode, encode},
     },
@@ -40,10 +40,9 @@ pub(super) async fn of(ctx: &Context, customers: &[String]) -> Result<HashMap<St
     Ok(discounts)
 }
 
-/// A customer's own discount, if it has one and is in the list.
-pub(super) fn own(customer: &mut Customer) -> Option<Discount> {
-    let is_listed = !customer.deleted && customer.test_clock.is_none();
-    customer.discount.take().filter(|discount| is_listed && discount.coupon().is_some())
+/// A customer's own discount, if it has one. Those whose time is simulated are in no list.
+pub(super) fn own(discount: Option<Discount>, is_simulated: bool) -> Option<Discount> {
+    discount.filter(|discount| !is_simulated && discount.coupon().is_some())
 }
 
 pub(super) fn record(customer: &str, generation: u64, discount: Discount) -> Result<Record, Error> {
@@ -96,7 +95,7 @@ pub(super) async fn reread(ctx: &Context, generation: u64, happened: &[Happened]
 /// A customer's own discount as it is now.
 async fn find(http: &Http, customer: &str) -> Result<Option<Discount>, Error> {
     match api::customer(http, customer).await {
-        Ok(mut customer) => Ok(own(&mut customer)),
+        Ok(customer) => Ok(own(customer.discount, customer.deleted || customer.test_clock.is_some())),
         Err(error) if error.kind() == FailureKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }

@@ -43,8 +43,8 @@ pub(super) enum What {
 #[derive(Debug, Deserialize)]
 struct Object {
     id: String,
-    #[serde(default)]
-    created: i64,
+    /// Of a customer.
+    created: Option<i64>,
     discount: Option<IgnoredAny>,
     /// Customers of a test clock are in no list.
     test_clock: Option<IgnoredAny>,
@@ -88,15 +88,17 @@ fn tell(event: &Event, happened: &mut Vec<Happened>) -> Result<(), Error> {
         let (event, at) = (event.id.clone(), event.created);
         happened.push(Happened { event, at, customer: customer.to_owned(), born_at, what });
     };
+    let born_at =
+        || object.created.ok_or_else(|| Error::invalid_response("an event's customer has no field \"created\""));
     match event.kind.as_str() {
         _ if object.test_clock.is_some() => {}
         "customer.created" => {
-            note(&object.id, object.created, What::Created);
+            note(&object.id, born_at()?, What::Created);
             if object.discount.is_some() {
                 note(&object.id, 0, What::Discounted);
             }
         }
-        "customer.deleted" => note(&object.id, object.created, What::Deleted),
+        "customer.deleted" => note(&object.id, born_at()?, What::Deleted),
         _ if object.subscription.is_some() || object.subscription_item.is_some() => {}
         _ => {
             if let Some(customer) = object.customer {

@@ -292,7 +292,7 @@ proptest! {
         changes.dedup_by_key(|(at, ..)| *at / 300);
         let (sub, invoices, events) = life(&changes);
         let mut case = Case::of(sub);
-        case.prices = (1..=3).map(|n| serde_json::from_value(month(n * 1000)["price"].clone()).unwrap()).collect();
+        case.prices = (1..=3).map(|n| parsed(month(n * 1000)["price"].clone())).collect();
         for place in order.iter().chain(&order[..10]) {
             if let Some(event) = events.get(*place) {
                 learn(&mut case.evidence, event);

@@ -11,6 +11,7 @@ use super::{
     invoice::Invoice,
     mrr::{self, Around},
     rebuild,
+    scripted::{completed, parsed},
     timeline::State,
     vectors::{DAY, NOW, active, discounted, item, month, percent, rules, subscription, with},
 };
@@ -45,7 +46,7 @@ impl Case {
     }
 
     fn price(mut self, price: Json) -> Self {
-        self.prices.push(serde_json::from_value(price).unwrap());
+        self.prices.push(parsed(price));
         self
     }
 
@@ -74,7 +75,7 @@ impl Case {
         // The worth of every state at its start, and wherever something in it turns.
         let mut at: Vec<i64> = states.iter().map(|state| state.since).collect();
         for State { sub, around, .. } in &states {
-            at.extend([sub.trial_end, sub.ended_at, sub.start_date, sub.canceled_at].into_iter().flatten());
+            at.extend([sub.trial_end, sub.ended_at, Some(sub.start_date), sub.canceled_at].into_iter().flatten());
             for discount in super::timeline::discounts(sub).chain(&around.customer_discount) {
                 at.extend([discount.start, discount.end].into_iter().flatten());
             }
@@ -94,7 +95,7 @@ fn worth(states: &[State], rules: &super::settings::Rules, at: i64) -> i64 {
 }
 
 fn learn(evidence: &mut Evidence, event: &Json) {
-    let event: Event = serde_json::from_str(&event.to_string()).unwrap();
+    let event: Event = serde_json::from_str(&completed(event.clone()).to_string()).unwrap();
     if let Some((id, told)) = evidence::told(&event) {
         assert_eq!(id, "sub_1");
         evidence.learn(told);
@@ -102,7 +103,7 @@ fn learn(evidence: &mut Evidence, event: &Json) {
 }
 
 fn bill(evidence: &mut Evidence, invoice: &Json) {
-    let invoice: Invoice = serde_json::from_str(&invoice.to_string()).unwrap();
+    let invoice: Invoice = serde_json::from_str(&completed(invoice.clone()).to_string()).unwrap();
     for (id, lines) in evidence::billed(&invoice) {
         assert_eq!(id, "sub_1");
         evidence.bill(lines, &invoice.discounts);
@@ -249,8 +250,8 @@ fn previous_attributes_are_merged_and_lists_replaced() {
     let before = evidence.changes[0].before.clone().unwrap();
     assert_eq!(before.items.data.len(), 1);
     let expected = pause("keep_as_draft")["pause_collection"].clone();
-    assert_eq!(before.pause_collection, Some(serde_json::from_value(expected).unwrap()));
-    assert_eq!(before.discount, serde_json::from_value(off("12.5")["discount"].clone()).unwrap());
+    assert_eq!(before.pause_collection, Some(parsed(expected)));
+    assert_eq!(before.discount, parsed(off("12.5")["discount"].clone()));
 }
 
 #[test]

@@ -326,6 +326,26 @@ async fn a_second_run_sees_what_changed_and_drops_what_is_gone() {
 }
 
 #[tokio::test]
+async fn what_stripe_gave_up_to_tell_is_not_taken_for_nothing() {
+    for (list, field) in [
+        ("/v1/subscriptions", "discounts"),
+        ("/v1/subscriptions", "pause_collection"),
+        ("/v1/subscriptions", "start_date"),
+        ("/v1/customers", "created"),
+        ("/v1/customers", "discount"),
+    ] {
+        let script = Script::of_fixtures();
+        script.without(list, field);
+        let (ctx, _) = connect(&script, json!({})).await;
+        let metric = if list == "/v1/customers" { "stripe_customers" } else { "stripe_mrr" };
+        let report = Stripe.fetch_metrics(&ctx, &ids(&[metric]), last_90_days()).await.unwrap();
+        let Outcome::Failed(error) = &report.outcomes[metric] else { panic!("without {field}: {report:?}") };
+        assert_eq!(error.kind(), FailureKind::InvalidResponse);
+        assert!(error.to_string().contains(field), "without {field}: {error}");
+    }
+}
+
+#[tokio::test]
 async fn customers_that_fail_for_now_are_waited_for() {
     let script = Script::of_fixtures();
     script.refuse("/v1/customers", 404, "gone for a moment");
