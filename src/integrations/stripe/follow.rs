@@ -146,8 +146,7 @@ impl Job<'_> {
                             timeline.note(state);
                         }
                         None => {
-                            let timeline = Timeline::new(self.progress.generation, state.since, state);
-                            after.push((id.clone(), timeline));
+                            after.push((id.clone(), Timeline::begun(self.progress.generation, state)));
                         }
                     }
                 }

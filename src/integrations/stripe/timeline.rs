@@ -80,6 +80,12 @@ impl Timeline {
         Self { generation, observed, rebuilt: observed, states: vec![state] }
     }
 
+    /// A subscription that is seen from its creation on. One that was dated back counts from where it was dated to.
+    pub(super) fn begun(generation: u64, mut state: State) -> Self {
+        state.since = state.since.min(state.sub.start_date);
+        Self::new(generation, state.since, state)
+    }
+
     /// What it is like now.
     pub(super) fn newest(&self) -> Option<&State> {
         self.states.last()
