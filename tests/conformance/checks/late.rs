@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dashtray::{
-    metric::{Definition, Interval, Kind, Period},
+    metric::{Definition, Interval, Kind, Period, Quality},
     store::RestatementRow,
     sync::{Range, RunView},
 };
@@ -125,7 +125,9 @@ impl Caught<'_> {
             let [late, again, right] = [&self.late, &self.again, &self.right].map(|rows| rows.get(place));
             let said = |row: Option<&Row>| row.map(Row::said);
             if can_change(&definition, age) {
-                let is_right = said(again) == said(right) || is_nothing(again) && is_nothing(right);
+                // What a first read rebuilt is no measure for what was followed: it looks back less far.
+                let is_rebuilt = right.is_some_and(|row| row.mark.quality != Quality::Exact);
+                let is_right = said(again) == said(right) || is_nothing(again) && is_nothing(right) || is_rebuilt;
                 ensure!(is_right, "{place:?}, {age} days old, came late and is {again:?}, not {right:?}");
                 self.is_noted(place, age, late, again)?;
                 if said(late) != said(again) {
