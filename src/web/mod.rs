@@ -1,7 +1,7 @@
 //! What Dashtray answers over HTTP: pages, and whether it is well.
 //!
 //! A page is a file in `pages/` and a template of the same name. Its handler asks the same functions as the command line
-//! and turns their answer into a template; who may see it follows from what the handler takes: see [`auth`].
+//! and turns their answer into a template; who may see it follows from what the handler takes: see `auth`.
 
 mod assets;
 mod auth;
