@@ -226,13 +226,7 @@ impl<'a> Job<'a> {
                 None if is_first => past::first_seen(self.progress.generation, self.progress.observed, sub, around),
                 None => {
                     self.progress.suspects.insert(id.clone());
-                    let (created, observed, generation) =
-                        (sub.created, self.progress.observed, self.progress.generation);
-                    match observed <= created {
-                        true => Timeline::begun(generation, State { since: created, sub, around }),
-                        // The first walk did not see it; nobody knows why.
-                        false => Timeline::new(generation, observed, State { since: observed, sub, around }),
-                    }
+                    Timeline::found(self.progress.generation, self.progress.observed, sub, around)
                 }
             };
             batch = batch.upsert(STREAM, Record { key: id, group: customer, bytes: codec::encode(&timeline)? });

@@ -86,6 +86,15 @@ impl Timeline {
         Self::new(generation, state.since, state)
     }
 
+    /// A subscription that no event told of. What was there at the first walk and was not seen counts from then on.
+    pub(super) fn found(generation: u64, first_walk: i64, sub: Subscription, around: Around) -> Self {
+        let created = sub.created;
+        if created < first_walk {
+            return Self::new(generation, first_walk, State { since: first_walk, sub, around });
+        }
+        Self::begun(generation, State { since: created, sub, around })
+    }
+
     /// What it is like now.
     pub(super) fn newest(&self) -> Option<&State> {
         self.states.last()
