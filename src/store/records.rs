@@ -21,7 +21,7 @@ pub struct RecordRow {
 }
 
 /// Keys in one statement. More would only make it slow to prepare.
-const KEYS_AT_ONCE: usize = 500;
+const KEYS_AT_ONCE: usize = 512;
 
 /// Picks a stream's records; `$1` to `$3` are project, connection and the stream's name.
 const OF_STREAM: &str = "SELECT record_key, group_key, body FROM records WHERE project_id = $1 AND stream_id =
@@ -50,8 +50,11 @@ impl Store {
         let mut records = Vec::new();
         for chunk in keys.chunks(KEYS_AT_ONCE) {
             let mut values = of_stream(key, stream);
-            let sql = format!("{OF_STREAM} AND record_key IN {} ORDER BY record_key", list(values.len(), chunk.len()));
-            values.extend(chunk.iter().map(|key| Arg::from(*key)));
+            // Powers of two are few statements, so that the prepared ones are found again. A key may be named twice.
+            let places = chunk.len().next_power_of_two();
+            let sql = format!("{OF_STREAM} AND record_key IN {} ORDER BY record_key", list(values.len(), places));
+            let named = chunk.iter().chain(std::iter::repeat_n(chunk.last(), places).flatten()).take(places);
+            values.extend(named.map(|key| Arg::from(*key)));
             records.extend(read(&self.db.all(AssertSqlSafe(sql), values).await?)?);
         }
         Ok(records)

@@ -187,8 +187,8 @@ impl<'a> Job<'a> {
         self.read_open_invoices().await?;
         let is_first = self.is_first_walk();
         let mut reading: Reading<Subscription> = Reading::new(&self.ctx.http, api::subscriptions, sweep);
-        while let Some(page) = reading.next().await? {
-            let batch = self.take(page, is_first).await?;
+        while let Some(subs) = reading.batch().await? {
+            let batch = self.take(subs, is_first).await?;
             self.progress.stage = Stage::Walk(reading.sweep().clone());
             self.commit(batch).await?;
         }
@@ -200,13 +200,14 @@ impl<'a> Job<'a> {
         self.tell(if is_first { wanted } else { &[] }, Period::single(today)).await
     }
 
-    /// Notes a page of subscriptions.
-    async fn take(&mut self, page: Vec<Subscription>, is_first: bool) -> Result<Batch, Error> {
-        let ids: Vec<String> = page.iter().map(|sub| sub.id.clone()).collect();
-        let mut known = self.timelines(&ids).await?;
-        let mut arounds = self.around(&page).await?;
+    /// Notes subscriptions that a walk shows.
+    async fn take(&mut self, subs: Vec<Subscription>, is_first: bool) -> Result<Batch, Error> {
+        // What the first walk shows again is what it showed before, seen later: its past is gathered afterwards.
+        let ids = subs.iter().filter(|_| !is_first).map(|sub| sub.id.clone());
+        let mut known = self.timelines(&ids.collect::<Vec<_>>()).await?;
+        let mut arounds = self.around(&subs).await?;
         let mut batch = Batch::new();
-        for mut sub in page {
+        for mut sub in subs {
             let mut around = arounds.remove(&sub.id).unwrap_or_default();
             let (id, customer) = (sub.id.clone(), sub.customer.0.clone());
             sub.tells_discounts()?;
