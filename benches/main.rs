@@ -40,8 +40,13 @@ const CONNECTIONS: usize = 100;
 /// Callers of one grant.
 const CALLERS: usize = 100;
 
-#[tokio::main]
-async fn main() {
+fn main() {
+    // As the program does.
+    dashtray::cli::share_heap();
+    tokio::runtime::Runtime::new().unwrap().block_on(run());
+}
+
+async fn run() {
     // Cargo adds `--bench`.
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
