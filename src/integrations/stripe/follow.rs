@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{
     answers::{Discount, Event, Expandable, Subscription},
-    api, codec, customers,
+    api, codec, customers, evidence,
     mrr::Around,
     past_due,
     subscriptions::{self, Job, STREAM},
@@ -73,7 +73,12 @@ impl Job<'_> {
     ) -> Result<News, Error> {
         let mut shown = Vec::with_capacity(page.len());
         for event in &page {
-            shown.push((event.created, subscriptions::shown(event)?));
+            let sub = match subscription_of(event) {
+                Ok(sub) => Some(sub),
+                // Events keep the shape of their version. What one does not show is taken as it is now.
+                Err(error) => self.whole(&evidence::subject(event).ok_or(error)?, reread).await?.clone(),
+            };
+            shown.extend(sub.map(|sub| (event.created, sub)));
         }
         // Oldest first; of one second the list's order is turned round as well.
         shown.reverse();
@@ -238,4 +243,11 @@ pub(super) fn adopt(sub: &mut Subscription, known: &HashMap<&str, &Discount>) {
             *discount = Expandable::Object((*whole).clone());
         }
     }
+}
+
+/// The subscription that an event shows.
+fn subscription_of(event: &Event) -> Result<Subscription, Error> {
+    serde_json::from_str(event.data.object.get()).map_err(|error| {
+        Error::invalid_response(format!("an event's subscription cannot be read: {error}")).context("event", &event.id)
+    })
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    answers::{Event, Subscription},
+    answers::Subscription,
     api, codec, customers,
     facts::Facts,
     figures::Figures,
@@ -486,11 +486,4 @@ async fn newest_event(ctx: &Context) -> Result<Option<i64>, Error> {
     // Where nothing happened for 30 days our clock must do, and it may be ahead.
     let silent = ctx.now.as_second() - 24 * HOUR;
     Ok(page.map(|page| page.data.first().map_or(silent, |newest| newest.created)))
-}
-
-/// The subscription that an event shows.
-pub(super) fn shown(event: &Event) -> Result<Subscription, Error> {
-    serde_json::from_str(event.data.object.get()).map_err(|error| {
-        Error::invalid_response(format!("an event's subscription cannot be read: {error}")).context("event", &event.id)
-    })
 }

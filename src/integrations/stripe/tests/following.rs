@@ -90,3 +90,31 @@ async fn a_trial_that_is_rebuilt_begins_with_its_subscription() {
     let of = |day: &str| trials.get(&day.parse::<Day>().unwrap()).copied().unwrap_or_default();
     assert_eq!(["2026-02-24", "2026-02-25", "2026-03-12", "2026-03-13", "2026-03-15"].map(of), [0, 1, 1, 1, 1]);
 }
+
+/// An event in a shape that cannot be read says at least whose it is.
+#[tokio::test]
+async fn what_an_event_does_not_show_is_read_as_it_is_now() {
+    let script = Script::of_fixtures();
+    let (ctx, recorder) = connect(&script, json!({})).await;
+    Stripe.fetch_metrics(&ctx, &ids(&["stripe_mrr"]), last_90_days()).await.unwrap();
+    let before = dollars(&recorder.recorded());
+
+    let made = ctx.now.as_second() + 600;
+    let items = json!({"data": [{"id": "si_2", "quantity": 1, "price": {"id": "p", "currency": "usd",
+        "type": "recurring", "unit_amount": 3900, "recurring": {"interval": "month"}}}]});
+    let sub = json!({"id": "sub_2", "status": "active", "customer": "cus_1", "currency": "usd",
+        "created": 1_765_000_000, "discounts": [], "items": items});
+    script.remove("/v1/subscriptions", "sub_2").add("/v1/subscriptions", sub);
+    // Neither status nor currency.
+    let event = json!({"id": "evt_odd", "type": "customer.subscription.updated", "created": made,
+        "data": {"object": {"id": "sub_2", "customer": "cus_1", "items": items}}});
+    script.add("/v1/events", event).asked();
+    let mut later = ctx.clone();
+    later.now += jiff::SignedDuration::from_mins(30);
+    let report = Stripe.fetch_metrics(&later, &ids(&["stripe_mrr"]), last_90_days()).await.unwrap();
+    assert_eq!((&report.outcomes["stripe_mrr"], report.corrections.len()), (&Outcome::Ok, 0));
+    let (after, today) = (dollars(&recorder.recorded()), later.today());
+    // Ten dollars more, of which the customer has ten percent off.
+    assert_eq!(after[&today] - before[&today], 900);
+    assert_eq!(script.asked().iter().filter(|asked| asked.starts_with("/v1/subscriptions/sub_2")).count(), 1);
+}
