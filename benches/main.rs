@@ -256,7 +256,7 @@ async fn due_at_once() {
     line(&format!("{of} what limits force"), median(&runs, "forced_s"), "s", Bar::None);
     line(&format!("{of} time against it"), median(&runs, "against_forced"), "", Bar::AtMost(1.2));
     line(&format!("{of} requests"), median(&runs, "requests"), "", Bar::None);
-    line(&format!("{of} answers 429"), median(&runs, "refused"), "%", Bar::AtMost(2.0));
+    line(&format!("{of} answers 429"), median(&runs, "refused"), "%", Bar::AtMost(0.0));
     line(&format!("{of} CPU"), median(&runs, "cpu_ms") / 1000.0, "s", Bar::None);
     line(&format!("{of} peak memory"), median(&runs, "peak_kib") / 1024.0, "MiB", Bar::AtMost(80.0));
 }
