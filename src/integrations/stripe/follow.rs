@@ -141,8 +141,9 @@ impl Job<'_> {
         let Some(mut totals) = self.progress.totals.take() else { return Ok(()) };
         let rules = self.rules.clone();
         let frame = Frame::new(&rules, &self.ctx.zone, self.progress.base, totals.as_of)?;
+        let mut kept = self.of_customers(news.keys()).await?;
         for (customer, states) in news {
-            let before = self.of_customer(&customer).await?;
+            let before = kept.remove(&customer).unwrap_or_default();
             let mut after = before.clone();
             for (id, states) in states {
                 for state in states {
@@ -197,8 +198,9 @@ impl Job<'_> {
             let ids: Vec<String> = changed.keys().cloned().collect();
             let discounts = customers::discounts(self.ctx, &ids).await?;
             let mut news = News::new();
+            let mut kept = self.of_customers(&ids).await?;
             for (customer, at) in changed {
-                for (id, timeline) in self.of_customer(&customer).await? {
+                for (id, timeline) in kept.remove(&customer).unwrap_or_default() {
                     let Some(newest) = timeline.newest() else { continue };
                     let mut state = newest.clone();
                     state.since = state.since.max(at);
