@@ -26,7 +26,7 @@ const CHUNKS: i64 = 10;
 /// two of ours that follow each other, the end of one and the beginning of the other are a window too.
 const LONGEST_SLIDING: Duration = Duration::from_secs(60);
 /// Calls do not arrive as evenly as they are made: a sliding window is this part longer for us.
-const JITTER: u32 = 25;
+const JITTER: u32 = 50;
 /// Slept at least where a window says no, so that a memory that names the present instant is not asked in a circle.
 const SHORTEST_WAIT: Duration = Duration::from_millis(20);
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{flows, metrics, settings};
+use super::{metrics, settings};
 use crate::{
     http::{Auth, Exception, Limits, Meaning, When, Window, WindowScope},
     integrations::{BaseUrl, Category, CredentialField, Descriptor, FieldKind, Shape, Stream, ZonePolicy},
@@ -14,6 +14,8 @@ pub(super) const KEYS_PAGE: &str = "https://dashboard.stripe.com/apikeys";
 
 /// Without it each account's own version applies, and shapes differ between accounts.
 const VERSION: &str = "2026-07-29.dahlia";
+/// How far back everything is read.
+const HISTORY_DAYS: u32 = 90;
 
 pub(super) fn descriptor() -> Descriptor {
     Descriptor {
@@ -34,7 +36,7 @@ pub(super) fn descriptor() -> Descriptor {
         metrics: metrics::definitions(),
         sync_interval_minutes: 30,
         zone: ZonePolicy::Choosable,
-        history_days: 90,
+        history_days: HISTORY_DAYS,
         guide: include_str!("guide.md").to_owned(),
     }
 }
@@ -104,7 +106,7 @@ fn streams() -> Vec<Stream> {
         cost: cost.to_owned(),
         periods: false,
     };
-    let by_day = Shape::ByDay { window_days: flows::WINDOW_DAYS };
+    let by_day = Shape::ByDay { window_days: HISTORY_DAYS };
     vec![
         stream("customers", Shape::WholeAccount, "one call for each 100 customers"),
         stream(
@@ -113,7 +115,15 @@ fn streams() -> Vec<Stream> {
             "one call for each 100 subscriptions and 100 customers, one for each coupon in use and each price that is \
              tiered or in another currency",
         ),
-        stream("balance", by_day, "one call for each 100 balance transactions, at least one for each 30 days"),
-        stream("charges", by_day, "one call for each 100 charges, at least one for each 30 days"),
+        stream(
+            "balance",
+            by_day,
+            "one call for each 100 balance transactions, at least one for each 30 days where they do not fit on one page",
+        ),
+        stream(
+            "charges",
+            by_day,
+            "one call for each 100 charges, at least one for each 30 days where they do not fit on one page",
+        ),
     ]
 }

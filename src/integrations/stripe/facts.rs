@@ -1,7 +1,9 @@
 //! Puts into a subscription what its list does not tell: tiers, prices in other currencies, what coupons apply to, and
 //! the items that did not fit. Afterwards it can be valued without asking anybody.
 
-use std::collections::{BTreeMap, btree_map::Entry};
+use std::collections::BTreeMap;
+
+use futures_util::future::try_join_all;
 
 use super::{
     answers::{Coupon, Discount, Expandable, Item, Price, Subscription},
@@ -10,6 +12,8 @@ use super::{
 };
 use crate::http::{Error, Http};
 
+/// Single objects that are read side by side.
+pub(super) const ABREAST: usize = 8;
 /// More than an account has, unless each subscription has a price of its own.
 const REMEMBERED: usize = 5000;
 
@@ -40,17 +44,15 @@ impl Facts {
         if self.prices.len() + self.coupons.len() > REMEMBERED {
             *self = Self::default();
         }
-        for key in needs.prices {
-            if let Entry::Vacant(unknown) = self.prices.entry(key) {
-                let price = api::if_readable(api::price(http, unknown.key())).await?;
-                unknown.insert(price);
-            }
+        let prices: Vec<PriceKey> = needs.prices.into_iter().filter(|key| !self.prices.contains_key(key)).collect();
+        for some in prices.chunks(ABREAST) {
+            let read = try_join_all(some.iter().map(|key| api::if_readable(api::price(http, key)))).await?;
+            self.prices.extend(some.iter().cloned().zip(read));
         }
-        for id in needs.coupons {
-            if let Entry::Vacant(unknown) = self.coupons.entry(id) {
-                let coupon = api::if_readable(api::coupon(http, unknown.key())).await?;
-                unknown.insert(coupon);
-            }
+        let coupons: Vec<String> = needs.coupons.into_iter().filter(|id| !self.coupons.contains_key(id)).collect();
+        for some in coupons.chunks(ABREAST) {
+            let read = try_join_all(some.iter().map(|id| api::if_readable(api::coupon(http, id)))).await?;
+            self.coupons.extend(some.iter().cloned().zip(read));
         }
         Ok(())
     }

@@ -19,8 +19,8 @@ use crate::{
     metric::{Answer, Period, Zone},
 };
 
-/// Days that are read at once and committed together.
-pub(super) const WINDOW_DAYS: u32 = 30;
+/// Days that are read at once and committed together where they hold more than a page.
+const WINDOW_DAYS: u32 = 30;
 
 /// Today and the days before it that may still change. Whoever asks for more wants them read anew.
 const FOLLOWED_DAYS: usize = 4;
@@ -73,9 +73,13 @@ pub(super) async fn read_charges(ctx: &Context, wanted: &[&str], period: Period)
 }
 
 async fn read<S: Sums>(ctx: &Context, wanted: &[&str], period: Period) -> Result<(), Error> {
-    for window in period.windows(WINDOW_DAYS) {
-        let (from, to) = ctx.zone.bounds(window);
-        let span = Span { from: Some(from.as_second()), to: Some(to.as_second()) };
+    let windows = period.windows(WINDOW_DAYS);
+    // Months of a small account fit on a page.
+    if windows.len() > 1 && read_page::<S>(ctx, wanted, period).await? {
+        return Ok(());
+    }
+    for window in windows {
+        let span = span(ctx, window);
         // The first page may be enough, so that the second is not asked for before it is looked at.
         let page = (S::LIST)(&ctx.http, span, None).next().await?.map(|answer| answer.body).unwrap_or_default();
         let is_up_to_today = window.end() == ctx.today().next();
@@ -101,6 +105,24 @@ async fn read<S: Sums>(ctx: &Context, wanted: &[&str], period: Period) -> Result
         ctx.commit(batch).await?;
     }
     Ok(())
+}
+
+/// Answers from the first page, if it is the only one. Whether it is.
+async fn read_page<S: Sums>(ctx: &Context, wanted: &[&str], period: Period) -> Result<bool, Error> {
+    let page =
+        (S::LIST)(&ctx.http, span(ctx, period), None).next().await?.map(|answer| answer.body).unwrap_or_default();
+    if page.has_more {
+        return Ok(false);
+    }
+    let mut sums = S::default();
+    sums.add_all(&page.data, period, &ctx.zone)?;
+    ctx.commit(Batch { answers: sums.answers(wanted, period), ..Batch::new() }).await?;
+    Ok(true)
+}
+
+fn span(ctx: &Context, period: Period) -> Span {
+    let (from, to) = ctx.zone.bounds(period);
+    Span { from: Some(from.as_second()), to: Some(to.as_second()) }
 }
 
 /// Adds what is new to what was read before and answers from that. Whether that can be done; if not, nothing is done.

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use futures_util::future::try_join_all;
+
 use super::{
     answers::{Discount, Event, Expandable, Subscription},
-    api, codec, customers, evidence,
+    api, codec, customers, evidence, facts,
     mrr::Around,
     past_due,
     subscriptions::{self, Job, STREAM},
@@ -75,8 +77,12 @@ impl Job<'_> {
         for event in &page {
             let sub = match subscription_of(event) {
                 Ok(sub) => Some(sub),
-                // Events keep the shape of their version. What one does not show is taken as it is now.
-                Err(error) => self.whole(&evidence::subject(event).ok_or(error)?, reread).await?.clone(),
+                Err(error) => {
+                    // Events keep the shape of their version. What one does not show is taken as it is now.
+                    let id = evidence::subject(event).ok_or(error)?;
+                    self.read_again(std::iter::once(&id), reread).await?;
+                    reread.get(&id).cloned().flatten()
+                }
             };
             shown.extend(sub.map(|sub| (event.created, sub)));
         }
@@ -87,19 +93,23 @@ impl Job<'_> {
         let known = self.timelines(&ids.into_iter().collect::<Vec<_>>()).await?;
         let customers: BTreeSet<String> = shown.iter().map(|(_, sub)| sub.customer.0.clone()).collect();
         let discounts = customers::discounts(self.ctx, &customers.into_iter().collect::<Vec<_>>()).await?;
+        let is_kept = |(created, sub): &(i64, Subscription)| {
+            let at = known.get(&sub.id).and_then(|kept| kept.at(*created));
+            at.is_some_and(|state| state.since == *created && is_of(state, sub))
+        };
+        // The overlap shows some again.
+        let (kept, new): (Vec<_>, Vec<_>) = shown.into_iter().partition(is_kept);
+        for (_, sub) in kept {
+            self.progress.suspects.remove(&sub.id);
+        }
+        let named = new.iter().filter(|(_, sub)| timeline::names_discounts(sub)).map(|(_, sub)| &sub.id);
+        self.read_again(named, reread).await?;
         let mut news = News::new();
-        for (created, mut sub) in shown {
+        for (created, mut sub) in new {
             let kept = known.get(&sub.id);
-            if kept
-                .is_some_and(|kept| kept.at(created).is_some_and(|state| state.since == created && is_of(state, &sub)))
-            {
-                // The overlap shows it again.
-                self.progress.suspects.remove(&sub.id);
-                continue;
-            }
             if timeline::names_discounts(&sub) {
-                let whole = self.whole(&sub.id, reread).await?;
-                let shown = whole.iter().flat_map(timeline::discounts);
+                let whole = reread.get(&sub.id).and_then(Option::as_ref);
+                let shown = whole.into_iter().flat_map(timeline::discounts);
                 let shown = shown.chain(kept.iter().flat_map(|kept| kept.discounts()));
                 adopt(&mut sub, &shown.map(|discount| (discount.id.as_str(), discount)).collect());
             }
@@ -120,17 +130,20 @@ impl Job<'_> {
         Ok(news)
     }
 
-    /// A subscription with its discounts, read once a run; `None` where it is gone.
-    async fn whole<'r>(
+    /// Subscriptions with their discounts, each read once a run and several side by side; `None` for what is gone.
+    async fn read_again<'i>(
         &self,
-        id: &str,
-        reread: &'r mut HashMap<String, Option<Subscription>>,
-    ) -> Result<&'r Option<Subscription>, Error> {
-        if !reread.contains_key(id) {
-            let whole = api::if_readable(api::subscription(&self.ctx.http, id)).await?;
-            reread.insert(id.to_owned(), whole);
+        ids: impl Iterator<Item = &'i String>,
+        reread: &mut HashMap<String, Option<Subscription>>,
+    ) -> Result<(), Error> {
+        let ids: BTreeSet<&String> = ids.filter(|id| !reread.contains_key(*id)).collect();
+        let ids: Vec<&String> = ids.into_iter().collect();
+        for some in ids.chunks(facts::ABREAST) {
+            let read = some.iter().map(|id| api::if_readable(api::subscription(&self.ctx.http, id)));
+            let read = try_join_all(read).await?;
+            reread.extend(some.iter().map(|id| (*id).clone()).zip(read));
         }
-        Ok(reread.get(id).unwrap_or(&None))
+        Ok(())
     }
 
     /// Writes new states into the timelines of customers, and what that changes into the totals: all in one batch.

@@ -41,6 +41,15 @@ pub(super) struct Needs {
     pub(super) coupons: BTreeSet<String>,
 }
 
+impl Extend<Self> for Needs {
+    fn extend<I: IntoIterator<Item = Self>>(&mut self, others: I) {
+        for Self { prices, coupons } in others {
+            self.prices.extend(prices);
+            self.coupons.extend(coupons);
+        }
+    }
+}
+
 /// What a subscription is worth.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Valuation {

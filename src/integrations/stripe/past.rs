@@ -104,14 +104,9 @@ impl Job<'_> {
 
     /// Notes how far back invoices must be read because of a subscription.
     pub(super) fn note_period(&mut self, sub: &Subscription) {
-        if sub.ended_at.is_none_or(|ended_at| self.first() <= ended_at) {
+        if !self.is_long_over(sub) {
             self.progress.longest_period = self.progress.longest_period.max(gather::longest_period(sub));
         }
-    }
-
-    /// The first instant that is told.
-    fn first(&self) -> i64 {
-        self.ctx.zone.start_of(self.progress.base).as_second()
     }
 
     async fn gather_events(&mut self, mut stage: Stage, sweep: Sweep) -> Result<(), Error> {

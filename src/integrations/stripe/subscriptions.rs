@@ -13,7 +13,7 @@ use super::{
     facts::Facts,
     figures::Figures,
     metrics,
-    mrr::{self, Around},
+    mrr::{self, Around, Needs},
     past, past_due, receipt,
     settings::Rules,
     sweep::{Reading, Span, Sweep},
@@ -206,11 +206,16 @@ impl<'a> Job<'a> {
         let ids = subs.iter().filter(|_| !is_first).map(|sub| sub.id.clone());
         let mut known = self.timelines(&ids.collect::<Vec<_>>()).await?;
         let mut arounds = self.around(&subs).await?;
+        subs.iter().try_for_each(Subscription::tells_discounts)?;
+        // What several of them need is read side by side.
+        let mut needs = Needs::default();
+        let told = subs.iter().filter(|sub| !self.is_long_over(sub));
+        needs.extend(told.filter_map(|sub| Some(mrr::needs(sub, arounds.get(&sub.id)?, self.first()))));
+        self.facts.learn(&self.ctx.http, needs).await?;
         let mut batch = Batch::new();
         for mut sub in subs {
             let mut around = arounds.remove(&sub.id).unwrap_or_default();
             let (id, customer) = (sub.id.clone(), sub.customer.0.clone());
-            sub.tells_discounts()?;
             self.complete(&mut sub, &mut around).await?;
             self.note_period(&sub);
             let timeline = match known.remove(&id) {
@@ -275,13 +280,22 @@ impl<'a> Job<'a> {
         Ok(subs.iter().map(|sub| (sub.id.clone(), around(sub))).collect())
     }
 
+    /// The first instant that is told.
+    pub(super) fn first(&self) -> i64 {
+        self.ctx.zone.start_of(self.progress.base).as_second()
+    }
+
+    /// Whether it ended before all days that are told.
+    pub(super) fn is_long_over(&self, sub: &Subscription) -> bool {
+        sub.ended_at.is_some_and(|ended_at| ended_at < self.first())
+    }
+
     /// Fetches what the list does not tell of a subscription, unless it ended before all days that are told.
     pub(super) async fn complete(&mut self, sub: &mut Subscription, around: &mut Around) -> Result<(), Error> {
-        let first = self.ctx.zone.start_of(self.progress.base).as_second();
-        if sub.ended_at.is_some_and(|ended_at| ended_at < first) {
+        if self.is_long_over(sub) {
             return Ok(());
         }
-        self.facts.complete(&self.ctx.http, sub, around, first).await?;
+        self.facts.complete(&self.ctx.http, sub, around, self.first()).await?;
         let counts = mrr::standing(sub, around.past_due_since, &self.rules, self.now).is_none();
         if counts && around.invoiced_tax.is_none() && mrr::needs_invoiced_tax(sub) {
             let invoice = api::if_readable(api::latest_invoice(&self.ctx.http, &sub.id)).await?.flatten();

@@ -27,7 +27,7 @@ pub(super) const BEFORE_STRIPE: i64 = 1_262_304_000;
 /// Windows that are read at once: what one endpoint's limit feeds when an answer takes a third of a second.
 const ABREAST: usize = 8;
 /// Pages that are read before a second window is opened: a short list is read in one go.
-const PAGES_ALONE: u32 = 3;
+const PAGES_ALONE: u32 = 2;
 /// Entries that are handed on together: what is made of them is committed at once, and a commit costs as much as a page.
 const BATCH: usize = 500;
 /// Entries that must be left in a window to make two of it.
