@@ -58,6 +58,11 @@ impl Connections {
     pub async fn list(&self, project: &str) -> Result<Vec<ConnectionView>, Error> {
         let project = self.project(project).await?;
         let connections = self.store.connections(project.id).await?;
+        self.views(&project, &connections).await
+    }
+
+    /// Connections of a project as people see them.
+    pub async fn views(&self, project: &Project, connections: &[Connection]) -> Result<Vec<ConnectionView>, Error> {
         let corrected = self.corrected(project.id).await?;
         Ok(connections.iter().map(|connection| self.view(connection, &corrected)).collect())
     }

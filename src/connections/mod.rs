@@ -8,6 +8,7 @@ mod memory;
 mod options;
 mod session;
 mod sign_in;
+pub(crate) mod starter;
 mod view;
 
 use std::{collections::BTreeMap, sync::Arc};

@@ -9,6 +9,7 @@ mod book;
 mod host;
 mod ledger;
 mod plan;
+mod progress;
 mod run;
 mod scheduler;
 #[cfg(test)]
@@ -123,6 +124,13 @@ impl Syncer {
     pub fn new(connections: Connections, workers: u32) -> Self {
         let owner = Uuid::now_v7().to_string();
         Self { connections, owner, workers: workers.max(1), wake: Arc::new(Notify::new()) }
+    }
+
+    /// Makes a connection due at once, for whichever process has room.
+    pub async fn sync_soon(&self, connection: &Connection) -> Result<(), Error> {
+        self.connections.store.set_due(connection.key, self.now()).await?;
+        self.wake();
+        Ok(())
     }
 
     /// Tells the scheduler of this process that something may be due.
@@ -253,6 +261,12 @@ impl Syncer {
         let connection = self.connections.find(&project, connection).await?;
         let rows = self.connections.store.runs(connection.key, limit, None).await?;
         Ok(rows.iter().map(|row| view::of_row(&connection, row)).collect())
+    }
+
+    /// The newest run of a connection.
+    pub async fn newest_run(&self, connection: &Connection) -> Result<Option<RunView>, Error> {
+        let rows = self.connections.store.runs(connection.key, 1, None).await?;
+        Ok(rows.first().map(|row| view::of_row(connection, row)))
     }
 
     /// Whole milliseconds, as the database keeps them: a run shows the same times when it ends and ever after.

@@ -13,6 +13,7 @@ use driver::Browser;
 async fn signed_in(site: &Site) -> Browser {
     let browser = Browser::open().await;
     browser.go(&site.link(EMAIL).await).await;
+    browser.click("button.primary").await;
     browser
 }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use dashtray::{
     metric::Interval,
-    store::{ClaimOutcome, Error, new_id},
+    store::{ClaimOutcome, Error, RunCounts, new_id},
 };
 use serde_json::json;
 use tokio::time::timeout;
@@ -116,7 +116,7 @@ async fn a_lease_that_ran_out_is_taken_over_and_the_old_owner_is_fenced_off(db: 
     assert_eq!(store.renew(&slow, at(500)).await, Err(Error::FenceLost));
     assert_eq!(store.write(&slow).await.err(), Some(Error::FenceLost));
     assert_eq!(store.start_run(&slow, new_id(at(0)), at(91)).await, Err(Error::FenceLost));
-    assert_eq!(store.set_progress(&slow, &json!({})).await, Err(Error::FenceLost));
+    assert_eq!(store.set_progress(&slow, &json!({}), RunCounts::default()).await, Err(Error::FenceLost));
     assert_eq!(store.release(&slow, &run_end(run, "ok", at(500)), at(91)).await, Err(Error::FenceLost));
     assert_eq!(store.run(connection.key, run).await.unwrap().unwrap().status, None);
     assert_eq!(store.connection(connection.key).await.unwrap().lease_until, Some(at(150)));
@@ -145,8 +145,10 @@ async fn a_run_goes_from_start_over_progress_to_its_end(db: Database) {
     let (connection, claim) = claimed(&store).await;
     let id = new_id(at(1));
     store.start_run(&claim, id, at(1)).await.unwrap();
-    store.set_progress(&claim, &json!({"done": 1, "total": 3})).await.unwrap();
+    let counts = RunCounts { requests: 4, bytes: 5, waited_ms: 6, samples_written: 7 };
+    store.set_progress(&claim, &json!({"done": 1, "total": 3}), counts).await.unwrap();
     let run = store.run(connection.key, id).await.unwrap().unwrap();
+    assert_eq!((run.requests, run.bytes, run.waited_ms, run.samples_written), (4, 5, 6, 7));
     assert_eq!((run.status, run.ended_at, run.progress), (None, None, Some(json!({"done": 1, "total": 3}))));
 
     let mut end = run_end(id, "rate_limited", at(600));

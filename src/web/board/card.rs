@@ -69,7 +69,7 @@ pub(in crate::web) fn card(shown: &Shown, board: &Board) -> Card {
     let definition = &shown.definition;
     let mut card = Card {
         metric_id: definition.id.clone(),
-        name: definition.name.clone(),
+        name: shown.title(board),
         icon: shown.descriptor.icon.clone(),
         description: definition.description.clone(),
         value: String::new(),

@@ -122,7 +122,7 @@ pub(in crate::web) fn rows(shown: &Shown, board: &Board, sort: Sort, most: usize
     let has_change = rows.iter().any(|row| row.change.is_some());
     Rows {
         metric_id: shown.definition.id.clone(),
-        name: shown.definition.name.clone(),
+        name: shown.title(board),
         icon: shown.descriptor.icon.clone(),
         dimension,
         more,
