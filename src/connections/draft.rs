@@ -66,11 +66,8 @@ impl Connections {
         let (_, settings) = check_settings(&descriptor, &begun.settings)?;
         let account = self.try_out(&project, integration.as_ref(), &settings, credentials).await?;
         check_account_is_new(&descriptor, &account, &self.store.connections(project.id).await?)?;
-        let view = TrialView {
-            account: (&account).into(),
-            checks: account.checks.clone(),
-            choices: account.choices.clone(),
-        };
+        let view =
+            TrialView { account: (&account).into(), checks: account.checks.clone(), choices: account.choices.clone() };
         *known = Some(account);
         Ok(view)
     }

@@ -262,7 +262,10 @@ impl Connections {
                     credentials: Default::default(),
                     settings: begun.settings,
                 };
-                Ok(SignedIn { view: self.connect_with(request, credentials, account.take()).await?, is_reconnect: false })
+                Ok(SignedIn {
+                    view: self.connect_with(request, credentials, account.take()).await?,
+                    is_reconnect: false,
+                })
             }
         }
     }

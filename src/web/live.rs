@@ -191,7 +191,8 @@ impl Stream {
 
     fn look(&mut self) -> Option<News> {
         let told = self.listener.told.borrow_and_update().clone();
-        let rows: Vec<&ChangeRow> = told.get(&self.listener.project)?.iter().filter(|row| self.subject.has(row)).collect();
+        let rows: Vec<&ChangeRow> =
+            told.get(&self.listener.project)?.iter().filter(|row| self.subject.has(row)).collect();
         let news = self.seen.news(&rows)?;
         self.seen = Seen::of(rows.into_iter());
         Some(news)

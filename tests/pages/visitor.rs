@@ -23,6 +23,21 @@ impl Answer {
         self.headers.get(name).map_or("", String::as_str)
     }
 
+    /// The address of the page of a connection of that name, on the page that lists them.
+    pub(crate) fn connection(&self, name: &str) -> String {
+        let found = self.body.split("href=\"").find(|rest| rest.contains(&format!("\">{name}</a>")));
+        found.unwrap_or_else(|| panic!("no {name}: {}", self.body)).split('"').next().unwrap().to_owned()
+    }
+
+    /// Where the page hears of changes, and how far it knows what it shows.
+    pub(crate) fn stage(&self) -> (String, String) {
+        let value = |name: &str| {
+            let rest = self.body.split(&format!("data-{name}=\"")).nth(1);
+            rest.unwrap_or_else(|| panic!("no {name}: {}", self.body)).split('"').next().unwrap().to_owned()
+        };
+        (value("live"), value("seen"))
+    }
+
     /// The value of a hidden field.
     pub(crate) fn hidden(&self, name: &str) -> String {
         let rest = self.body.split(&format!("name=\"{name}\" value=\"")).nth(1);
@@ -79,6 +94,16 @@ impl Visitor {
             heard.push_str(&String::from_utf8_lossy(&buffer[..read]));
         }
         heard
+    }
+
+    /// All of an answer that somebody else ends.
+    pub(crate) async fn hears_to_the_end(&self, path: &str) -> String {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\n\r\n", self.host, self.cookie);
+        let mut stream = TcpStream::connect(&self.host).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut heard = Vec::new();
+        let _ = stream.read_to_end(&mut heard).await;
+        String::from_utf8_lossy(&heard).into_owned()
     }
 
     pub(crate) async fn ask(&self, method: &str, path: &str, headers: &[&str], body: &str) -> Answer {

@@ -22,6 +22,7 @@ on_both! {
     a_run_that_never_ended_is_closed_as_interrupted,
     runs_are_paged_newest_first,
     the_next_due_time_counts_leases_and_skips_paused_connections,
+    what_changes_is_told_to_every_process_and_nothing_else_is,
 }
 
 async fn two_claims_never_hold_at_once(db: Database) {
@@ -225,4 +226,42 @@ async fn the_next_due_time_counts_leases_and_skips_paused_connections(db: Databa
     assert_eq!(store.next_due(&[KEY]).await.unwrap(), Some(at(20)));
     store.set_paused(connection.key, true, at(20)).await.unwrap();
     assert_eq!(store.next_due(&[KEY]).await.unwrap(), None);
+}
+
+async fn what_changes_is_told_to_every_process_and_nothing_else_is(db: Database) {
+    let (store, other) = (db.open().await, db.open().await);
+    let (connection, claim) = claimed(&store).await;
+    let key = connection.key;
+    let told = async || {
+        let rows = other.changes(&[key.project_id]).await.unwrap();
+        rows.iter().map(|row| (row.numbers, row.steps)).collect::<Vec<_>>()
+    };
+    assert_eq!(told().await, [(0, 0)]);
+    assert!(
+        other.changes(&[]).await.unwrap().is_empty() && other.changes(&[key.project_id + 1]).await.unwrap().is_empty()
+    );
+    let run = new_id(at(1));
+    store.start_run(&claim, run, at(1)).await.unwrap();
+    store.set_progress(&claim, &json!({}), RunCounts::default()).await.unwrap();
+    assert_eq!(told().await, [(0, 2)]);
+
+    let write = async |value: i64| {
+        let mut write = store.write(&claim).await.unwrap();
+        let series = write.ensure_series("stripe_mrr", Interval::Day, "", None, 1).await.unwrap();
+        write.upsert_points(&[point(series, "2026-03-01", value)]).await.unwrap();
+        write
+    };
+    drop(write(1).await);
+    assert_eq!(told().await, [(0, 2)], "it was not kept");
+    write(1).await.commit().await.unwrap();
+    write(1).await.commit().await.unwrap();
+    assert_eq!(told().await, [(1, 2)], "what is the same is no news");
+    write(2).await.commit().await.unwrap();
+    store.release(&claim, &run_end(run, "ok", at(500)), at(9)).await.unwrap();
+    store.set_paused(key, true, at(10)).await.unwrap();
+    assert_eq!(told().await, [(4, 2)]);
+    assert_eq!(store.set_progress(&claim, &json!({}), RunCounts::default()).await, Err(Error::FenceLost));
+    assert_eq!(told().await, [(4, 2)]);
+    store.delete_connection(key).await.unwrap();
+    assert_eq!(told().await, []);
 }

@@ -103,7 +103,8 @@ async fn page(app: &App, viewer: &Viewer, slug: &str) -> Result<Page, Error> {
         let all: Vec<_> = of_it.map(|one| (one.public_id.to_string(), one.name.clone())).collect();
         if all.len() > 1 { all } else { Vec::new() }
     };
-    let bound = |widget: &Widget| board.connections.iter().find(|one| Some(one.key.connection_id) == widget.connection_id);
+    let bound =
+        |widget: &Widget| board.connections.iter().find(|one| Some(one.key.connection_id) == widget.connection_id);
     let row = |(at, widget): (usize, &Widget)| Row {
         connection: bound(widget).map(|one| one.public_id.to_string()).unwrap_or_default(),
         connections: board.metric(&widget.metric_id).map(|(of, _)| several(&of.id)).unwrap_or_default(),
@@ -214,12 +215,7 @@ fn typed(page: Page, fields: &Fields) -> Page {
 }
 
 /// Puts a further widget last. Gives the button that has the focus then, or what is wrong.
-fn add(
-    app: &App,
-    connections: &[Connection],
-    widgets: &mut Vec<Widget>,
-    fields: &Fields,
-) -> Result<String, String> {
+fn add(app: &App, connections: &[Connection], widgets: &mut Vec<Widget>, fields: &Fields) -> Result<String, String> {
     if widgets.len() >= MOST {
         return Err(format!("A dashboard holds at most {MOST} widgets. Remove one first."));
     }
@@ -242,12 +238,7 @@ fn measured(app: &App, metric_id: &str) -> Option<(String, Definition)> {
 }
 
 /// The small number of the connection of that id; `None` for all, which is what nothing says.
-fn chosen(
-    connections: &[Connection],
-    integration: &str,
-    metric: &Definition,
-    id: &str,
-) -> Result<Option<i64>, String> {
+fn chosen(connections: &[Connection], integration: &str, metric: &Definition, id: &str) -> Result<Option<i64>, String> {
     if id.is_empty() || id == "all" {
         return Ok(None);
     }

@@ -218,9 +218,12 @@ pub(super) async fn csv(
 /// The day, week or month whose value stands for the range; empty where the whole range does.
 fn at(shown: &Shown, board: &Board) -> String {
     let of_one = |series: &&SeriesView| matches!(series.kind, Kind::Level | Kind::Distinct | Kind::Statistic);
-    let newest = shown.main().filter(of_one).and_then(|series| series.points.iter().rfind(|point| point.value.is_some()));
+    let newest =
+        shown.main().filter(of_one).and_then(|series| series.points.iter().rfind(|point| point.value.is_some()));
     let on = if shown.interval == Interval::Day { "on" } else { "in" };
-    newest.map(|point| format!("{on} {}", bucket_name(point.date, shown.interval, board.range.today))).unwrap_or_default()
+    newest
+        .map(|point| format!("{on} {}", bucket_name(point.date, shown.interval, board.range.today)))
+        .unwrap_or_default()
 }
 
 fn label(interval: Interval) -> &'static str {
