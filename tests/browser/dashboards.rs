@@ -44,6 +44,10 @@ async fn dates_and_comparison_by_keys_and_editing_by_the_keyboard_alone() {
 
     browser.press("1").await;
     assert_eq!(browser.url().await, site.url("/d/fake?range=7d&compare=none"));
+    // What was chosen last is chosen where an address says nothing.
+    browser.go(&site.url("/")).await;
+    browser.sees("Last 7 days").await;
+    browser.press("1").await;
     browser.press("e").await;
     browser.sees("Every step is kept at once").await;
     let before = order(&browser).await;

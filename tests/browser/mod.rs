@@ -4,6 +4,7 @@ mod barriers;
 mod connecting;
 mod dashboards;
 mod driver;
+mod live;
 mod signing_in;
 
 use crate::support::site::{EMAIL, Site};

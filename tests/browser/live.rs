@@ -1,0 +1,119 @@
+//! What changes while somebody looks at it, and what somebody moves while another one does.
+
+use dashtray::store::Widget;
+use serde_json::json;
+
+use super::{Browser, close, signed_in};
+use crate::support::{
+    measured::{measured, sync},
+    site::Site,
+};
+
+/// Marks the page as it stands: gone once it is loaded anew.
+async fn mark(browser: &Browser) {
+    browser.run("window.mark = 1").await;
+}
+
+async fn is_marked(browser: &Browser) -> bool {
+    browser.run("return window.mark === 1").await == json!(true)
+}
+
+/// What keeps a page from being seen, as a tab behind another one.
+async fn hide(browser: &Browser, state: &str) {
+    let script = "Object.defineProperty(document, 'visibilityState', { value: 'STATE', configurable: true }); \
+                  document.dispatchEvent(new Event('visibilitychange'))";
+    browser.run(&script.replace("STATE", state)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn numbers_change_on_every_page_without_a_reload_and_what_is_open_stays_open() {
+    let (site, script) = measured().await;
+    let browser = signed_in(&site).await;
+    // Of seven days one may still change.
+    for (page, shift) in [("/?range=7d", 1), ("/d/fake?range=7d", 2)] {
+        browser.go(&site.url(page)).await;
+        browser.sees(&(209 + shift).to_string()).await;
+        mark(&browser).await;
+        script.shift(shift);
+        sync(&site).await;
+        browser.sees(&(210 + shift).to_string()).await;
+        assert!(is_marked(&browser).await, "{page} was loaded again");
+    }
+    browser.go(&site.url("/m/fake_events?range=7d")).await;
+    browser.sees("212").await;
+    mark(&browser).await;
+    script.shift(3);
+    sync(&site).await;
+    browser.sees("213").await;
+    let chart = "const line = document.querySelector('[data-line]').dataset.values.split(',').map(Number); \
+                 return [line.reduce((sum, one) => sum + one), document.querySelectorAll('.plot canvas').length]";
+    assert_eq!(browser.run(chart).await, json!([213, 1]), "the chart is drawn anew");
+    assert!(is_marked(&browser).await);
+
+    // Nobody looks: nothing is listened to, and what was missed is there when somebody does.
+    let streams = "return performance.getEntriesByType('resource').filter((one) => one.name.includes('/live?')).length";
+    hide(&browser, "hidden").await;
+    let before = browser.run(streams).await;
+    script.shift(4);
+    sync(&site).await;
+    assert!(browser.text().await.contains("213"));
+    hide(&browser, "visible").await;
+    browser.sees("214").await;
+    assert_eq!(before, json!(1), "one stream, which had ended");
+
+    let id = site.app.connections.list("default").await.unwrap()[0].connection_id;
+    browser.go(&site.url(&format!("/connections/{id}"))).await;
+    mark(&browser).await;
+    browser.click("#past details summary").await;
+    let runs = "return document.querySelectorAll('.runs > tbody > tr').length";
+    let before = browser.run(runs).await.as_i64().unwrap();
+    sync(&site).await;
+    let more = format!("return document.querySelectorAll('.runs > tbody > tr').length === {}", before + 1);
+    browser.waits(&more).await;
+    assert_eq!(browser.run("return document.querySelector('#past details').open").await, true);
+    assert!(is_marked(&browser).await);
+    close(site, browser).await;
+}
+
+/// The names of the widgets in the list, from top to bottom.
+async fn order(browser: &Browser) -> Vec<String> {
+    let script = "return [...document.querySelectorAll('.edit-list strong')].map((one) => one.innerText)";
+    browser.run(script).await.as_array().unwrap().iter().map(|one| one.as_str().unwrap().to_owned()).collect()
+}
+
+async fn stored(site: &Site) -> (i64, Vec<Widget>) {
+    let project = site.app.store.project("default").await.unwrap().unwrap().id;
+    let board = site.app.store.dashboard(project, "fake").await.unwrap().unwrap();
+    (board.version, site.app.store.widgets(project, board.id).await.unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_widget_is_dragged_to_its_place_unless_somebody_else_was_there() {
+    let (site, _) = measured().await;
+    let browser = signed_in(&site).await;
+    browser.go(&site.url("/d/fake/edit")).await;
+    let before = order(&browser).await;
+    let [first, second, third] = [&before[0], &before[1], &before[2]];
+    let line = |at: usize| format!(".edit-list > li:nth-child({at}) .handle");
+    browser.drag(&line(1), &line(3)).await;
+    browser.waits("return location.search.startsWith('?at=place-')").await;
+    assert_eq!(order(&browser).await[..3], [second.clone(), third.clone(), first.clone()]);
+    browser.drag(&line(3), &line(1)).await;
+    let back = format!("return document.querySelector('.edit-list strong').innerText === '{first}'");
+    browser.waits(&back).await;
+    let (version, widgets) = stored(&site).await;
+    assert_eq!(version, 2);
+
+    // Somebody else removes one meanwhile: that stays, and what was dragged is to be dragged again.
+    browser.waits("return document.querySelector('input[name=version]').value === '2'").await;
+    let project = site.app.store.project("default").await.unwrap().unwrap().id;
+    let board = site.app.store.dashboard(project, "fake").await.unwrap().unwrap();
+    assert!(site.app.store.change_dashboard(project, &board, "Fake", &widgets[1..]).await.unwrap());
+    browser.drag(&line(2), &line(1)).await;
+    browser.sees("Somebody else changed this dashboard meanwhile").await;
+    assert_eq!(order(&browser).await, before[1..]);
+    assert_eq!(stored(&site).await.1, widgets[1..]);
+    let (complaints, _) = browser.complaints_and_hosts().await;
+    assert!(complaints.iter().all(|line| line.contains("409")), "{complaints:?}");
+    close(site, browser).await;
+}
