@@ -15,7 +15,8 @@ function begin(event, list, handle) {
   const before = [...list.children];
   let moved = 0; // How far it was put already, so that it stays under the pointer.
   const from = event.clientY;
-  handle.setPointerCapture(event.pointerId);
+  // The list stays where it is; a line that is put elsewhere would lose the pointer.
+  list.setPointerCapture(event.pointerId);
   line.classList.add("is-dragged");
 
   const move = ({ clientY }) => {
@@ -31,9 +32,9 @@ function begin(event, list, handle) {
     line.style.transform = `translateY(${clientY - from - moved}px)`;
   };
   const end = ({ type }) => {
-    handle.removeEventListener("pointermove", move);
-    handle.removeEventListener("pointerup", end);
-    handle.removeEventListener("pointercancel", end);
+    list.removeEventListener("pointermove", move);
+    list.removeEventListener("pointerup", end);
+    list.removeEventListener("pointercancel", end);
     line.classList.remove("is-dragged");
     line.style.transform = "";
     if (type === "pointercancel") before.forEach((one) => list.append(one));
@@ -45,7 +46,7 @@ function begin(event, list, handle) {
     form.append(step);
     form.submit();
   };
-  handle.addEventListener("pointermove", move);
-  handle.addEventListener("pointerup", end);
-  handle.addEventListener("pointercancel", end);
+  list.addEventListener("pointermove", move);
+  list.addEventListener("pointerup", end);
+  list.addEventListener("pointercancel", end);
 }

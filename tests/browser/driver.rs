@@ -184,14 +184,13 @@ impl Browser {
         self.post(&format!("/element/{element}/value"), &json!({"text": text})).await;
     }
 
-    /// Takes what one selector finds by the pointer and drops it where the other one's is.
-    pub(crate) async fn drag(&self, what: &str, onto: &str) {
+    /// Takes what one selector finds by the pointer and drops it so far below the middle of what the other one finds.
+    pub(crate) async fn drag(&self, what: &str, onto: &str, below: i32) {
         let origin = async |selector: &str| json!({ELEMENT: self.find(selector).await});
         let (what, onto) = (origin(what).await, origin(onto).await);
-        let move_to = |origin: &Json| json!({"type": "pointerMove", "duration": 50, "origin": origin, "x": 0, "y": 0});
+        let move_to = |origin: &Json, below: i32| json!({"type": "pointerMove", "duration": 50, "origin": origin, "x": 0, "y": below});
         let button = |kind: &str| json!({"type": kind, "button": 0});
-        // Twice: a list that has made room is measured anew.
-        let steps = json!([move_to(&what), button("pointerDown"), move_to(&onto), move_to(&onto), button("pointerUp")]);
+        let steps = json!([move_to(&what, 0), button("pointerDown"), move_to(&onto, below), button("pointerUp")]);
         let actions = json!({"actions": [{"type": "pointer", "id": "hand", "actions": steps}]});
         self.post("/actions", &actions).await;
     }

@@ -95,10 +95,10 @@ async fn a_widget_is_dragged_to_its_place_unless_somebody_else_was_there() {
     let before = order(&browser).await;
     let [first, second, third] = [&before[0], &before[1], &before[2]];
     let line = |at: usize| format!(".edit-list > li:nth-child({at}) .handle");
-    browser.drag(&line(1), &line(3)).await;
+    browser.drag(&line(1), &line(3), 8).await;
     browser.waits("return location.search.startsWith('?at=place-')").await;
     assert_eq!(order(&browser).await[..3], [second.clone(), third.clone(), first.clone()]);
-    browser.drag(&line(3), &line(1)).await;
+    browser.drag(&line(3), &line(1), -8).await;
     let back = format!("return document.querySelector('.edit-list strong').innerText === '{first}'");
     browser.waits(&back).await;
     let (version, widgets) = stored(&site).await;
@@ -109,11 +109,12 @@ async fn a_widget_is_dragged_to_its_place_unless_somebody_else_was_there() {
     let project = site.app.store.project("default").await.unwrap().unwrap().id;
     let board = site.app.store.dashboard(project, "fake").await.unwrap().unwrap();
     assert!(site.app.store.change_dashboard(project, &board, "Fake", &widgets[1..]).await.unwrap());
-    browser.drag(&line(2), &line(1)).await;
+    browser.drag(&line(2), &line(1), -8).await;
     browser.sees("Somebody else changed this dashboard meanwhile").await;
     assert_eq!(order(&browser).await, before[1..]);
     assert_eq!(stored(&site).await.1, widgets[1..]);
     let (complaints, _) = browser.complaints_and_hosts().await;
     assert!(complaints.iter().all(|line| line.contains("409")), "{complaints:?}");
+    browser.go(&site.url("/d/fake")).await;
     close(site, browser).await;
 }
