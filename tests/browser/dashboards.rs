@@ -3,8 +3,8 @@
 use super::{Browser, barriers::barriers, close, signed_in};
 use crate::support::measured::measured;
 
-const TAB: &str = "\u{e004}";
-const ENTER: &str = "\u{e007}";
+pub(super) const TAB: &str = "\u{e004}";
+pub(super) const ENTER: &str = "\u{e007}";
 
 /// What the element with the focus is called.
 async fn focused(browser: &Browser) -> String {

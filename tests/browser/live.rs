@@ -3,9 +3,15 @@
 use dashtray::store::Widget;
 use serde_json::json;
 
-use super::{Browser, close, signed_in};
+use super::{
+    Browser,
+    barriers::barriers,
+    close,
+    dashboards::{ENTER, TAB},
+    signed_in,
+};
 use crate::support::{
-    measured::{measured, sync},
+    measured::{connect, measured, sync},
     site::Site,
 };
 
@@ -72,6 +78,36 @@ async fn numbers_change_on_every_page_without_a_reload_and_what_is_open_stays_op
     browser.waits(&more).await;
     assert_eq!(browser.run("return document.querySelector('#past details').open").await, true);
     assert!(is_marked(&browser).await);
+    close(site, browser).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_widget_is_bound_to_one_of_several_connections() {
+    let (site, _) = measured().await;
+    connect(&site, "Mint shop", &[("flavour", "mint")]).await;
+    let browser = signed_in(&site).await;
+    browser.go(&site.url("/d/fake/edit")).await;
+    browser
+        .run("document.querySelector('#connection').value = document.querySelector('#connection').options[2].value")
+        .await;
+    browser.click("main .stack button.primary").await;
+    browser.sees("Mint shop").await;
+    let chosen = "return [...document.querySelectorAll('.edit-list summary')].at(-1).querySelector('span').nextSibling.textContent.trim()";
+    assert_eq!(browser.run(chosen).await, "Mint shop");
+    // By the keyboard, from the menu of the line.
+    browser.run("[...document.querySelectorAll('.edit-list summary')].at(-1).focus()").await;
+    browser.press(ENTER).await;
+    browser.press(TAB).await;
+    browser.press(ENTER).await;
+    browser.waits(&format!("{chosen} === 'All connections'")).await;
+    let found = barriers(&browser, &site, &["/d/fake/edit"]).await;
+    assert!(found.is_empty(), "{}", found.join("\n"));
+    for width in [390, 1440] {
+        browser.size(width, 844).await;
+        browser.go(&site.url("/d/fake/edit")).await;
+        let scrolls = browser.run("return document.documentElement.scrollWidth > innerWidth").await;
+        assert_eq!(scrolls, false, "it is wider than {width} pixels");
+    }
     close(site, browser).await;
 }
 

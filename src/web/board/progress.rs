@@ -2,7 +2,7 @@
 
 use crate::{
     app::App,
-    metric::{Unit, exact},
+    metric::{Day, Unit, exact},
     series::format::{self, Figure},
     sync::RunView,
     web::Error,
@@ -33,10 +33,19 @@ impl Progress {
         Self {
             done: number("done"),
             total: number("total").max(1),
-            label: label.to_owned(),
+            label: dated(label),
             so_far: format!("{}, {}", count(run.requests, "call"), count(run.samples_written, "value")),
             since: format::instant(run.started_at),
         }
+    }
+}
+
+/// The same with its date as people write it.
+fn dated(label: &str) -> String {
+    let date = |text: &str| text.parse::<Day>().ok().map(|day| day.date().strftime("%-d %b %Y").to_string());
+    match label.rsplit_once(' ').and_then(|(what, last)| Some((what, date(last)?))) {
+        Some((what, date)) => format!("{what} {date}"),
+        None => label.to_owned(),
     }
 }
 
@@ -68,4 +77,15 @@ pub(in crate::web) async fn first_syncs(
         });
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_is_written_as_people_do() {
+        assert_eq!(dated("events back to 2026-08-26"), "events back to 26 Aug 2026");
+        assert_eq!(dated("asking who it is"), "asking who it is");
+    }
 }

@@ -181,6 +181,12 @@ impl Shown {
         self.definition.dimension.is_some() && (asks || self.definition.widget_type == WidgetType::Table)
     }
 
+    /// Whether no connection that measures it was read to its end yet.
+    pub(in crate::web) fn is_unread(&self, board: &Board) -> bool {
+        let mut of_it = board.views.iter().filter(|view| view.integration_id == self.descriptor.id);
+        of_it.all(|view| view.last_synced_at.is_none())
+    }
+
     /// The same series of the range before; `None` where it does not reach back to its first day.
     pub(in crate::web) fn before(&self, series: &SeriesView, board: &Board) -> Option<&SeriesView> {
         let first = board.range.compared()?.start();
