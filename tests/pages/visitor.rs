@@ -1,6 +1,6 @@
 //! Somebody who asks for pages without a browser's manners.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -9,6 +9,9 @@ use tokio::{
 use url::form_urlencoded;
 
 use crate::support::site::Site;
+
+/// What is waited for comes within this, or never. Streams say that they are alive more often.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One answer.
 #[derive(Debug)]
@@ -84,26 +87,30 @@ impl Visitor {
 
     /// The first bytes of an answer that does not end by itself, until they hold these words.
     pub(crate) async fn hears(&self, path: &str, words: &[&str]) -> String {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\n\r\n", self.host, self.cookie);
-        let mut stream = TcpStream::connect(&self.host).await.unwrap();
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let (mut heard, mut buffer) = (String::new(), [0; 4096]);
-        while !words.iter().all(|word| heard.contains(word)) {
-            let read = stream.read(&mut buffer).await.unwrap();
-            assert!(read > 0, "it ends with {heard}");
-            heard.push_str(&String::from_utf8_lossy(&buffer[..read]));
-        }
+        let heard = self.listen(path, |heard| words.iter().all(|word| heard.contains(word))).await;
+        assert!(words.iter().all(|word| heard.contains(word)), "it ends with {heard}");
         heard
     }
 
     /// All of an answer that somebody else ends.
     pub(crate) async fn hears_to_the_end(&self, path: &str) -> String {
+        self.listen(path, |_| false).await
+    }
+
+    async fn listen(&self, path: &str, is_enough: impl Fn(&str) -> bool) -> String {
         let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\n\r\n", self.host, self.cookie);
         let mut stream = TcpStream::connect(&self.host).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
-        let mut heard = Vec::new();
-        let _ = stream.read_to_end(&mut heard).await;
-        String::from_utf8_lossy(&heard).into_owned()
+        let (mut heard, mut buffer) = (String::new(), [0; 4096]);
+        while !is_enough(&heard) {
+            let read = tokio::time::timeout(PATIENCE, stream.read(&mut buffer)).await;
+            let read = read.unwrap_or_else(|_| panic!("nothing comes after {heard}")).unwrap();
+            if read == 0 {
+                break;
+            }
+            heard.push_str(&String::from_utf8_lossy(&buffer[..read]));
+        }
+        heard
     }
 
     pub(crate) async fn ask(&self, method: &str, path: &str, headers: &[&str], body: &str) -> Answer {
