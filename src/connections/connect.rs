@@ -75,7 +75,8 @@ impl Connections {
             return Err(Error::InvalidFields { fields: vec![FieldError::new("zone", message)] });
         }
         let now = self.now_for(&descriptor.id);
-        let history = i32::try_from(descriptor.history_days.saturating_sub(1)).unwrap_or(i32::MAX);
+        let usual = i32::try_from(descriptor.history_days).unwrap_or(i32::MAX);
+        let history = host_settings.history_days.unwrap_or(usual).saturating_sub(1);
         let public_id = Uuid::now_v7();
         let new = NewConnection {
             project_id: project.id,

@@ -77,9 +77,7 @@ impl Connections {
         let project = self.project(project).await?;
         let connection = self.find(&project, connection).await?;
         let descriptor = self.registry.get(&connection.integration_id)?.descriptor();
-        if let Some((key, _)) = changes.iter().find(|(key, _)| options::is_frozen(key)) {
-            let message =
-                "is frozen when a connection is made, since its days are cut by it; connect again to change it";
+        if let Some((key, message)) = changes.iter().find_map(|(key, _)| Some((key, options::frozen(key)?))) {
             return Err(Error::InvalidFields { fields: vec![FieldError::new(key, message)] });
         }
         let mut settings: Map<String, Json> = settings_of(&connection);

@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    connections::{self, Connections},
+    connections::{self, Connections, LONGEST_HISTORY_DAYS},
     metric::{Day, Period},
     store::{self, ClaimOutcome, Connection, ConnectionSettings, Project},
 };
@@ -36,8 +36,6 @@ pub use view::{MetricOutcomeView, OutcomeWord, RunStatus, RunView};
 const LEASE: Duration = Duration::from_secs(25);
 /// How often a running claim is renewed.
 const RENEWAL: Duration = Duration::from_secs(8);
-/// Ten years: each day of each metric has a row of its own.
-const LONGEST_HISTORY_DAYS: i32 = 3653;
 /// How often a run that is under way elsewhere is looked at.
 const WATCH: Duration = Duration::from_millis(250);
 

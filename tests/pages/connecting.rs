@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dashtray::{
     integrations::Registry,
-    metric::Currency,
+    metric::{Currency, Day, Zone},
     store::{NewProject, NewUser, Role},
 };
 
@@ -95,6 +95,34 @@ async fn a_service_that_no_page_knows_is_tested_chosen_and_connected() {
     script.take_tests();
     connected(&ada, "lime").await;
     assert_eq!(script.take_tests(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn how_far_back_the_first_sync_reads_is_chosen_when_connecting() {
+    let site = site(&Script::named("example-service")).await;
+    let ada = Visitor::signed_in(&site, EMAIL).await;
+    let project = site.app.store.project("default").await.unwrap().unwrap();
+    assert!(
+        ada.get(CONNECT).await.body.contains("name=\"s-history_days\" type=\"number\" value=\"\" placeholder=\"30\"")
+    );
+    let connect = async |flavour: &str, days: &str| {
+        let fields = [("action", "connect"), ("c-api_key", KEY), ("s-flavour", flavour), ("s-history_days", days)];
+        send(&ada, CONNECT, &fields).await
+    };
+    for bad in ["0", "-1", "4000", "1.5", "all"] {
+        let answer = connect("mint", bad).await;
+        assert!(answer.status == 422 && answer.body.contains("id=\"s-history_days-error\""), "{bad}: {}", answer.body);
+    }
+    assert_eq!(connect("mint", "7").await.status, 303);
+    assert_eq!(connect("lime", "").await.status, 303);
+    let today = Day::of(site.app.now(), &Zone::utc());
+    let all = site.app.store.connections(project.id).await.unwrap();
+    let first = all.iter().map(|one| one.settings.history_start).collect::<Vec<_>>();
+    assert_eq!(first, [today.plus(-6), today.plus(-29)]);
+    // Later on it means nothing any more.
+    let change = [("history_days".to_owned(), "9".to_owned())];
+    let refused = site.app.connections.set("default", &all[0].public_id.to_string(), &change).await.unwrap_err();
+    assert!(refused.to_string().contains("is for new connections"), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
