@@ -3,11 +3,13 @@
 
 const stage = document.querySelector("[data-live]");
 const parts = () => [...document.querySelectorAll("[data-part]")];
-/** Between two fetches, in milliseconds. */
+/** Between two fetches, and before a stream that was refused is asked for again, in milliseconds. */
 const GAP = 1000;
+const REFUSED = 30000;
 
 let seen = stage?.dataset.seen;
 let source;
+let later; // When it is tried again.
 let wanted; // What is to be fetched next.
 let isBusy = false;
 
@@ -74,12 +76,17 @@ function want(event) {
 }
 
 function listen() {
+  clearTimeout(later);
   source?.close();
   source = undefined;
   if (document.visibilityState !== "visible") return;
   source = new EventSource(`${stage.dataset.live}&seen=${seen}`);
   source.addEventListener("numbers", want);
   source.addEventListener("steps", want);
+  // A stream that broke off comes back by itself; one that was refused does not.
+  source.addEventListener("error", ({ target }) => {
+    if (target.readyState === EventSource.CLOSED) later = setTimeout(listen, REFUSED);
+  });
 }
 
 if (stage && !stage.dataset.live.endsWith("=")) {

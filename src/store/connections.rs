@@ -363,8 +363,10 @@ pub(super) async fn set_state(tx: &mut Tx, key: ConnectionKey, state: &Connectio
         state.due_at,
         state.last_synced_at
     ];
+    let changed = tx.execute(sql, values).await?;
+    // Behind the connection itself, as every write does: who took both rows the other way round could wait for ever.
     tell(tx, key, Changed::Numbers).await?;
-    tx.execute(sql, values).await
+    Ok(changed)
 }
 
 pub(super) fn key(row: &Row) -> Result<ConnectionKey, Error> {

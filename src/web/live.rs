@@ -331,4 +331,29 @@ mod tests {
             assert_eq!(news(nonsense, &rows), Some(("numbers", "service-3,service-5".to_owned())), "{nonsense}");
         }
     }
+
+    #[tokio::test]
+    async fn nobody_looks_where_nobody_listens() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(&format!("sqlite:{}", directory.path().join("x.db").display())).await.unwrap();
+        let live = Live::new(store);
+        assert!(!live.listeners().is_looked);
+        // Many tabs, of two projects: one look.
+        let mut tabs: Vec<Listener> = (0..100).map(|tab| live.listen(tab % 2)).collect();
+        let asked: Vec<(i64, usize)> = live.listeners().of.iter().map(|(project, count)| (*project, *count)).collect();
+        assert_eq!(asked, [(0, 50), (1, 50)]);
+        let told = &mut tabs[0].told;
+        told.changed().await.unwrap();
+        let now = told.borrow_and_update().clone();
+        assert_eq!(now.keys().copied().collect::<Vec<_>>(), [0, 1]);
+        assert_eq!(live.0.told.receiver_count(), 100);
+        drop(tabs);
+        assert!(live.listeners().of.is_empty());
+        let ended = async {
+            while live.listeners().is_looked {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), ended).await.unwrap();
+    }
 }
