@@ -163,7 +163,8 @@ pub(super) async fn events(
         // An event without data is none to a browser.
         Some((Ok::<Event, Infallible>(event.data(if news.of.is_empty() { "*" } else { &news.of })), stream))
     });
-    Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
+    // A proxy that gathers an answer before it hands it on would hold events back.
+    Ok(([("x-accel-buffering", "no")], Sse::new(events).keep_alive(KeepAlive::default())).into_response())
 }
 
 struct Stream {
