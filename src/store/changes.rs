@@ -51,10 +51,19 @@ impl Store {
 }
 
 impl Changed {
+    /// Makes the row where there is none, and nothing of a connection that is gone.
     fn rise(self) -> &'static str {
         match self {
-            Self::Numbers => "UPDATE changes SET numbers = numbers + 1 WHERE project_id = $1 AND connection_id = $2",
-            Self::Steps => "UPDATE changes SET steps = steps + 1 WHERE project_id = $1 AND connection_id = $2",
+            Self::Numbers => {
+                "INSERT INTO changes (project_id, connection_id, numbers) SELECT project_id, connection_id, 1
+                     FROM connections WHERE project_id = $1 AND connection_id = $2
+                 ON CONFLICT (project_id, connection_id) DO UPDATE SET numbers = changes.numbers + 1"
+            }
+            Self::Steps => {
+                "INSERT INTO changes (project_id, connection_id, steps) SELECT project_id, connection_id, 1
+                     FROM connections WHERE project_id = $1 AND connection_id = $2
+                 ON CONFLICT (project_id, connection_id) DO UPDATE SET steps = changes.steps + 1"
+            }
         }
     }
 }
