@@ -2,7 +2,10 @@
 
 use std::{path::Path, sync::Arc};
 
+use jiff::Timestamp;
+
 use crate::{
+    clock::Clock,
     config::Config,
     connections::{Connections, Overrides},
     http::{self, ClientConfig},
@@ -32,6 +35,7 @@ pub struct App {
     pub sync: Syncer,
     /// People, and how they are signed in.
     pub users: Users,
+    clock: Clock,
 }
 
 /// Why the app could not be opened. Every sentence says what to do.
@@ -69,12 +73,17 @@ impl Error {
 }
 
 impl App {
+    /// The present instant.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// Opens the data directory, the database and the vault. A missing master key locks the sealed credentials and
     /// nothing else.
     pub async fn open(config: Config, registry: Registry) -> Result<Self, Error> {
         make_data_dir(&config.data_dir)?;
         let store = Store::open(config.database_url.expose()).await?;
-        let clock = crate::clock::Clock::System;
+        let clock = Clock::System;
         ensure_default_project(&store, clock).await?;
         let nothing_sealed = store.all_sealed(None, 1).await?.is_empty();
         let vault = open_vault(&config, nothing_sealed)?;
@@ -84,7 +93,7 @@ impl App {
             .with_clients(config.oauth_clients.clone());
         let sync = Syncer::new(connections.clone(), u32::from(config.workers));
         let users = Users::new(store.clone(), clock);
-        Ok(Self { config: Arc::new(config), registry, store, connections, sync, users })
+        Ok(Self { config: Arc::new(config), registry, store, connections, sync, users, clock })
     }
 }
 
@@ -108,7 +117,7 @@ fn make_data_dir(dir: &Path) -> Result<(), Error> {
     std::fs::create_dir_all(dir).map_err(|source| Error::File { path: dir.display().to_string(), source })
 }
 
-async fn ensure_default_project(store: &Store, clock: crate::clock::Clock) -> Result<(), store::Error> {
+async fn ensure_default_project(store: &Store, clock: Clock) -> Result<(), store::Error> {
     if store.project(DEFAULT_PROJECT).await?.is_some() {
         return Ok(());
     }

@@ -55,13 +55,20 @@ function draw(frame) {
 const plots = new Map();
 const drawAll = () => {
   for (const frame of document.querySelectorAll("[data-plot]")) {
-    plots.get(frame)?.destroy();
-    plots.set(frame, draw(frame));
+    const old = plots.get(frame);
+    const plot = draw(frame);
+    // What somebody looks at closely stays as close.
+    const { min, max } = old?.scales.x ?? {};
+    const [first, last] = [old?.data[0][0], old?.data[0].at(-1)];
+    if (plot && (min > first || max < last)) plot.setScale("x", { min, max });
+    old?.destroy();
+    plots.set(frame, plot);
   }
 };
 
 drawAll();
 document.addEventListener("dashtray:theme", drawAll);
+document.addEventListener("dashtray:live", drawAll);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
 let width = innerWidth;
 addEventListener("resize", () => {

@@ -11,7 +11,10 @@ use super::{
     failure::{Done, Failure},
     user,
 };
-use crate::{app::App, web};
+use crate::{
+    app::{self, App},
+    web,
+};
 
 /// Serve the web pages and the API, and keep all connections up to date
 ///
@@ -64,6 +67,8 @@ pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
 
 /// Web server, scheduler and workers until the program is asked to stop.
 pub(super) async fn serve(invocation: &Invocation, app: App, listener: TcpListener) -> Result<Done, Failure> {
+    // Of what was connected by an older version, or by a process that was killed there and then.
+    app.connections.make_starters().await.map_err(app::Error::from)?;
     let stop = CancellationToken::new();
     let pages = tokio::spawn(web::serve(listener, app.clone(), stop.clone()));
     let work = tokio::spawn({

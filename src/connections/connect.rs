@@ -45,22 +45,25 @@ impl Connections {
         let descriptor = self.registry.get(&request.integration_id)?.descriptor();
         let given = std::mem::take(&mut request.credentials);
         let mut credentials = self.check_input(&descriptor, given, &request.settings)?;
-        self.connect_with(request, &mut credentials).await
+        self.connect_with(request, &mut credentials, None).await
     }
 
     /// The same with credentials that are checked, in place of the request's own. Access that is renewed meanwhile is in
-    /// them, whatever comes of it.
+    /// them, whatever comes of it. The provider is asked unless it has just said whose account it is.
     pub(super) async fn connect_with(
         &self,
         request: ConnectRequest,
         credentials: &mut Credentials,
+        account: Option<AccountInfo>,
     ) -> Result<ConnectedView, Error> {
         let integration = self.registry.get(&request.integration_id)?;
         let descriptor = integration.descriptor();
         let project = self.project(&request.project).await?;
         let (host_settings, settings) = check_settings(&descriptor, &request.settings)?;
-        let account = self.try_out(&project, integration.as_ref(), &settings, credentials).await?;
-
+        let account = match account {
+            Some(account) => account,
+            None => self.try_out(&project, integration.as_ref(), &settings, credentials).await?,
+        };
         let existing = self.store.connections(project.id).await?;
         check_account_is_new(&descriptor, &account, &existing)?;
         let name = choose_name(request.name.as_deref(), &descriptor, &existing)?;
@@ -72,7 +75,8 @@ impl Connections {
             return Err(Error::InvalidFields { fields: vec![FieldError::new("zone", message)] });
         }
         let now = self.now_for(&descriptor.id);
-        let history = i32::try_from(descriptor.history_days.saturating_sub(1)).unwrap_or(i32::MAX);
+        let usual = i32::try_from(descriptor.history_days).unwrap_or(i32::MAX);
+        let history = host_settings.history_days.unwrap_or(usual).saturating_sub(1);
         let public_id = Uuid::now_v7();
         let new = NewConnection {
             project_id: project.id,
@@ -93,7 +97,13 @@ impl Connections {
             credentials: memory::seal_credentials(&self.vault, public_id, credentials)?,
         };
         match self.store.insert_connection(&new, self.clock.now()).await {
-            Ok(connection) => Ok(connected(&connection, &account)),
+            Ok(connection) => {
+                // The connection is made, whatever comes of this; a start makes up for it.
+                if let Err(error) = self.make_starter(&project, &descriptor).await {
+                    tracing::warn!(connection.id = %public_id, %error, "its dashboard could not be made");
+                }
+                Ok(connected(&connection, &account))
+            }
             Err(crate::store::Error::Conflict(message)) => Err(Error::Conflict(message)),
             Err(error) => Err(error.into()),
         }

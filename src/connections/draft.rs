@@ -54,19 +54,22 @@ impl Connections {
             reconnect: None,
             holder: String::new(),
         };
-        Ok(Allowed { begun, credentials })
+        Ok(Allowed { begun, credentials, account: None })
     }
 
-    /// Asks the provider what it would be, and keeps nothing.
+    /// Asks the provider what it would be, and keeps nothing. Saved right away, it is not asked again.
     pub async fn try_draft(&self, allowed: &mut Allowed) -> Result<TrialView, Error> {
-        let Allowed { begun, credentials } = allowed;
+        let Allowed { begun, credentials, account: known } = allowed;
         let project = self.project(&begun.project).await?;
         let integration = self.registry.get(&begun.integration_id)?;
         let descriptor = integration.descriptor();
         let (_, settings) = check_settings(&descriptor, &begun.settings)?;
         let account = self.try_out(&project, integration.as_ref(), &settings, credentials).await?;
         check_account_is_new(&descriptor, &account, &self.store.connections(project.id).await?)?;
-        Ok(TrialView { account: (&account).into(), checks: account.checks, choices: account.choices })
+        let view =
+            TrialView { account: (&account).into(), checks: account.checks.clone(), choices: account.choices.clone() };
+        *known = Some(account);
+        Ok(view)
     }
 
     /// Puts access aside for an hour, for one of several who may have some. Gives what finds it again, once.
@@ -96,7 +99,7 @@ impl Connections {
         }
         let client = self.oauth_client(&aside.begun.integration_id);
         let credentials = memory::of_plain(aside.credentials.as_bytes())?.with_client(client);
-        Ok(Allowed { begun: aside.begun, credentials })
+        Ok(Allowed { begun: aside.begun, credentials, account: None })
     }
 }
 

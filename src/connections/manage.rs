@@ -58,6 +58,11 @@ impl Connections {
     pub async fn list(&self, project: &str) -> Result<Vec<ConnectionView>, Error> {
         let project = self.project(project).await?;
         let connections = self.store.connections(project.id).await?;
+        self.views(&project, &connections).await
+    }
+
+    /// Connections of a project as people see them.
+    pub async fn views(&self, project: &Project, connections: &[Connection]) -> Result<Vec<ConnectionView>, Error> {
         let corrected = self.corrected(project.id).await?;
         Ok(connections.iter().map(|connection| self.view(connection, &corrected)).collect())
     }
@@ -72,9 +77,7 @@ impl Connections {
         let project = self.project(project).await?;
         let connection = self.find(&project, connection).await?;
         let descriptor = self.registry.get(&connection.integration_id)?.descriptor();
-        if let Some((key, _)) = changes.iter().find(|(key, _)| options::is_frozen(key)) {
-            let message =
-                "is frozen when a connection is made, since its days are cut by it; connect again to change it";
+        if let Some((key, message)) = changes.iter().find_map(|(key, _)| Some((key, options::frozen(key)?))) {
             return Err(Error::InvalidFields { fields: vec![FieldError::new(key, message)] });
         }
         let mut settings: Map<String, Json> = settings_of(&connection);

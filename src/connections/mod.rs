@@ -8,6 +8,7 @@ mod memory;
 mod options;
 mod session;
 mod sign_in;
+pub(crate) mod starter;
 mod view;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -30,6 +31,7 @@ pub use error::Error;
 pub use manage::{Access, Disconnected, Rotation};
 pub use memory::SealedMemory;
 pub(crate) use memory::pack;
+pub(crate) use options::LONGEST_HISTORY_DAYS;
 pub use session::{Guarded, guarded};
 pub use sign_in::{Allowed, Callback, SignInError, SignInFor, SignInRequest, SignInView, SignedIn};
 pub use view::{AccountView, ConnectedView, ConnectionView, CorrectedView, ErrorView, TestView};

@@ -9,7 +9,7 @@ use url::Url;
 use super::{ConnectRequest, ConnectedView, Connections, Error, connect::check_settings, memory};
 use crate::{
     http::{self, Credentials, OAuthClient, Service, SignIn, grant::client_variables},
-    integrations::{Descriptor, Settings},
+    integrations::{AccountInfo, Descriptor, Settings},
     secret::Secret,
     store::{SealedRow, SignInRow},
 };
@@ -111,6 +111,8 @@ pub(super) struct Begun {
 pub struct Allowed {
     pub(super) begun: Begun,
     pub(super) credentials: Credentials,
+    /// What the provider has just said, with these settings, of whose account it is: it is not asked again.
+    pub(super) account: Option<AccountInfo>,
 }
 
 impl Allowed {
@@ -131,6 +133,7 @@ impl Allowed {
 
     /// Takes other settings for some of the new connection's; null for none.
     pub fn choose(&mut self, settings: Map<String, Json>) {
+        self.account = None;
         self.begun.settings.extend(settings);
         self.begun.settings.retain(|_, value| !value.is_null());
     }
@@ -238,13 +241,13 @@ impl Connections {
         let verifier = Secret::new(begun.verifier.as_str());
         let grant = self.client.redeem(&service, oauth, &client, &code, &begun.redirect_uri, &verifier).await?;
         let credentials = Credentials::default().with_grant(Some(grant)).with_client(Some(client));
-        Ok(Allowed { begun, credentials })
+        Ok(Allowed { begun, credentials, account: None })
     }
 
     /// Makes a connection of what was allowed, or gives it to the one that it is for. Where a setting is wrong it can be
     /// tried again with another one.
     pub async fn settle_sign_in(&self, allowed: &mut Allowed) -> Result<SignedIn, Error> {
-        let Allowed { begun, credentials } = allowed;
+        let Allowed { begun, credentials, account } = allowed;
         match &begun.reconnect {
             Some(connection) => {
                 let view = self.reconnect_with(&begun.project, connection, credentials).await?;
@@ -259,7 +262,10 @@ impl Connections {
                     credentials: Default::default(),
                     settings: begun.settings,
                 };
-                Ok(SignedIn { view: self.connect_with(request, credentials).await?, is_reconnect: false })
+                Ok(SignedIn {
+                    view: self.connect_with(request, credentials, account.take()).await?,
+                    is_reconnect: false,
+                })
             }
         }
     }

@@ -146,7 +146,7 @@ pub async fn get_each(
         let measuring = measuring(of_project, descriptor, request.connection.as_deref())?;
         check_range(request)?;
         for connection in measuring {
-            readings.push((place, reading(store, request, descriptor, definition, connection)?));
+            readings.push((place, reading(store, request, descriptor, definition, connection)));
         }
     }
     let mut loaded: BTreeMap<ConnectionKey, Stored> = BTreeMap::new();
@@ -172,19 +172,17 @@ fn reading<'a>(
     descriptor: &'a Descriptor,
     definition: &'a Definition,
     connection: &'a Connection,
-) -> Result<Reading<'a>, Error> {
+) -> Reading<'a> {
     let zone: Zone = connection.settings.zone.parse().unwrap_or_else(|_| Zone::utc());
     let today = Day::of(request.now, &zone);
-    if let Some(from) = request.from.filter(|from| *from > today) {
-        return Err(Error::InvalidRange(format!("{from} is in the future; give a day up to {today}")));
-    }
+    // A day that has not begun in its zone has in another one's: this connection has nothing of it yet.
     let last = request.to.unwrap_or(today).min(today);
     // Whole weeks and months, unless somebody asks for another first day.
     let default_first = || request.interval.bucket(last.plus(1 - DEFAULT_DAYS)).start();
     let asked_from = request.from.unwrap_or_else(default_first);
     let first = asked_from.max(connection.settings.history_start);
     let is_kept = descriptor.grains(definition).contains(&request.interval);
-    Ok(Reading {
+    Reading {
         store,
         connection,
         descriptor,
@@ -196,7 +194,7 @@ fn reading<'a>(
         grain: if is_kept { request.interval } else { Interval::Day },
         ends_early: request.to.is_some_and(|to| to < today),
         by_dimension: request.by_dimension,
-    })
+    }
 }
 
 /// The newest receipt of a metric: in the named currency, else in the account's.
@@ -238,8 +236,8 @@ fn check_range(request: &GetRequest) -> Result<(), Error> {
     // The day in the zone that is furthest ahead of all.
     let ahead = request.now.checked_add(jiff::SignedDuration::from_hours(14)).unwrap_or(request.now);
     let newest = Day::of(ahead, &Zone::utc());
-    if let Some(to) = request.to.filter(|to| *to > newest) {
-        return Err(Error::InvalidRange(format!("{to} is in the future; give a day up to {newest}")));
+    if let Some(day) = [request.from, request.to].into_iter().flatten().find(|day| *day > newest) {
+        return Err(Error::InvalidRange(format!("{day} is in the future; give a day up to {newest}")));
     }
     match (request.from, request.to) {
         (Some(from), Some(to)) if to < from => {

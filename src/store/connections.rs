@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::{
     Error, Store,
+    changes::{Changed, tell},
     db::{Arg, Row, Tx, args},
     dialect::list,
 };
@@ -160,6 +161,8 @@ impl Store {
         let sql = "INSERT INTO credentials (project_id, connection_id, key_id, wrapped_key, body)
              VALUES ($1, $2, $3, $4, $5)";
         tx.execute(sql, with_sealed(key, &new.credentials)).await?;
+        let sql = "INSERT INTO changes (project_id, connection_id) VALUES ($1, $2)";
+        tx.execute(sql, args![key.project_id, key.connection_id]).await?;
         tx.commit("new connection").await?;
         self.connection(key).await
     }
@@ -221,7 +224,8 @@ impl Store {
     pub async fn set_paused(&self, key: ConnectionKey, paused: bool, now: Timestamp) -> Result<(), Error> {
         let sql = "UPDATE connections SET paused = $3, due_at = CASE WHEN $3 THEN due_at ELSE $4 END
              WHERE project_id = $1 AND connection_id = $2";
-        self.change(key, sql, args![paused, now]).await
+        self.change(key, sql, args![paused, now]).await?;
+        self.tell(key, Changed::Numbers).await
     }
 
     /// Sets when the next run should start.
@@ -249,9 +253,10 @@ impl Store {
     /// Says how it is doing, outside a run: after a test or a reconnect. A run says so with [`Store::release`].
     pub async fn set_state(&self, key: ConnectionKey, state: &ConnectionState) -> Result<(), Error> {
         let mut tx = self.db.begin().await?;
-        let changed = set_state(&mut tx, key, state).await?;
-        tx.commit("state of a connection").await?;
-        if changed == 0 { Err(missing(key)) } else { Ok(()) }
+        if set_state(&mut tx, key, state).await? == 0 {
+            return Err(missing(key));
+        }
+        tx.commit("state of a connection").await
     }
 
     /// Removes a connection and everything of it. A run under way cannot write any more.
@@ -343,7 +348,7 @@ pub(super) async fn next_id(tx: &mut Tx, project_id: i64) -> Result<i64, Error> 
     row.ok_or_else(|| Error::NotFound(format!("there is no project with number {project_id}")))?.get("last_id")
 }
 
-/// Writes a state; says how many connections that were.
+/// Writes a state and tells those who show the connection; says how many connections that were.
 pub(super) async fn set_state(tx: &mut Tx, key: ConnectionKey, state: &ConnectionState) -> Result<u64, Error> {
     let sql = "UPDATE connections SET state = $3, reason = $4, until_at = $5, failures = $6, due_at = $7,
          last_synced_at = COALESCE($8, last_synced_at)
@@ -358,7 +363,10 @@ pub(super) async fn set_state(tx: &mut Tx, key: ConnectionKey, state: &Connectio
         state.due_at,
         state.last_synced_at
     ];
-    tx.execute(sql, values).await
+    let changed = tx.execute(sql, values).await?;
+    // Behind the connection itself, as every write does: who took both rows the other way round could wait for ever.
+    tell(tx, key, Changed::Numbers).await?;
+    Ok(changed)
 }
 
 pub(super) fn key(row: &Row) -> Result<ConnectionKey, Error> {

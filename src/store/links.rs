@@ -29,11 +29,10 @@ impl Store {
         self.db.execute(sql, args![token_hash, user_id, expires_at]).await.map(drop)
     }
 
-    /// Whether a link for the first account may still be used.
-    pub async fn set_up_link_is_open(&self, token_hash: &[u8], now: Timestamp) -> Result<bool, Error> {
-        let sql =
-            "SELECT 1 AS one FROM one_time_links WHERE token_hash = $1 AND purpose = 'set_up' AND expires_at > $2";
-        Ok(self.db.first(sql, args![token_hash, now]).await?.is_some())
+    /// Whether a link may still be used; its purpose is `set_up` or `sign_in`.
+    pub async fn link_is_open(&self, purpose: &str, token_hash: &[u8], now: Timestamp) -> Result<bool, Error> {
+        let sql = "SELECT 1 AS one FROM one_time_links WHERE token_hash = $1 AND purpose = $2 AND expires_at > $3";
+        Ok(self.db.first(sql, args![token_hash, purpose, now]).await?.is_some())
     }
 
     /// Takes a link that signs in, and says whom. Of several who try, one gets it.

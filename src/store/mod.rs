@@ -7,6 +7,7 @@
 //! The store knows nothing of cryptography: sealed things pass through it as [`SealedRow`].
 
 mod budgets;
+mod changes;
 mod columns;
 mod connections;
 mod dashboards;
@@ -29,6 +30,7 @@ mod users;
 mod web_sessions;
 mod write;
 
+pub use changes::ChangeRow;
 pub use connections::{Connection, ConnectionKey, ConnectionSettings, ConnectionState, NewConnection, SealedRow};
 pub use dashboards::{Dashboard, NewDashboard, Widget};
 pub use error::Error;
@@ -39,7 +41,7 @@ pub use projects::{NewProject, Project};
 pub use queue::{Claim, ClaimOutcome};
 pub use rates::Rate;
 pub use records::RecordRow;
-pub use runs::{CorrectedRow, RunEnd, RunRow};
+pub use runs::{CorrectedRow, RunCounts, RunEnd, RunRow};
 pub use series::SeriesRow;
 pub use sign_ins::SignInRow;
 pub use users::{Membership, NewUser, Role, User};

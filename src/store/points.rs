@@ -115,7 +115,8 @@ impl Write {
                 "DELETE FROM points WHERE project_id = $1 AND series_id = $2 AND day >= $3 AND day < $4",
                 "DELETE FROM notes WHERE project_id = $1 AND series_id = $2 AND day >= $3 AND day < $4",
             ] {
-                self.tx.execute(sql, args![project_id, *id, period.start(), period.end()]).await?;
+                let gone = self.tx.execute(sql, args![project_id, *id, period.start(), period.end()]).await?;
+                self.news(gone);
             }
         }
         Ok(())
@@ -150,7 +151,8 @@ impl Write {
              WHERE points.value IS DISTINCT FROM excluded.value
                 OR points.denominator IS DISTINCT FROM excluded.denominator
                 OR points.mark <> excluded.mark";
-        self.tx.insert_many(head, tail, 6, rows).await
+        let changed = self.tx.insert_many(head, tail, 6, rows).await?;
+        Ok(self.news(changed))
     }
 
     /// Sets a point's metadata, or removes it.

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::{
     ConnectionKey, Error, Store,
+    changes::Changed,
     connections::{key, missing},
     db::{Arg, Row, Tx, args},
     dialect::list,
@@ -123,7 +124,8 @@ impl Store {
     pub async fn revoke(&self, key: ConnectionKey, now: Timestamp) -> Result<(), Error> {
         let sql = "UPDATE connections SET fence = fence + 1, lease_owner = NULL, lease_until = NULL, due_at = $3
              WHERE project_id = $1 AND connection_id = $2";
-        self.db.execute(sql, args![key.project_id, key.connection_id, now]).await.map(drop)
+        self.db.execute(sql, args![key.project_id, key.connection_id, now]).await?;
+        self.tell(key, Changed::Steps).await
     }
 
     /// When the next connection that is sealed with one of these keys can be claimed: its due time, or the end of the

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::{
     Claim, ConnectionKey, ConnectionState, Error, Store,
+    changes::{Changed, tell},
     connections::set_state,
     db::{Row, args},
     queue::{held, hold},
@@ -52,13 +53,9 @@ impl RunRow {
     }
 }
 
-/// How a run ended, and how its connection is doing since.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RunEnd {
-    /// Which run.
-    pub run_id: Uuid,
-    /// As in [`RunRow::status`].
-    pub status: String,
+/// What a run did so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RunCounts {
     /// As in [`RunRow::requests`].
     pub requests: i64,
     /// As in [`RunRow::bytes`].
@@ -67,6 +64,17 @@ pub struct RunEnd {
     pub waited_ms: i64,
     /// As in [`RunRow::samples_written`].
     pub samples_written: i64,
+}
+
+/// How a run ended, and how its connection is doing since.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunEnd {
+    /// Which run.
+    pub run_id: Uuid,
+    /// As in [`RunRow::status`].
+    pub status: String,
+    /// What it did.
+    pub counts: RunCounts,
     /// As in [`RunRow::retry_at`].
     pub retry_at: Option<Timestamp>,
     /// As in [`RunRow::error`].
@@ -109,18 +117,20 @@ impl Store {
         tx.execute(sql, args![key.project_id, key.connection_id, now, &interrupted]).await?;
         let sql = "INSERT INTO runs (project_id, connection_id, run_id, started_at) VALUES ($1, $2, $3, $4)";
         tx.execute(sql, args![key.project_id, key.connection_id, run_id, now]).await?;
+        tell(&mut tx, key, Changed::Steps).await?;
         tx.commit("beginning of a run").await
     }
 
-    /// Says how far the run under way is.
-    pub async fn set_progress(&self, claim: &Claim, progress: &Json) -> Result<(), Error> {
-        let sql = "UPDATE runs SET progress = $5
+    /// Says how far the run under way is, and what it did so far.
+    pub async fn set_progress(&self, claim: &Claim, progress: &Json, counts: RunCounts) -> Result<(), Error> {
+        let sql = "UPDATE runs SET progress = $5, requests = $6, bytes = $7, waited_ms = $8, samples_written = $9
              WHERE project_id = $1 AND connection_id = $2 AND status IS NULL AND EXISTS
                  (SELECT 1 FROM connections
                   WHERE project_id = $1 AND connection_id = $2 AND fence = $3 AND lease_owner = $4)";
         let mut values = claim.args();
-        values.extend(args![progress]);
-        held(self.db.execute(sql, values).await?)
+        values.extend(args![progress, counts.requests, counts.bytes, counts.waited_ms, counts.samples_written]);
+        held(self.db.execute(sql, values).await?)?;
+        self.tell(claim.key, Changed::Steps).await
     }
 
     /// Ends a run: closes its row, says how the connection is doing and when it is due, and gives the lease back.
@@ -137,10 +147,10 @@ impl Store {
             end.run_id,
             &end.status,
             now,
-            end.requests,
-            end.bytes,
-            end.waited_ms,
-            end.samples_written,
+            end.counts.requests,
+            end.counts.bytes,
+            end.counts.waited_ms,
+            end.counts.samples_written,
             end.retry_at,
             end.error.as_ref(),
             &end.metrics,

@@ -83,7 +83,9 @@ impl Write {
     /// Sets what people call a series.
     pub async fn label_series(&mut self, series_id: i64, label: &str) -> Result<(), Error> {
         let sql = "UPDATE series SET label = $3 WHERE project_id = $1 AND series_id = $2";
-        self.tx.execute(sql, args![self.key().project_id, series_id, label]).await.map(drop)
+        let changed = self.tx.execute(sql, args![self.key().project_id, series_id, label]).await?;
+        self.news(changed);
+        Ok(())
     }
 
     /// The series of one metric and grain, in the order they were made.

@@ -22,6 +22,8 @@ pub struct User {
     pub password_hash: Option<String>,
     /// When they were added.
     pub created_at: Timestamp,
+    /// The days that they chose last, and what these were compared with; empty before the first time.
+    pub last_range: String,
 }
 
 impl std::fmt::Debug for User {
@@ -151,6 +153,12 @@ impl Store {
         tx.commit("new password").await
     }
 
+    /// Keeps the days that somebody chose.
+    pub async fn set_last_range(&self, user_id: i64, range: &str) -> Result<(), Error> {
+        let sql = "UPDATE users SET last_range = $2 WHERE user_id = $1";
+        self.db.execute(sql, args![user_id, range]).await.map(drop)
+    }
+
     /// The projects that somebody sees, oldest first.
     pub async fn memberships(&self, user_id: i64) -> Result<Vec<Membership>, Error> {
         let sql = "SELECT p.*, m.role FROM projects p JOIN members m ON m.project_id = p.project_id
@@ -186,5 +194,6 @@ pub(super) fn user(row: &Row) -> Result<User, Error> {
         name: row.get("name")?,
         password_hash: row.get("password_hash")?,
         created_at: row.get("created_at")?,
+        last_range: row.get("last_range")?,
     })
 }

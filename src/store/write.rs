@@ -1,6 +1,11 @@
 //! What a run writes at once: one transaction under the run's fencing number.
 
-use super::{Claim, ConnectionKey, Error, Store, db::Tx, queue::hold};
+use super::{
+    Claim, ConnectionKey, Error, Store,
+    changes::{Changed, tell},
+    db::Tx,
+    queue::hold,
+};
 
 /// One transaction of a run. All of it is kept by [`Write::commit`], or nothing: dropped, it leaves no trace.
 ///
@@ -11,6 +16,8 @@ pub struct Write {
     pub(super) tx: Tx,
     key: ConnectionKey,
     step: &'static str,
+    /// Something was written that dashboards show.
+    has_news: bool,
 }
 
 impl Store {
@@ -18,7 +25,7 @@ impl Store {
     pub async fn write(&self, claim: &Claim) -> Result<Write, Error> {
         let mut tx = self.db.begin().await?;
         hold(&mut tx, claim).await?;
-        Ok(Write { tx, key: claim.key, step: "write" })
+        Ok(Write { tx, key: claim.key, step: "write", has_news: false })
     }
 }
 
@@ -34,8 +41,17 @@ impl Write {
         Self { step, ..self }
     }
 
-    /// Makes everything durable at once.
-    pub async fn commit(self) -> Result<(), Error> {
+    /// Notes that rows were written which dashboards show.
+    pub(super) fn news(&mut self, rows: u64) -> u64 {
+        self.has_news |= rows > 0;
+        rows
+    }
+
+    /// Makes everything durable at once, and tells those who show the connection where there is something new.
+    pub async fn commit(mut self) -> Result<(), Error> {
+        if self.has_news {
+            tell(&mut self.tx, self.key, Changed::Numbers).await?;
+        }
         self.tx.commit(self.step).await
     }
 }

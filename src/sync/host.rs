@@ -13,6 +13,7 @@ use super::{
     book::{Book, cell_of, key_of},
     ledger::{self, Frame, SeriesKey},
     plan::Due,
+    progress::{Step, Teller},
 };
 use crate::{
     clock::Clock,
@@ -61,6 +62,8 @@ pub(super) struct Tally {
     pub(super) answered: BTreeSet<String>,
     /// Days, weeks and months of each metric's state that were spoken of in this run.
     pub(super) covered: BTreeMap<(String, Interval), BTreeSet<Day>>,
+    /// The step under way.
+    pub(super) step: Step,
     /// The fence is lost: another process has the connection.
     pub(super) fence_lost: bool,
 }
@@ -73,6 +76,10 @@ pub(super) fn internal(error: store::Error) -> Error {
 impl RunHost {
     pub(super) fn tally(&self) -> std::sync::MutexGuard<'_, Tally> {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn teller(&self) -> Teller<'_> {
+        Teller { store: &self.store, claim: &self.claim, tally: &self.tally }
     }
 
     fn key(&self) -> ConnectionKey {
@@ -271,14 +278,6 @@ impl RunHost {
             }
         }
         Ok(())
-    }
-
-    /// Tells other processes how far the run is. Nothing depends on it.
-    pub(super) async fn note_progress(&self, done: u64, total: u64, label: &str) {
-        let progress = serde_json::json!({ "done": done, "total": total, "label": label });
-        if let Err(error) = self.store.set_progress(&self.claim, &progress).await {
-            tracing::debug!(%error, "progress could not be noted");
-        }
     }
 
     /// Marks days of a metric that a call left unread.

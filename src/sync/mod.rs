@@ -9,6 +9,7 @@ mod book;
 mod host;
 mod ledger;
 mod plan;
+mod progress;
 mod run;
 mod scheduler;
 #[cfg(test)]
@@ -24,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    connections::{self, Connections},
+    connections::{self, Connections, LONGEST_HISTORY_DAYS},
     metric::{Day, Period},
     store::{self, ClaimOutcome, Connection, ConnectionSettings, Project},
 };
@@ -35,8 +36,6 @@ pub use view::{MetricOutcomeView, OutcomeWord, RunStatus, RunView};
 const LEASE: Duration = Duration::from_secs(25);
 /// How often a running claim is renewed.
 const RENEWAL: Duration = Duration::from_secs(8);
-/// Ten years: each day of each metric has a row of its own.
-const LONGEST_HISTORY_DAYS: i32 = 3653;
 /// How often a run that is under way elsewhere is looked at.
 const WATCH: Duration = Duration::from_millis(250);
 
@@ -123,6 +122,13 @@ impl Syncer {
     pub fn new(connections: Connections, workers: u32) -> Self {
         let owner = Uuid::now_v7().to_string();
         Self { connections, owner, workers: workers.max(1), wake: Arc::new(Notify::new()) }
+    }
+
+    /// Makes a connection due at once, for whichever process has room.
+    pub async fn sync_soon(&self, connection: &Connection) -> Result<(), Error> {
+        self.connections.store.set_due(connection.key, self.now()).await?;
+        self.wake();
+        Ok(())
     }
 
     /// Tells the scheduler of this process that something may be due.
@@ -253,6 +259,12 @@ impl Syncer {
         let connection = self.connections.find(&project, connection).await?;
         let rows = self.connections.store.runs(connection.key, limit, None).await?;
         Ok(rows.iter().map(|row| view::of_row(&connection, row)).collect())
+    }
+
+    /// The newest run of a connection.
+    pub async fn newest_run(&self, connection: &Connection) -> Result<Option<RunView>, Error> {
+        let rows = self.connections.store.runs(connection.key, 1, None).await?;
+        Ok(rows.first().map(|row| view::of_row(connection, row)))
     }
 
     /// Whole milliseconds, as the database keeps them: a run shows the same times when it ends and ever after.

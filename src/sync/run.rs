@@ -17,6 +17,7 @@ use super::{
     host::{RunHost, Signs, Tally, error_json},
     ledger::Frame,
     plan::{self, Due, Step},
+    progress::{self, Teller, counts},
     verdict::{Fared, Verdict},
     view,
 };
@@ -86,8 +87,10 @@ impl Syncer {
             let (claim, connection, signs) = (&claim, &connection, &Arc::new(Signs::default()));
             let job = Job { claim, connection, run_id, range, findings: &findings, tally: &tally, signs };
             let reading = self.read(&job, &watcher);
+            let telling = Teller { store, claim, tally: &tally };
             tokio::select! {
                 done = reading => Some(done),
+                () = telling.follow(|| lock(&findings).http.clone()) => None,
                 () = interrupted.cancelled() => None,
                 why = given_up(&findings, signs) => Some(Err(why.into())),
             }
@@ -114,10 +117,7 @@ impl Syncer {
         let end = RunEnd {
             run_id,
             status: verdict.status.name().to_owned(),
-            requests: stored(counters.requests),
-            bytes: stored(counters.bytes),
-            waited_ms: stored(counters.waited_ms),
-            samples_written: stored(tally.samples_written),
+            counts: counts(counters, &tally),
             retry_at: verdict.retry_at,
             error: verdict.error.as_ref().map(error_json),
             metrics: serde_json::json!(metrics),
@@ -178,10 +178,6 @@ impl Syncer {
         }
         Ok(())
     }
-}
-
-fn stored(count: u64) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// Renews the claim until it is dropped. When another process has it, the run is to stop.
@@ -275,7 +271,8 @@ impl Reader<'_> {
                     Interval::Day => format!("{} back to {}", step.stream, step.period.start()),
                     _ => format!("{} in {}s", step.stream, grain.name()),
                 };
-                self.host.note_progress(done, total, &label).await;
+                let begun = progress::Step { done, total, label: label.clone() };
+                self.host.teller().begin(begun, &self.context.http).await;
                 watcher(Progress { connection_name: connection_name.to_owned(), done, total, label });
                 if let Some(error) = self.step(step, &due, findings).await? {
                     self.give_up(grain, &due, &error, findings).await?;

@@ -114,7 +114,7 @@ impl Users {
 
     /// Whether a set-up link may still be used.
     pub async fn set_up_is_open(&self, token: &Secret) -> Result<bool, Error> {
-        Ok(self.store.set_up_link_is_open(&hash(token), self.clock.now()).await? && self.needs_set_up().await?)
+        Ok(self.store.link_is_open("set_up", &hash(token), self.clock.now()).await? && self.needs_set_up().await?)
     }
 
     /// Makes the first account, in return for the set-up link, and signs its browser in.
@@ -178,7 +178,12 @@ impl Users {
         self.open_session(user.id, browser).await
     }
 
-    /// Signs a browser in that opens a link.
+    /// Whether a link that signs in may still be used.
+    pub async fn sign_in_link_is_open(&self, token: &Secret) -> Result<bool, Error> {
+        Ok(self.store.link_is_open("sign_in", &hash(token), self.clock.now()).await?)
+    }
+
+    /// Signs a browser in that uses a link.
     pub async fn sign_in_by_link(&self, token: &Secret, browser: Browser) -> Result<Secret, Error> {
         let user = self.store.take_sign_in_link(&hash(token), self.clock.now()).await?.ok_or(Error::LinkUsed)?;
         self.open_session(user, browser).await
@@ -237,6 +242,11 @@ impl Users {
         let Some(chosen) = session.memberships.iter().find(|one| one.project.slug == slug) else { return Ok(false) };
         self.store.choose_project(session.session.id, chosen.project.id).await?;
         Ok(true)
+    }
+
+    /// Keeps the days that a user chose, for pages whose address names none.
+    pub async fn remember_range(&self, user: &User, range: &str) -> Result<(), Error> {
+        Ok(self.store.set_last_range(user.id, range).await?)
     }
 
     /// Makes a project of the user's own and turns the session to it.

@@ -18,11 +18,12 @@ const FILES: &[(&str, &str)] = &[
     ("icon.svg", include_str!("../../static/icon.svg")),
     ("htmx.js", include_str!("../../static/vendor/htmx.js")),
     ("idiomorph.js", include_str!("../../static/vendor/idiomorph.js")),
-    ("sse.js", include_str!("../../static/vendor/sse.js")),
     ("uplot.js", include_str!("../../static/vendor/uplot.js")),
     ("uplot.css", include_str!("../../static/vendor/uplot.css")),
     ("app.js", include_str!("../../static/app.js")),
     ("chart.js", include_str!("../../static/chart.js")),
+    ("live.js", include_str!("../../static/live.js")),
+    ("drag.js", include_str!("../../static/drag.js")),
 ];
 
 #[derive(Debug)]

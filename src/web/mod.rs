@@ -12,6 +12,7 @@ mod error;
 mod frame;
 mod guard;
 mod health;
+mod live;
 mod pages;
 
 use std::{io, net::SocketAddr};
@@ -32,7 +33,8 @@ pub fn router(app: App) -> Router {
         .route("/api/v1/health", get(health::api))
         .route("/api/{*rest}", axum::routing::any(async || Error::NotFound))
         .method_not_allowed_fallback(async || Error::MethodNotAllowed);
-    machines.merge(pages::routes(&app)).with_state(app)
+    let live = live::Live::new(app.store.clone());
+    machines.merge(pages::routes(&app)).layer(Extension(live)).with_state(app)
 }
 
 /// Serves until `stop` is cancelled and the answers under way are sent.

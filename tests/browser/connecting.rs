@@ -9,6 +9,8 @@ use dashtray::{
     store::ConnectionState,
 };
 
+use serde_json::json;
+
 use super::{barriers::barriers, close, signed_in};
 use crate::support::site::Site;
 
@@ -43,13 +45,24 @@ async fn a_key_is_tested_connected_read_broken_and_replaced() {
     browser.click("button[value='test']").await;
     browser.sees("Key accepted").await;
     browser.click("button[value='finish']").await;
+    // The starter dashboard opens at once, says how far the first sync is, and fills.
     browser.sees("The first sync has begun").await;
+    assert_eq!(browser.url().await, site.url("/d/stripe?done=connected"));
+    browser.run("window.opened = 1").await;
     browser.sees("back to").await;
+    browser.sees(" so far").await;
+    browser.sees("synced just now").await;
+    assert_eq!(
+        browser.run("return [window.opened, document.querySelectorAll('.first-sync').length]").await,
+        json!([1, 0])
+    );
+    browser.go(&site.url("/integrations")).await;
+    browser.click("a[href^='/connections/']").await;
     browser.sees("Working").await;
     browser.sees("all read").await;
 
     let address = browser.url().await;
-    let path = address.strip_prefix(&site.url("")).unwrap().split('?').next().unwrap().to_owned();
+    let path = address.strip_prefix(&site.url("")).unwrap().to_owned();
     let found = barriers(&browser, &site, &[&path, &format!("{path}/reconnect")]).await;
     assert!(found.is_empty(), "{}", found.join("\n"));
     for width in [390, 1440] {

@@ -3,8 +3,8 @@
 use super::{Browser, barriers::barriers, close, signed_in};
 use crate::support::measured::measured;
 
-const TAB: &str = "\u{e004}";
-const ENTER: &str = "\u{e007}";
+pub(super) const TAB: &str = "\u{e004}";
+pub(super) const ENTER: &str = "\u{e007}";
 
 /// What the element with the focus is called.
 async fn focused(browser: &Browser) -> String {
@@ -44,6 +44,10 @@ async fn dates_and_comparison_by_keys_and_editing_by_the_keyboard_alone() {
 
     browser.press("1").await;
     assert_eq!(browser.url().await, site.url("/d/fake?range=7d&compare=none"));
+    // What was chosen last is chosen where an address says nothing.
+    browser.go(&site.url("/")).await;
+    browser.sees("Last 7 days").await;
+    browser.press("1").await;
     browser.press("e").await;
     browser.sees("Every step is kept at once").await;
     let before = order(&browser).await;

@@ -184,6 +184,17 @@ impl Browser {
         self.post(&format!("/element/{element}/value"), &json!({"text": text})).await;
     }
 
+    /// Takes what one selector finds by the pointer and drops it so far below the middle of what the other one finds.
+    pub(crate) async fn drag(&self, what: &str, onto: &str, below: i32) {
+        let origin = async |selector: &str| json!({ELEMENT: self.find(selector).await});
+        let (what, onto) = (origin(what).await, origin(onto).await);
+        let move_to = |origin: &Json, below: i32| json!({"type": "pointerMove", "duration": 50, "origin": origin, "x": 0, "y": below});
+        let button = |kind: &str| json!({"type": kind, "button": 0});
+        let steps = json!([move_to(&what, 0), button("pointerDown"), move_to(&onto, below), button("pointerUp")]);
+        let actions = json!({"actions": [{"type": "pointer", "id": "hand", "actions": steps}]});
+        self.post("/actions", &actions).await;
+    }
+
     /// Presses a key where the cursor is.
     pub(crate) async fn press(&self, key: &str) {
         let down = json!({"type": "keyDown", "value": key});
@@ -201,6 +212,15 @@ impl Browser {
                 return;
             }
             assert!(begun.elapsed() < PATIENCE, "the page does not show \"{words}\" but:\n{text}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Waits until a script says that it is so.
+    pub(crate) async fn waits(&self, script: &str) {
+        let begun = tokio::time::Instant::now();
+        while self.run(script).await != json!(true) {
+            assert!(begun.elapsed() < PATIENCE, "{script} does not come true:\n{}", self.text().await);
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

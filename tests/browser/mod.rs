@@ -4,6 +4,7 @@ mod barriers;
 mod connecting;
 mod dashboards;
 mod driver;
+mod live;
 mod signing_in;
 
 use crate::support::site::{EMAIL, Site};
@@ -13,6 +14,7 @@ use driver::Browser;
 async fn signed_in(site: &Site) -> Browser {
     let browser = Browser::open().await;
     browser.go(&site.link(EMAIL).await).await;
+    browser.click("button.primary").await;
     browser
 }
 

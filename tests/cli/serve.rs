@@ -195,8 +195,8 @@ async fn the_demo_agrees_with_its_company_can_be_asked_and_leaves_nothing() {
 
     let link = shown.iter().find(|line| line.contains("/login/link?token=")).unwrap().trim();
     let (url, path) = link.split_at(link.find("/login").unwrap());
-    assert_eq!(fetch(url, path).await.0, 303, "it signs in");
-    assert_eq!(fetch(url, path).await.0, 403, "once");
+    let (status, page) = fetch(url, path).await;
+    assert!(status == 200 && page.contains("Sign in"), "{page}");
 
     let directory = all.split_whitespace().find(|word| word.contains("dashtray-demo-")).unwrap();
     assert!(directory.starts_with(&temporary), "{directory}");

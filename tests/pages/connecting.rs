@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dashtray::{
     integrations::Registry,
-    metric::Currency,
+    metric::{Currency, Day, Zone},
     store::{NewProject, NewUser, Role},
 };
 
@@ -32,13 +32,14 @@ pub(super) async fn send(visitor: &Visitor, path: &str, fields: &[(&str, &str)])
 pub(super) async fn connected(visitor: &Visitor, flavour: &str) -> String {
     let fields = [("action", "connect"), ("c-api_key", KEY), ("s-flavour", flavour), ("name", flavour)];
     let answer = send(visitor, CONNECT, &fields).await;
-    assert_eq!(answer.status, 303, "{answer:?}");
-    answer.header("location").strip_suffix("?done=connected").unwrap().to_owned()
+    assert_eq!((answer.status, answer.header("location")), (303, "/d/example-service?done=connected"), "{answer:?}");
+    visitor.get("/integrations").await.connection(flavour)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_that_no_page_knows_is_tested_chosen_and_connected() {
-    let site = site(&Script::named("example-service")).await;
+    let script = Script::named("example-service");
+    let site = site(&script).await;
     let ada = Visitor::signed_in(&site, EMAIL).await;
     let form = ada.get(CONNECT).await;
     assert_eq!(form.status, 200);
@@ -67,8 +68,16 @@ async fn a_service_that_no_page_knows_is_tested_chosen_and_connected() {
     let tested = send(&ada, CONNECT, &[("action", "test"), ("c-api_key", KEY), ("s-flavour", "mint")]).await;
     let draft = tested.hidden("draft");
     let made = send(&ada, CONNECT, &[("action", "finish"), ("draft", &draft), ("name", "The shop")]).await;
-    assert!(made.status == 303 && made.header("location").starts_with("/connections/"), "{made:?}");
-    let page = ada.get(made.header("location")).await;
+    // What it begins with opens at once, and fills.
+    assert_eq!((made.status, made.header("location")), (303, "/d/example-service?done=connected"), "{made:?}");
+    let board = ada.get(made.header("location")).await;
+    for part in
+        ["The first sync has begun", "The shop</strong>: the first sync begins in a moment", "href=\"/m/fake_events"]
+    {
+        assert!(board.status == 200 && board.body.contains(part), "{part}: {}", board.body);
+    }
+    let address = ada.get("/integrations").await.connection("The shop");
+    let page = ada.get(&address).await;
     assert!(page.status == 200 && page.body.contains("<h1>The shop</h1>"), "{}", page.body);
     assert!(page.body.contains("Waiting for its first sync") && !page.body.contains(KEY), "{}", page.body);
     let again = send(&ada, CONNECT, &[("action", "finish"), ("draft", &draft)]).await;
@@ -77,12 +86,43 @@ async fn a_service_that_no_page_knows_is_tested_chosen_and_connected() {
     // The same account leads to where it is connected.
     let twice = send(&ada, CONNECT, &[("action", "connect"), ("c-api_key", KEY), ("s-flavour", "mint")]).await;
     assert!(twice.status == 422 && twice.body.contains("connected already, as “The shop”"), "{}", twice.body);
-    let address = made.header("location").strip_suffix("?done=connected").unwrap();
     assert!(twice.body.contains(&format!("href=\"{address}\"")), "{}", twice.body);
     let name = [("action", "connect"), ("c-api_key", KEY), ("s-flavour", "lime"), ("name", "the SHOP")];
     let name = send(&ada, CONNECT, &name).await;
     assert!(name.status == 422 && name.body.contains("id=\"name-error\""), "{}", name.body);
-    assert!(ada.get("/integrations").await.body.contains(&format!("href=\"{address}\"")));
+
+    // What was just tried is not tried again to be saved.
+    script.take_tests();
+    connected(&ada, "lime").await;
+    assert_eq!(script.take_tests(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn how_far_back_the_first_sync_reads_is_chosen_when_connecting() {
+    let site = site(&Script::named("example-service")).await;
+    let ada = Visitor::signed_in(&site, EMAIL).await;
+    let project = site.app.store.project("default").await.unwrap().unwrap();
+    assert!(
+        ada.get(CONNECT).await.body.contains("name=\"s-history_days\" type=\"number\" value=\"\" placeholder=\"30\"")
+    );
+    let connect = async |flavour: &str, days: &str| {
+        let fields = [("action", "connect"), ("c-api_key", KEY), ("s-flavour", flavour), ("s-history_days", days)];
+        send(&ada, CONNECT, &fields).await
+    };
+    for bad in ["0", "-1", "4000", "1.5", "all"] {
+        let answer = connect("mint", bad).await;
+        assert!(answer.status == 422 && answer.body.contains("id=\"s-history_days-error\""), "{bad}: {}", answer.body);
+    }
+    assert_eq!(connect("mint", "7").await.status, 303);
+    assert_eq!(connect("lime", "").await.status, 303);
+    let today = Day::of(site.app.now(), &Zone::utc());
+    let all = site.app.store.connections(project.id).await.unwrap();
+    let first = all.iter().map(|one| one.settings.history_start).collect::<Vec<_>>();
+    assert_eq!(first, [today.plus(-6), today.plus(-29)]);
+    // Later on it means nothing any more.
+    let change = [("history_days".to_owned(), "9".to_owned())];
+    let refused = site.app.connections.set("default", &all[0].public_id.to_string(), &change).await.unwrap_err();
+    assert!(refused.to_string().contains("is for new connections"), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -146,9 +186,11 @@ async fn who_may_only_look_changes_nothing_and_others_see_nothing() {
             assert_eq!(answer.status, status, "{act}");
         }
     }
-    for part in ["", "/now", "/events", "/diagnostics", "/reconnect"] {
+    for part in ["", "/now", "/diagnostics", "/reconnect"] {
         assert_eq!(eve.get(&format!("{address}{part}")).await.status, 404, "{part}");
     }
+    let id = address.strip_prefix("/connections/").unwrap();
+    assert_eq!(eve.get(&format!("/live?connection={id}")).await.status, 404);
     assert_eq!(send(&bob, CONNECT, &[("action", "connect"), ("c-api_key", KEY)]).await.status, 403);
     assert_eq!(ada.get(&address).await.status, 200);
 }

@@ -29,13 +29,24 @@ async fn a_sync_is_followed_while_it_runs_and_stands_in_days_and_runs_afterwards
     site.work();
     script.hanging.notified().await;
     let page = ada.get(&address).await;
-    for part in ["Reading now", "<progress max=", "back to 20", "sse-connect=", "still to be read"] {
+    for part in ["Reading now", "<progress max=", "back to ", "data-live=\"/live?connection=", "still to be read"] {
         assert!(page.body.contains(part), "{part}: {}", page.body);
     }
+    // Half of the newest days of one metric are there, and the page tells so much of each.
+    assert!(page.body.contains("<tr><th scope=\"row\">fake_events</th>"), "{}", page.body);
+    assert!(page.body.contains("</svg>5 of 30</td>") && page.body.contains("</svg>0 of 30</td>"), "{}", page.body);
     let now = ada.get(&format!("{address}/now")).await;
     assert!(now.body.contains("<progress") && !now.body.contains("<html"), "{}", now.body);
-    let heard = ada.hears(&format!("{address}/events"), &["event: changed"]).await;
+    // The run says what it did while it goes on.
+    let (stream, seen) = page.stage();
+    let heard = ada.hears(&format!("{stream}&seen={seen}"), &["event: steps"]).await;
     assert!(heard.contains("content-type: text/event-stream"), "{heard}");
+    let now = ada.get(&format!("{address}/now")).await;
+    assert!(now.body.contains("0 calls, 5 values</span> so far"), "{}", now.body);
+    let board = ada.get("/d/example-service").await;
+    for part in ["first sync, newest days first", "0 calls, 5 values so far", "aria-label=\"First sync of mint\""] {
+        assert!(board.body.contains(part), "{part}: {}", board.body);
+    }
     site.stop().await;
 }
 

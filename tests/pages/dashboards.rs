@@ -1,17 +1,27 @@
 //! Dashboards and the page of a metric: numbers and words, bad addresses, editing by several people.
 
+use std::sync::Arc;
+
 use dashtray::{
     integrations::Error,
     metric::{Currency, Day, FailureKind},
     store::{NewProject, NewUser, Role},
+    sync::Range,
 };
+use tokio_util::sync::CancellationToken;
 
-use super::visitor::Visitor;
+use super::{connecting::send, visitor::Visitor};
 use crate::support::{
     fake::{Behaviour, value_of},
     measured::{measured, sync},
     site::{EMAIL, Site},
 };
+
+/// Reads all connections once more.
+async fn sync_all(site: &Site) {
+    let stop = CancellationToken::new();
+    site.app.sync.sync_now("default", &[], Range::default(), &stop, Arc::new(|_| {})).await.unwrap();
+}
 
 fn today(site: &Site) -> Day {
     Day::of(site.app.users.now(), &dashtray::metric::Zone::utc())
@@ -223,4 +233,149 @@ async fn a_dashboard_is_made_filled_arranged_and_removed() {
     assert_eq!(ada.post("/d/fake/delete", &[("csrf", &csrf)]).await.status, 400);
     assert_eq!(ada.post("/d/board-b-1-b/delete", &[("csrf", &csrf)]).await.status, 303);
     assert_eq!(ada.get("/d/board-b-1-b").await.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_days_that_were_chosen_last_are_shown_where_an_address_names_none() {
+    let (site, _) = measured().await;
+    let ada = Visitor::signed_in(&site, EMAIL).await;
+    let shown = async |visitor: &Visitor, page: &str| {
+        let page = visitor.get(page).await.body;
+        let label = text(
+            page.split("<summary class=\"button small\">").nth(1).unwrap().split("<span class=\"quiet").next().unwrap(),
+        );
+        (label, page.contains("compared with"))
+    };
+    assert_eq!(shown(&ada, "/").await, ("Last 28 days".to_owned(), true));
+    assert_eq!(shown(&ada, "/?range=7d&compare=none").await, ("Last 7 days".to_owned(), false));
+    // On every page, in every browser of theirs, and for each part of the address by itself.
+    let phone = Visitor::signed_in(&site, EMAIL).await;
+    for page in ["/", "/d/fake", "/m/fake_events"] {
+        assert_eq!(shown(&phone, page).await, ("Last 7 days".to_owned(), false), "{page}");
+    }
+    assert_eq!(shown(&phone, "/d/fake?compare=previous").await, ("Last 7 days".to_owned(), true));
+    assert_eq!(shown(&phone, "/").await, ("Last 7 days".to_owned(), true));
+    // Days that are named grow old, and a part that a page fetches is nobody's choice.
+    let today = today(&site);
+    shown(&ada, &format!("/?from={today}&to={today}")).await;
+    shown(&ada, "/d/fake?range=30d&of=fake").await;
+    assert_eq!(ada.get("/?range=never").await.status, 400);
+    assert_eq!(shown(&ada, "/").await, ("Last 7 days".to_owned(), true));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_widget_shows_all_connections_or_the_one_that_is_chosen() {
+    let (site, _) = measured().await;
+    let ada = Visitor::signed_in(&site, EMAIL).await;
+    // Of one connection there is nothing to choose.
+    assert!(!ada.get("/d/fake/edit").await.body.contains("All connections"));
+    let fields = [("action", "connect"), ("c-api_key", "another-key"), ("s-flavour", "mint"), ("name", "Mint shop")];
+    assert_eq!(send(&ada, "/connect/fake", &fields).await.status, 303);
+    sync_all(&site).await;
+    let project = site.app.store.project("default").await.unwrap().unwrap().id;
+    let ids: Vec<String> =
+        site.app.store.connections(project).await.unwrap().iter().map(|one| one.public_id.to_string()).collect();
+
+    assert_eq!(send(&ada, "/dashboards", &[("name", "Own")]).await.status, 303);
+    let step = async |fields: &[(&str, &str)]| {
+        let board = site.app.store.dashboard(project, "own").await.unwrap().unwrap();
+        let version = board.version.to_string();
+        let answer = send(&ada, "/d/own/edit", &[&[("version", version.as_str())], fields].concat()).await;
+        let widgets = site.app.store.widgets(project, board.id).await.unwrap();
+        (answer.status, widgets.iter().map(|one| one.connection_id).collect::<Vec<_>>())
+    };
+    let add = [("do", "add"), ("metric", "fake_events"), ("kind", "metric")];
+    assert_eq!(step(&add).await, (303, vec![None]));
+    let (status, bound) = step(&[add.as_slice(), &[("connection", ids[1].as_str())]].concat()).await;
+    assert!(status == 303 && bound[1].is_some(), "{bound:?}");
+    for bad in ["0192d3b4-0000-7000-8000-000000000000", "<b>", "2"] {
+        assert_eq!(step(&[add.as_slice(), &[("connection", bad)]].concat()).await.0, 422, "{bad}");
+    }
+    let page = ada.get("/d/own?range=7d").await;
+    let said = text(&page.body);
+    assert!(said.contains("fake_events 210 ") && said.contains("also 210 Mint shop"), "{said}");
+    assert!(said.contains("fake_events · Mint shop 210 "), "{said}");
+
+    // And otherwise later on.
+    let board = site.app.store.dashboard(project, "own").await.unwrap().unwrap();
+    let widget = site.app.store.widgets(project, board.id).await.unwrap()[0].id;
+    let (status, bound) = step(&[("do", &format!("show {widget} {}", ids[0]))]).await;
+    assert!(status == 303 && bound[0].is_some() && bound[0] != bound[1], "{bound:?}");
+    assert_eq!(step(&[("do", &format!("show {widget} all"))]).await, (303, vec![None, bound[1]]));
+    assert_eq!(step(&[("do", &format!("show {widget} nobody"))]).await.0, 422);
+    assert_eq!(step(&[("do", "show 999 all")]).await.0, 422);
+    // What is dropped somewhere stands there; beyond the last it is the last.
+    let order = async || {
+        let widgets = site.app.store.widgets(project, board.id).await.unwrap();
+        widgets.iter().map(|one| one.connection_id).collect::<Vec<_>>()
+    };
+    assert_eq!(step(&[("do", &format!("place {widget} 99"))]).await.0, 303);
+    assert_eq!(order().await, [bound[1], None]);
+    for bad in ["place 999 0", &format!("place {widget} -1"), &format!("place {widget}")] {
+        assert_eq!(step(&[("do", bad)]).await.0, 422, "{bad}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_day_that_has_not_begun_everywhere_is_no_error() {
+    let (site, _) = measured().await;
+    let ada = Visitor::signed_in(&site, EMAIL).await;
+    // The project is a day ahead of its connection at any time.
+    let fields = [
+        ("action", "connect"),
+        ("c-api_key", "k"),
+        ("s-flavour", "mint"),
+        ("shown", "s-zone"),
+        ("s-zone", "Etc/GMT+12"),
+    ];
+    assert_eq!(send(&ada, "/connect/fake", &fields).await.status, 303);
+    sync_all(&site).await;
+    let project = site.app.store.project("default").await.unwrap().unwrap();
+    site.app.store.update_project(project.id, "Pacific/Kiritimati", project.currency).await.unwrap();
+    let today = Day::of(site.app.now(), &"Pacific/Kiritimati".parse().unwrap());
+    for page in ["/", "/d/fake", "/m/fake_events", "/m/fake_events/data.csv"] {
+        for interval in ["day", "week", "month"] {
+            let page = format!("{page}?from={today}&to={today}&interval={interval}");
+            assert_eq!(ada.get(&page).await.status, 200, "{page}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn looking_makes_no_dashboard_connecting_does() {
+    let (site, _) = measured().await;
+    let ada = Visitor::signed_in(&site, EMAIL).await;
+    let project = site.app.store.project("default").await.unwrap().unwrap().id;
+    let boards = async || {
+        let boards = site.app.store.dashboards(project).await.unwrap();
+        boards.into_iter().map(|one| (one.id, one.slug)).collect::<Vec<_>>()
+    };
+    let made = boards().await;
+    assert_eq!(made.iter().map(|(_, slug)| slug.as_str()).collect::<Vec<_>>(), ["fake"]);
+    // As an older version may have left it.
+    assert!(site.app.store.delete_dashboard(project, made[0].0).await.unwrap());
+    for page in ["/", "/dashboards", "/m/fake_events"] {
+        assert_eq!(ada.get(page).await.status, 200, "{page}");
+    }
+    assert_eq!((ada.get("/d/fake").await.status, boards().await), (404, vec![]));
+    // A start makes up for it, and once is enough.
+    for _ in 0..2 {
+        site.app.connections.make_starters().await.unwrap();
+    }
+    assert_eq!(boards().await.len(), 1);
+    assert_eq!(ada.get("/d/fake").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_number_of_one_day_says_which() {
+    let (site, _) = measured().await;
+    let ada = Visitor::signed_in(&site, EMAIL).await;
+    let today = today(&site);
+    let day = |day: Day| day.date().strftime("%a %-d %b").to_string();
+    let page = text(&ada.get(&format!("/m/fake_total?from={}&to={today}", today.plus(-3))).await.body);
+    assert!(page.contains(&format!("{} on {} ", value_of(today), day(today))), "{page}");
+    let page = text(&ada.get("/m/fake_users?range=7d").await.body);
+    assert!(page.contains(&format!("{} on {} ", value_of(today.plus(-1)), day(today.plus(-1)))), "{page}");
+    let page = text(&ada.get("/m/fake_events?range=7d").await.body);
+    assert!(page.contains(" 210 ") && !page.contains("210 on"), "{page}");
 }

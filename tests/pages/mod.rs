@@ -6,5 +6,6 @@ mod connecting;
 mod connections;
 mod dashboards;
 mod guessing;
+mod live;
 mod sign_ins;
 mod visitor;

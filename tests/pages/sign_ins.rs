@@ -68,7 +68,8 @@ async fn a_sign_in_comes_back_to_who_began_it_and_then_the_property_is_chosen() 
     let fields = [("action", "finish"), ("shown", "s-property"), ("s-property", GOOGLE_PROPERTY), ("draft", &draft)];
     let made = send(&ada, CONNECT, &fields).await;
     assert_eq!(made.status, 303, "{}", made.body);
-    let address = made.header("location").strip_suffix("?done=connected").unwrap().to_owned();
+    assert_eq!(made.header("location"), "/d/google-analytics?done=connected");
+    let address = ada.get("/integrations").await.connection("Google Analytics");
     assert_eq!(ada.get(&address).await.status, 200);
 
     // And again, to the same account.

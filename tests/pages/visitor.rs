@@ -1,6 +1,6 @@
 //! Somebody who asks for pages without a browser's manners.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -9,6 +9,9 @@ use tokio::{
 use url::form_urlencoded;
 
 use crate::support::site::Site;
+
+/// What is waited for comes within this, or never.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One answer.
 #[derive(Debug)]
@@ -21,6 +24,21 @@ pub(crate) struct Answer {
 impl Answer {
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", String::as_str)
+    }
+
+    /// The address of the page of a connection of that name, on the page that lists them.
+    pub(crate) fn connection(&self, name: &str) -> String {
+        let found = self.body.split("href=\"").find(|rest| rest.contains(&format!("\">{name}</a>")));
+        found.unwrap_or_else(|| panic!("no {name}: {}", self.body)).split('"').next().unwrap().to_owned()
+    }
+
+    /// Where the page hears of changes, and how far it knows what it shows.
+    pub(crate) fn stage(&self) -> (String, String) {
+        let value = |name: &str| {
+            let rest = self.body.split(&format!("data-{name}=\"")).nth(1);
+            rest.unwrap_or_else(|| panic!("no {name}: {}", self.body)).split('"').next().unwrap().to_owned()
+        };
+        (value("live"), value("seen"))
     }
 
     /// The value of a hidden field.
@@ -50,7 +68,8 @@ impl Visitor {
     pub(crate) async fn signed_in(site: &Site, email: &str) -> Self {
         let mut visitor = Self::stranger(site);
         let link = site.link(email).await;
-        let answer = visitor.get(link.strip_prefix(&site.url("")).unwrap()).await;
+        let (_, token) = link.split_once("token=").unwrap();
+        let answer = visitor.post("/login/link", &[("token", token)]).await;
         visitor.cookie = answer.header("set-cookie").split(';').next().unwrap().to_owned();
         assert!(visitor.cookie.starts_with("dashtray="), "{answer:?}");
         visitor
@@ -68,15 +87,31 @@ impl Visitor {
 
     /// The first bytes of an answer that does not end by itself, until they hold these words.
     pub(crate) async fn hears(&self, path: &str, words: &[&str]) -> String {
+        let heard = self.listen(path, |heard| words.iter().all(|word| heard.contains(word))).await;
+        assert!(words.iter().all(|word| heard.contains(word)), "it ends with {heard}");
+        heard
+    }
+
+    /// All of an answer that somebody else ends.
+    pub(crate) async fn hears_to_the_end(&self, path: &str) -> String {
+        self.listen(path, |_| false).await
+    }
+
+    async fn listen(&self, path: &str, is_enough: impl Fn(&str) -> bool) -> String {
         let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\n\r\n", self.host, self.cookie);
         let mut stream = TcpStream::connect(&self.host).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
         let (mut heard, mut buffer) = (String::new(), [0; 4096]);
-        while !words.iter().all(|word| heard.contains(word)) {
-            let read = stream.read(&mut buffer).await.unwrap();
-            assert!(read > 0, "it ends with {heard}");
-            heard.push_str(&String::from_utf8_lossy(&buffer[..read]));
-        }
+        let all = async {
+            while !is_enough(&heard) {
+                match stream.read(&mut buffer).await.unwrap() {
+                    0 => break,
+                    read => heard.push_str(&String::from_utf8_lossy(&buffer[..read])),
+                }
+            }
+        };
+        let in_time = tokio::time::timeout(PATIENCE, all).await.is_ok();
+        assert!(in_time, "nothing more comes after {heard}");
         heard
     }
 

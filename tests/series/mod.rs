@@ -22,6 +22,7 @@ on_both! {
     an_unknown_day_makes_its_week_unknown_and_says_why,
     a_range_before_the_history_becomes_part_of_it,
     what_was_never_read_is_pending,
+    a_day_that_has_begun_elsewhere_alone_has_nothing_yet,
     mistakes_are_told_apart_and_name_what_is_meant,
 }
 
@@ -128,6 +129,23 @@ async fn what_was_never_read_is_pending(db: Database) {
     assert_eq!(events.points[0].reason.as_deref(), Some("not read yet"));
 }
 
+async fn a_day_that_has_begun_elsewhere_alone_has_nothing_yet(db: Database) {
+    let script = Script::new();
+    let process = connected(&db, &script).await;
+    // It is noon in London, and the first of April in Kiritimati.
+    process.connect("fake", "east", serde_json::json!({"flavour": "mint", "zone": "Pacific/Kiritimati"})).await;
+    process.run("main").await;
+    process.run("east").await;
+    let today = GetRequest { from: Some(day("2026-04-01")), to: Some(day("2026-04-01")), ..request("fake_events") };
+    let series = series::get(&process.store, &process.registry, &today).await.unwrap();
+    let dates = |one: &SeriesView| one.points.iter().map(|point| point.date.to_string()).collect::<Vec<_>>();
+    assert_eq!(series.iter().map(dates).collect::<Vec<_>>(), [vec![], vec!["2026-04-01".to_owned()]]);
+    for interval in [Interval::Week, Interval::Month] {
+        let request = GetRequest { interval, ..today.clone() };
+        assert_eq!(series::get(&process.store, &process.registry, &request).await.unwrap().len(), 2);
+    }
+}
+
 async fn mistakes_are_told_apart_and_name_what_is_meant(db: Database) {
     let process = connected(&db, &Script::new()).await;
     let told = |error: series::Error| (error.code(), error.is_usage(), error.to_string());
@@ -140,7 +158,7 @@ async fn mistakes_are_told_apart_and_name_what_is_meant(db: Database) {
     assert_eq!(refused(&process, &other).await.code(), "connection_not_found");
     let backwards = GetRequest { from: Some(day("2026-03-02")), to: Some(day("2026-03-01")), ..request("fake_events") };
     assert!(told(refused(&process, &backwards).await).2.contains("runs backwards"));
-    let future = GetRequest { from: Some(day("2026-04-01")), ..request("fake_events") };
+    let future = GetRequest { from: Some(day("2026-04-02")), ..request("fake_events") };
     assert!(told(refused(&process, &future).await).2.contains("in the future"));
     let flat = GetRequest { by_dimension: true, ..request("fake_events") };
     assert_eq!(refused(&process, &flat).await.code(), "no_dimension");

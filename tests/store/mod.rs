@@ -17,7 +17,7 @@ use dashtray::{
     metric::{Currency, Day, Period},
     store::{
         Claim, ClaimOutcome, Connection, ConnectionSettings, ConnectionState, NewConnection, NewProject, PointRow,
-        Project, RecordRow, RunEnd, SealedRow, Store, new_id,
+        Project, RecordRow, RunCounts, RunEnd, SealedRow, Store, new_id,
     },
 };
 use jiff::{SignedDuration, Timestamp};
@@ -104,10 +104,7 @@ fn run_end(run_id: Uuid, status: &str, due_at: Timestamp) -> RunEnd {
     RunEnd {
         run_id,
         status: status.into(),
-        requests: 7,
-        bytes: 8,
-        waited_ms: 9,
-        samples_written: 10,
+        counts: RunCounts { requests: 7, bytes: 8, waited_ms: 9, samples_written: 10 },
         retry_at: None,
         error: None,
         metrics: json!([{"metric_id": "stripe_mrr", "outcome": "ok", "error": null}]),

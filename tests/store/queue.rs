@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use dashtray::{
     metric::Interval,
-    store::{ClaimOutcome, Error, new_id},
+    store::{ClaimOutcome, Error, RunCounts, new_id},
 };
 use serde_json::json;
 use tokio::time::timeout;
@@ -22,6 +22,7 @@ on_both! {
     a_run_that_never_ended_is_closed_as_interrupted,
     runs_are_paged_newest_first,
     the_next_due_time_counts_leases_and_skips_paused_connections,
+    what_changes_is_told_to_every_process_and_nothing_else_is,
 }
 
 async fn two_claims_never_hold_at_once(db: Database) {
@@ -116,7 +117,7 @@ async fn a_lease_that_ran_out_is_taken_over_and_the_old_owner_is_fenced_off(db: 
     assert_eq!(store.renew(&slow, at(500)).await, Err(Error::FenceLost));
     assert_eq!(store.write(&slow).await.err(), Some(Error::FenceLost));
     assert_eq!(store.start_run(&slow, new_id(at(0)), at(91)).await, Err(Error::FenceLost));
-    assert_eq!(store.set_progress(&slow, &json!({})).await, Err(Error::FenceLost));
+    assert_eq!(store.set_progress(&slow, &json!({}), RunCounts::default()).await, Err(Error::FenceLost));
     assert_eq!(store.release(&slow, &run_end(run, "ok", at(500)), at(91)).await, Err(Error::FenceLost));
     assert_eq!(store.run(connection.key, run).await.unwrap().unwrap().status, None);
     assert_eq!(store.connection(connection.key).await.unwrap().lease_until, Some(at(150)));
@@ -145,8 +146,10 @@ async fn a_run_goes_from_start_over_progress_to_its_end(db: Database) {
     let (connection, claim) = claimed(&store).await;
     let id = new_id(at(1));
     store.start_run(&claim, id, at(1)).await.unwrap();
-    store.set_progress(&claim, &json!({"done": 1, "total": 3})).await.unwrap();
+    let counts = RunCounts { requests: 4, bytes: 5, waited_ms: 6, samples_written: 7 };
+    store.set_progress(&claim, &json!({"done": 1, "total": 3}), counts).await.unwrap();
     let run = store.run(connection.key, id).await.unwrap().unwrap();
+    assert_eq!((run.requests, run.bytes, run.waited_ms, run.samples_written), (4, 5, 6, 7));
     assert_eq!((run.status, run.ended_at, run.progress), (None, None, Some(json!({"done": 1, "total": 3}))));
 
     let mut end = run_end(id, "rate_limited", at(600));
@@ -223,4 +226,42 @@ async fn the_next_due_time_counts_leases_and_skips_paused_connections(db: Databa
     assert_eq!(store.next_due(&[KEY]).await.unwrap(), Some(at(20)));
     store.set_paused(connection.key, true, at(20)).await.unwrap();
     assert_eq!(store.next_due(&[KEY]).await.unwrap(), None);
+}
+
+async fn what_changes_is_told_to_every_process_and_nothing_else_is(db: Database) {
+    let (store, other) = (db.open().await, db.open().await);
+    let (connection, claim) = claimed(&store).await;
+    let key = connection.key;
+    let told = async || {
+        let rows = other.changes(&[key.project_id]).await.unwrap();
+        rows.iter().map(|row| (row.numbers, row.steps)).collect::<Vec<_>>()
+    };
+    assert_eq!(told().await, [(0, 0)]);
+    assert!(
+        other.changes(&[]).await.unwrap().is_empty() && other.changes(&[key.project_id + 1]).await.unwrap().is_empty()
+    );
+    let run = new_id(at(1));
+    store.start_run(&claim, run, at(1)).await.unwrap();
+    store.set_progress(&claim, &json!({}), RunCounts::default()).await.unwrap();
+    assert_eq!(told().await, [(0, 2)]);
+
+    let write = async |value: i64| {
+        let mut write = store.write(&claim).await.unwrap();
+        let series = write.ensure_series("stripe_mrr", Interval::Day, "", None, 1).await.unwrap();
+        write.upsert_points(&[point(series, "2026-03-01", value)]).await.unwrap();
+        write
+    };
+    drop(write(1).await);
+    assert_eq!(told().await, [(0, 2)], "it was not kept");
+    write(1).await.commit().await.unwrap();
+    write(1).await.commit().await.unwrap();
+    assert_eq!(told().await, [(1, 2)], "what is the same is no news");
+    write(2).await.commit().await.unwrap();
+    store.release(&claim, &run_end(run, "ok", at(500)), at(9)).await.unwrap();
+    store.set_paused(key, true, at(10)).await.unwrap();
+    assert_eq!(told().await, [(4, 2)]);
+    assert_eq!(store.set_progress(&claim, &json!({}), RunCounts::default()).await, Err(Error::FenceLost));
+    assert_eq!(told().await, [(4, 2)]);
+    store.delete_connection(key).await.unwrap();
+    assert_eq!(told().await, []);
 }

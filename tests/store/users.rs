@@ -40,9 +40,9 @@ async fn one_set_up_link_makes_one_account(db: Database) {
     store.insert_set_up_link(&[1; 32], at(1000)).await.unwrap();
     store.insert_set_up_link(&[2; 32], at(1000)).await.unwrap();
     assert!(!store.has_users().await.unwrap());
-    assert!(!store.set_up_link_is_open(&[1; 32], at(0)).await.unwrap(), "a newer one replaced it");
-    assert!(store.set_up_link_is_open(&[2; 32], at(0)).await.unwrap());
-    assert!(!store.set_up_link_is_open(&[2; 32], at(1000)).await.unwrap(), "it is too old");
+    assert!(!store.link_is_open("set_up", &[1; 32], at(0)).await.unwrap(), "a newer one replaced it");
+    assert!(store.link_is_open("set_up", &[2; 32], at(0)).await.unwrap());
+    assert!(!store.link_is_open("set_up", &[2; 32], at(1000)).await.unwrap(), "it is too old");
     assert_eq!(store.set_up(&[1; 32], &ada(), at(0)).await.unwrap(), None);
 
     let (one, other) = (store.clone(), store.clone());

@@ -63,6 +63,7 @@ struct State {
     behaviour: Behaviour,
     shift: i64,
     calls: Vec<(Vec<String>, Period)>,
+    tests: usize,
     running: BTreeMap<String, usize>,
     overlaps: usize,
     pace: Duration,
@@ -79,6 +80,7 @@ impl Script {
             behaviour: Behaviour::Answer,
             shift: 0,
             calls: Vec::new(),
+            tests: 0,
             running: BTreeMap::new(),
             overlaps: 0,
             pace: Duration::ZERO,
@@ -107,6 +109,11 @@ impl Script {
     /// The calls since the last time this was asked.
     pub(crate) fn take_calls(&self) -> Vec<(Vec<String>, Period)> {
         std::mem::take(&mut self.state().calls)
+    }
+
+    /// How often a connection was tested since the last time this was asked.
+    pub(crate) fn take_tests(&self) -> usize {
+        std::mem::take(&mut self.state().tests)
     }
 
     /// How often two runs of one connection were under way at once.
@@ -148,7 +155,11 @@ impl Integration for Fake {
     }
 
     async fn test_connection(&self, ctx: &Context) -> Result<AccountInfo, Error> {
-        let behaviour = self.0.state().behaviour.clone();
+        let behaviour = {
+            let mut state = self.0.state();
+            state.tests += 1;
+            state.behaviour.clone()
+        };
         match behaviour {
             Behaviour::Fail(error) => return Err(error),
             Behaviour::PanicTest => panic!("the fake panics with a secret: canary-4711"),

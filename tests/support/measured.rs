@@ -15,16 +15,21 @@ pub(crate) async fn measured() -> (Site, Arc<Script>) {
     let script = Script::new();
     let registry = Registry::new(vec![Arc::new(Fake(script.clone()))]);
     let site = Site::start_with(registry).await.joined_by_ada().await;
+    connect(&site, "Fake shop", &[]).await;
+    sync(&site).await;
+    (site, script)
+}
+
+/// A connection of the fake with settings.
+pub(crate) async fn connect(site: &Site, name: &str, settings: &[(&str, &str)]) {
     let request = ConnectRequest {
         project: "default".into(),
         integration_id: "fake".into(),
-        name: Some("Fake shop".into()),
+        name: Some(name.into()),
         credentials: BTreeMap::from([("api_key".to_owned(), Secret::new("canary-4711"))]),
-        settings: serde_json::Map::new(),
+        settings: settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).into())).collect(),
     };
     site.app.connections.connect(request).await.unwrap();
-    sync(&site).await;
-    (site, script)
 }
 
 /// Reads it once more.

@@ -71,7 +71,7 @@ impl Site {
         format!("http://{}{path}", self.host)
     }
 
-    /// A link that signs somebody in once.
+    /// A link that signs somebody in once, when its page's button is pressed.
     pub(crate) async fn link(&self, email: &str) -> String {
         let user = self.app.users.find(email).await.unwrap();
         let token = self.app.users.sign_in_token(&user).await.unwrap();

@@ -14,6 +14,9 @@ use crate::{
     },
 };
 
+/// What stands in place of a value.
+pub(super) const NO_DATA: &str = "no data for this period";
+pub(super) const WAITING: &str = "the first sync is on its way";
 /// More points than a small line can show.
 const SPARK: usize = 90;
 
@@ -69,7 +72,7 @@ pub(in crate::web) fn card(shown: &Shown, board: &Board) -> Card {
     let definition = &shown.definition;
     let mut card = Card {
         metric_id: definition.id.clone(),
-        name: definition.name.clone(),
+        name: shown.title(board),
         icon: shown.descriptor.icon.clone(),
         description: definition.description.clone(),
         value: String::new(),
@@ -98,7 +101,7 @@ pub(in crate::web) fn card(shown: &Shown, board: &Board) -> Card {
     card.words = words(&total, series, board, card.is_waiting);
     let points = drawing::thinned(&spots(series, board), SPARK);
     if let Some(scale) = Scale::of([points.as_slice()].into_iter(), false)
-        && points.len() > 1
+        && points.iter().filter(|spot| spot.value.is_some()).count() > 1
     {
         card.spark = Some(drawing::line(&points, &scale));
     }
@@ -124,12 +127,12 @@ pub(in crate::web) fn total(series: &SeriesView, points: usize) -> Total {
             if missing > 0 {
                 let words = format!("{missing} of {} days are not known", of.len());
                 // Of days that were all not read there is nothing to add up.
-                return nothing(if missing == of.len() { "no data for this period" } else { &words });
+                return nothing(if missing == of.len() { NO_DATA } else { &words });
             }
             let amounts = of.iter().filter_map(figure_of).map(|figure| figure.amount().clone());
             let sum: Exact = amounts.fold(exact::from_int(0), |sum, amount| &sum + &amount);
             match of.is_empty() {
-                true => nothing("no data for this period"),
+                true => nothing(NO_DATA),
                 false => Total { figure: Some(Figure::new(sum, series.unit, series.currency)), words: None, points },
             }
         }
@@ -137,16 +140,16 @@ pub(in crate::web) fn total(series: &SeriesView, points: usize) -> Total {
             let whole = series.whole.as_ref().filter(|_| points == known(series));
             match whole.and_then(figure_of) {
                 Some(figure) => Total { figure: Some(figure), words: None, points },
-                None => nothing("no data for this period"),
+                None => nothing(NO_DATA),
             }
         }
         Kind::Level => match newest() {
             Some((figure, _)) => Total { figure: Some(figure), words: None, points },
-            None => nothing("no data for this period"),
+            None => nothing(NO_DATA),
         },
         Kind::Distinct | Kind::Statistic => match newest() {
             Some((figure, date)) => Total { figure: Some(figure), words: Some(format!("on {date}")), points },
-            None => nothing("no data for this period"),
+            None => nothing(NO_DATA),
         },
     }
 }
@@ -156,7 +159,7 @@ fn words(total: &Total, series: &SeriesView, board: &Board, is_waiting: bool) ->
     let last = total.points.checked_sub(1).and_then(|at| series.points.get(at)).map(|point| point.date);
     let on = |day: Day| bucket_name(day, Interval::Day, range.today);
     match (&total.figure, series.kind) {
-        (None, _) if is_waiting => "the first sync is on its way".to_owned(),
+        (None, _) if is_waiting => WAITING.to_owned(),
         (None, _) => total.words.clone().unwrap_or_default(),
         (Some(_), Kind::Distinct | Kind::Statistic) => {
             let newest = series.points.iter().rev().find(|point| point.value.is_some()).map(|point| point.date);
@@ -228,7 +231,8 @@ pub(in crate::web) fn change(now: Option<&Figure>, then: Option<&Figure>, agains
 pub(in crate::web) fn age(series: &SeriesView, board: &Board) -> Age {
     let Some(view) = board.view(series.connection_id) else { return Age::default() };
     let Some(at) = view.last_synced_at else {
-        return Age { text: "not synced yet".to_owned(), title: String::new(), is_stale: false };
+        let text = if view.syncing { "first sync under way" } else { "not synced yet" };
+        return Age { text: text.to_owned(), title: String::new(), is_stale: false };
     };
     let (age, title) = (format::age(at, board.now), format::instant(at));
     let is_stale = is_broken(&view.state);

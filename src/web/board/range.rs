@@ -76,6 +76,22 @@ pub(in crate::web) struct Range {
     pub(in crate::web) today: Day,
 }
 
+/// An address with what its reader chose last, wherever it says nothing itself. `last` is as [`Range::kept`] gave it.
+pub(in crate::web) fn recalled(asked: &BTreeMap<String, String>, last: &str) -> BTreeMap<String, String> {
+    let mut asked = asked.clone();
+    let is_said = |asked: &BTreeMap<String, String>, name: &str| asked.get(name).is_some_and(|text| !text.is_empty());
+    let mut words = last.split(' ');
+    let (range, compare) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let is_named = ["range", "from", "to"].iter().any(|name| is_said(&asked, name));
+    if !is_named && PRESETS.iter().any(|preset| preset.word == range) {
+        asked.insert("range".to_owned(), range.to_owned());
+    }
+    if !is_said(&asked, "compare") && Compare::ALL.iter().any(|one| one.word() == compare) {
+        asked.insert("compare".to_owned(), compare.to_owned());
+    }
+    asked
+}
+
 impl Range {
     /// Reads it out of an address. `oldest` is where "all" begins.
     pub(in crate::web) fn of(asked: &BTreeMap<String, String>, today: Day, oldest: Day) -> Result<Self, Error> {
@@ -115,6 +131,11 @@ impl Range {
             return Err(Error::BadRequest("That is more than twenty years. Name a later first day.".to_owned()));
         }
         Ok(Self { word: "", period, compare, today })
+    }
+
+    /// What is remembered of it; nothing where days were named, which grow old.
+    pub(in crate::web) fn kept(&self) -> Option<String> {
+        (!self.word.is_empty()).then(|| format!("{} {}", self.word, self.compare.word()))
     }
 
     /// The last day.
@@ -318,6 +339,22 @@ mod tests {
             [("range", "7d"), ("compare", "me")],
         ] {
             assert!(matches!(range(&bad), Err(Error::BadRequest(_))), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn what_an_address_leaves_open_is_as_it_was_chosen_last() {
+        let seen = |asked: &[(&str, &str)], last: &str| {
+            let asked = asked.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            Range::of(&recalled(&asked, last), day("2026-03-10"), day("2025-01-05")).unwrap()
+        };
+        assert_eq!(seen(&[], "7d none").kept().as_deref(), Some("7d none"));
+        assert_eq!(seen(&[("range", "30d")], "7d none").kept().as_deref(), Some("30d none"));
+        assert_eq!(seen(&[("range", ""), ("compare", "year")], "7d none").kept().as_deref(), Some("7d year"));
+        let named = seen(&[("from", "2026-03-01")], "7d none");
+        assert_eq!((named.days().as_str(), named.compare, named.kept()), ("1–10 Mar", Compare::Nothing, None));
+        for damaged in ["", "7", "soon later", "7d<script>"] {
+            assert_eq!(seen(&[], damaged).kept().as_deref(), Some("28d previous"), "{damaged}");
         }
     }
 

@@ -5,15 +5,15 @@ use std::{collections::BTreeMap, sync::Arc};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::range::Range;
+use super::range::{Range, recalled};
 use crate::{
     app::App,
     connections::ConnectionView,
     integrations::Descriptor,
     metric::{Day, Definition, Interval, Kind, WidgetType, Zone},
     series::{self, GetRequest, SeriesView},
-    store::{Connection, Project, Widget},
-    web::Error,
+    store::{ChangeRow, Connection, Dashboard, Project, Widget},
+    web::{Error, auth::Viewer, live::Stage},
 };
 
 /// What every widget of a page has in common.
@@ -24,6 +24,10 @@ pub(in crate::web) struct Board {
     pub(in crate::web) views: Vec<ConnectionView>,
     pub(in crate::web) now: Timestamp,
     descriptors: Vec<Arc<Descriptor>>,
+    /// How far what is read below is known.
+    changes: Vec<ChangeRow>,
+    /// The integrations that are asked for, where a page that stands fetches what has changed; else all.
+    asked_of: Option<Vec<String>>,
 }
 
 /// A widget with the series that it shows.
@@ -37,22 +41,50 @@ pub(in crate::web) struct Shown {
 }
 
 impl Board {
-    /// Of a project, and of the days that an address names.
+    /// Of the project that is shown, and of the days that an address names; else of those that were chosen last.
     pub(in crate::web) async fn open(
         app: &App,
-        project: &Project,
+        viewer: &Viewer,
         asked: &BTreeMap<String, String>,
     ) -> Result<Self, Error> {
+        let project = &viewer.project;
+        // First: what changes while the rest is read is told afterwards.
+        let changes = app.store.changes(&[project.id]).await?;
         let connections = app.store.connections(project.id).await?;
-        let views = app.connections.list(&project.slug).await?;
+        let views = app.connections.views(project, &connections).await?;
         let now = connections.iter().map(|one| app.connections.now_for(&one.integration_id)).min();
-        let now = now.unwrap_or_else(|| app.users.now());
+        let now = now.unwrap_or_else(|| app.now());
         let zone: Zone = project.zone.parse().unwrap_or_else(|_| Zone::utc());
         let today = Day::of(now, &zone);
         let oldest = connections.iter().map(|one| one.settings.history_start).min().unwrap_or(today);
-        let range = Range::of(asked, today, oldest)?;
+        let last = &viewer.session.user.last_range;
+        let range = Range::of(&recalled(asked, last), today, oldest)?;
+        let asked_of = asked.get("of").filter(|of| *of != "*").map(|of| of.split(',').map(str::to_owned).collect());
+        // A page that fetches a part of itself chooses nothing.
+        let is_choice = !asked.contains_key("of") && ["range", "compare"].iter().any(|name| asked.contains_key(*name));
+        if let Some(kept) = range.kept().filter(|kept| is_choice && kept != last) {
+            app.users.remember_range(&viewer.session.user, &kept).await?;
+        }
         let descriptors = app.registry.descriptors().collect();
-        Ok(Self { project: project.clone(), range, connections, views, now, descriptors })
+        Ok(Self { project: project.clone(), range, connections, views, now, descriptors, changes, asked_of })
+    }
+
+    /// The dashboards of the project. Of what is not connected any more there is nothing to see.
+    pub(in crate::web) async fn dashboards(&self, app: &App) -> Result<Vec<Dashboard>, Error> {
+        let mut dashboards = app.store.dashboards(self.project.id).await?;
+        let is_connected = |id: &str| self.connections.iter().any(|one| one.integration_id == id);
+        dashboards.retain(|one| one.integration_id.as_deref().is_none_or(is_connected));
+        Ok(dashboards)
+    }
+
+    /// What tells the page of changes of these integrations.
+    pub(in crate::web) fn stage<'a>(&self, integrations: impl Iterator<Item = &'a str>) -> Stage {
+        Stage::of(integrations, &self.changes)
+    }
+
+    /// Whether an integration's part of the page is asked for.
+    pub(in crate::web) fn is_asked(&self, integration_id: &str) -> bool {
+        self.asked_of.as_ref().is_none_or(|of| of.iter().any(|id| id == integration_id))
     }
 
     /// A metric and the integration that measures it.
@@ -134,10 +166,25 @@ impl Board {
 }
 
 impl Shown {
+    /// What its widget is called: with the connection where it shows one alone.
+    pub(in crate::web) fn title(&self, board: &Board) -> String {
+        let one = |id: i64| board.connections.iter().find(|one| one.key.connection_id == id);
+        match self.widget.connection_id.and_then(one) {
+            Some(connection) => format!("{} · {}", self.definition.name, connection.name),
+            None => self.definition.name.clone(),
+        }
+    }
+
     /// Whether each value of the dimension is shown for itself.
     pub(in crate::web) fn is_by_dimension(&self) -> bool {
         let asks = self.widget.kind == "table" || self.widget.options["by"] == "dimension";
         self.definition.dimension.is_some() && (asks || self.definition.widget_type == WidgetType::Table)
+    }
+
+    /// Whether no connection that measures it was read to its end yet.
+    pub(in crate::web) fn is_unread(&self, board: &Board) -> bool {
+        let mut of_it = board.views.iter().filter(|view| view.integration_id == self.descriptor.id);
+        of_it.all(|view| view.last_synced_at.is_none())
     }
 
     /// The same series of the range before; `None` where it does not reach back to its first day.

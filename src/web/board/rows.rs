@@ -65,6 +65,8 @@ pub(in crate::web) struct Rows {
     pub(in crate::web) has_change: bool,
     pub(in crate::web) sort: Sort,
     pub(in crate::web) age: Age,
+    /// Why there is no row.
+    pub(in crate::web) words: &'static str,
 }
 
 /// One value of the dimension.
@@ -122,7 +124,7 @@ pub(in crate::web) fn rows(shown: &Shown, board: &Board, sort: Sort, most: usize
     let has_change = rows.iter().any(|row| row.change.is_some());
     Rows {
         metric_id: shown.definition.id.clone(),
-        name: shown.definition.name.clone(),
+        name: shown.title(board),
         icon: shown.descriptor.icon.clone(),
         dimension,
         more,
@@ -130,6 +132,7 @@ pub(in crate::web) fn rows(shown: &Shown, board: &Board, sort: Sort, most: usize
         has_change,
         sort,
         age: shown.current.first().map(|one| card::age(one, board)).unwrap_or_default(),
+        words: if shown.is_unread(board) { card::WAITING } else { card::NO_DATA },
         rows,
     }
 }

@@ -1,6 +1,6 @@
 //! `/d/{slug}`: a dashboard.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
 use axum::{
@@ -10,6 +10,7 @@ use axum::{
 
 use crate::{
     app::App,
+    store::Widget,
     web::{
         Error,
         auth::Viewer,
@@ -17,11 +18,12 @@ use crate::{
             card::{Card, card},
             chart::{Chart, chart},
             dates::{Banner, Dates, Tab, banner, tabs},
+            progress::{FirstSync, first_syncs},
             read::{Board, Shown},
             rows::{Rows, Sort, rows},
-            starter,
         },
         frame::{Bars, Frame, Section, framed, render},
+        live::Stage,
     },
 };
 
@@ -36,6 +38,8 @@ struct Page {
     tabs: Vec<Tab>,
     dates: Dates,
     banner: Option<Banner>,
+    first_syncs: Vec<FirstSync>,
+    live: Stage,
     name: String,
     slug: String,
     may_change: bool,
@@ -63,10 +67,14 @@ pub(super) async fn show(
     Path(slug): Path<String>,
     Query(asked): Query<BTreeMap<String, String>>,
 ) -> Result<Html<String>, Error> {
-    let board = Board::open(&app, &viewer.project, &asked).await?;
-    let dashboards = starter::dashboards(&app, &board).await?;
+    let board = Board::open(&app, &viewer, &asked).await?;
+    let dashboards = board.dashboards(&app).await?;
     let dashboard = dashboards.iter().find(|one| one.slug == slug).ok_or(Error::NotFound)?;
-    let widgets = app.store.widgets(viewer.project.id, dashboard.id).await?;
+    let mut widgets = app.store.widgets(viewer.project.id, dashboard.id).await?;
+    let integration = |widget: &Widget| board.metric(&widget.metric_id).map(|(descriptor, _)| descriptor.id.clone());
+    let ids: BTreeSet<String> = widgets.iter().filter_map(integration).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    widgets.retain(|widget| integration(widget).is_none_or(|id| board.is_asked(&id)));
     let shown = board.read(&app, &widgets, None).await?;
     let sort = Sort::of(asked.get("sort").map_or("", String::as_str));
     let placed = widgets.iter().zip(&shown).map(|(widget, shown)| Placed {
@@ -78,15 +86,17 @@ pub(super) async fn show(
         },
     });
     let placed: Vec<Placed> = placed.collect();
-    let mut ids: Vec<&str> = shown.iter().flatten().map(|shown| shown.descriptor.id.as_str()).collect();
-    ids.dedup();
     let dates = Dates::of(&board.range, "");
+    let is_new = asked.get("done").is_some_and(|done| done == "connected");
+    let notice = is_new.then_some("Connected. The first sync has begun: the newest days come first.");
     let (frame, bars) = framed(&viewer, Section::Overview, dashboard.name.clone());
     render(&Page {
         frame,
-        bars,
+        bars: bars.with_notice(notice),
         tabs: tabs(&dashboards, Some(&slug), &dates.query),
         banner: banner(&board, &ids),
+        first_syncs: first_syncs(&app, &board, &ids).await?,
+        live: board.stage(ids.iter().copied()),
         dates,
         name: dashboard.name.clone(),
         slug: slug.clone(),

@@ -18,7 +18,6 @@ use crate::{
         board::{
             dates::{Tab, tabs},
             read::Board,
-            starter,
         },
         frame::{Bars, Frame, Section, framed, render},
     },
@@ -42,8 +41,8 @@ struct Page {
 }
 
 async fn page(app: &App, viewer: &Viewer) -> Result<Page, Error> {
-    let board = Board::open(app, &viewer.project, &BTreeMap::new()).await?;
-    let dashboards = starter::dashboards(app, &board).await?;
+    let board = Board::open(app, viewer, &BTreeMap::new()).await?;
+    let dashboards = board.dashboards(app).await?;
     let (frame, bars) = framed(viewer, Section::Overview, "Dashboards");
     Ok(Page {
         frame,
@@ -78,7 +77,7 @@ pub(super) async fn make(State(app): State<App>, posted: Posted) -> Result<Respo
     }
     let slug = slug_of(&name, &app);
     let new = NewDashboard { slug: slug.clone(), name: name.clone(), integration_id: None, widgets: Vec::new() };
-    match app.store.insert_dashboard(viewer.project.id, &new, app.users.now()).await {
+    match app.store.insert_dashboard(viewer.project.id, &new, app.now()).await {
         Ok(_) => Ok(Redirect::to(&format!("/d/{slug}/edit")).into_response()),
         Err(store::Error::Conflict(_)) => refuse("There is a dashboard of that name. Choose another one.".into()).await,
         Err(error) => Err(error.into()),

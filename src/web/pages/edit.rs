@@ -8,18 +8,20 @@ use axum::{
     http::StatusCode,
     response::{Html, IntoResponse, Redirect, Response},
 };
+use serde_json::json;
 
 use super::dashboards::checked_name;
 use crate::{
     app::App,
-    store::{Dashboard, Widget},
+    connections::starter,
+    metric::Definition,
+    store::{Connection, Dashboard, Widget},
     web::{
         Error,
         auth::{Fields, Posted, Viewer},
         board::{
             dates::{Tab, tabs},
             read::Board,
-            starter::{self, drawn},
         },
         frame::{Bars, Frame, Section, framed, render},
     },
@@ -27,6 +29,7 @@ use crate::{
 
 /// Widgets that a dashboard has at most.
 const MOST: usize = 40;
+const GONE: &str = "This widget is not on the dashboard any more.";
 const SIZES: [(&str, &str); 3] = [("s", "Small"), ("m", "Half"), ("l", "Full")];
 /// What a widget can be: kind, style of a chart, and what people read.
 const KINDS: [(&str, &str, &str); 6] = [
@@ -54,6 +57,9 @@ struct Page {
     name: String,
     metric: String,
     kind: String,
+    connection: String,
+    /// Connections of integrations that have several: id and name.
+    connections: Vec<(String, String)>,
     error: String,
     name_error: String,
 }
@@ -66,6 +72,10 @@ struct Row {
     size: String,
     is_first: bool,
     is_last: bool,
+    /// The one connection that it shows; empty for all.
+    connection: String,
+    /// What there is to choose from, where it makes a difference: id and name.
+    connections: Vec<(String, String)>,
 }
 
 impl Page {
@@ -83,12 +93,21 @@ impl Page {
 }
 
 async fn page(app: &App, viewer: &Viewer, slug: &str) -> Result<Page, Error> {
-    let board = Board::open(app, &viewer.project, &BTreeMap::new()).await?;
-    let dashboards = starter::dashboards(app, &board).await?;
+    let board = Board::open(app, viewer, &BTreeMap::new()).await?;
+    let dashboards = board.dashboards(app).await?;
     let dashboard = dashboards.iter().find(|one| one.slug == slug).ok_or(Error::NotFound)?.clone();
     let widgets = app.store.widgets(viewer.project.id, dashboard.id).await?;
     let last = widgets.len().saturating_sub(1);
+    let several = |integration: &str| -> Vec<(String, String)> {
+        let of_it = board.connections.iter().filter(|one| one.integration_id == integration);
+        let all: Vec<_> = of_it.map(|one| (one.public_id.to_string(), one.name.clone())).collect();
+        if all.len() > 1 { all } else { Vec::new() }
+    };
+    let bound =
+        |widget: &Widget| board.connections.iter().find(|one| Some(one.key.connection_id) == widget.connection_id);
     let row = |(at, widget): (usize, &Widget)| Row {
+        connection: bound(widget).map(|one| one.public_id.to_string()).unwrap_or_default(),
+        connections: board.metric(&widget.metric_id).map(|(of, _)| several(&of.id)).unwrap_or_default(),
         id: widget.id,
         name: board.metric(&widget.metric_id).map_or(&widget.metric_id, |(_, metric)| &metric.name).clone(),
         kind: kind_of(widget),
@@ -115,6 +134,8 @@ async fn page(app: &App, viewer: &Viewer, slug: &str) -> Result<Page, Error> {
         name: dashboard.name.clone(),
         metric: String::new(),
         kind: String::new(),
+        connection: String::new(),
+        connections: board.connected().flat_map(|descriptor| several(&descriptor.id)).collect(),
         error: String::new(),
         name_error: String::new(),
         dashboard,
@@ -147,6 +168,7 @@ pub(super) async fn change(
     viewer.may_change()?;
     let dashboard = app.store.dashboard(viewer.project.id, &slug).await?.ok_or(Error::NotFound)?;
     let mut widgets = app.store.widgets(viewer.project.id, dashboard.id).await?;
+    let connections = app.store.connections(viewer.project.id).await?;
     // The form is of the version that its page showed: of two people who edit at once the second is told.
     let seen = Dashboard { version: fields.text("version").parse().unwrap_or(-1), ..dashboard.clone() };
     let mut name = dashboard.name.clone();
@@ -162,7 +184,8 @@ pub(super) async fn change(
                 return Ok((StatusCode::UNPROCESSABLE_ENTITY, render(&page)?).into_response());
             }
         },
-        ["add"] => add(&app, &mut widgets, &fields),
+        ["add"] => add(&app, &connections, &mut widgets, &fields),
+        ["show", id, connection] => show_of(&app, &connections, &mut widgets, id, connection),
         step => arrange(&mut widgets, step),
     };
     let done = match done {
@@ -188,36 +211,73 @@ pub(super) async fn change(
 fn typed(page: Page, fields: &Fields) -> Page {
     let short = |name: &str| fields.text(name).chars().take(200).collect::<String>();
     let name = if fields.text("name").is_empty() { page.name.clone() } else { short("name") };
-    Page { name, metric: short("metric"), kind: short("kind"), ..page }
+    Page { name, metric: short("metric"), kind: short("kind"), connection: short("connection"), ..page }
 }
 
 /// Puts a further widget last. Gives the button that has the focus then, or what is wrong.
-fn add(app: &App, widgets: &mut Vec<Widget>, fields: &Fields) -> Result<String, String> {
+fn add(app: &App, connections: &[Connection], widgets: &mut Vec<Widget>, fields: &Fields) -> Result<String, String> {
     if widgets.len() >= MOST {
         return Err(format!("A dashboard holds at most {MOST} widgets. Remove one first."));
     }
-    let descriptors: Vec<_> = app.registry.descriptors().collect();
-    let metric = descriptors.iter().find_map(|descriptor| descriptor.metric(fields.text("metric")));
-    let metric = metric.ok_or("Choose what the widget shows.")?;
+    let (integration, metric) = measured(app, fields.text("metric")).ok_or("Choose what the widget shows.")?;
+    let connection_id = chosen(connections, &integration, &metric, fields.text("connection"))?;
     let known = KINDS.iter().find(|(kind, style, _)| format!("{kind} {style}").trim_end() == fields.text("kind"));
     let (kind, style, _) = known.ok_or("Choose how it is shown.")?;
     if *kind == "table" && metric.dimension.is_none() {
         return Err(format!("{} has nothing to break it down by. Show it as a card or a chart.", metric.name));
     }
     let size = if *kind == "metric" { "s" } else { "m" };
-    widgets.push(Widget { options: drawn(style), ..starter::widget(kind, metric, size) });
+    let options = if style.is_empty() { json!({}) } else { json!({"style": style}) };
+    widgets.push(Widget { options, connection_id, ..starter::widget(kind, &metric, size) });
     Ok("add-0".to_owned())
+}
+
+/// A metric and the integration that it is of.
+fn measured(app: &App, metric_id: &str) -> Option<(String, Definition)> {
+    app.registry.descriptors().find_map(|one| Some((one.id.clone(), one.metric(metric_id)?.clone())))
+}
+
+/// The small number of the connection of that id; `None` for all, which is what nothing says.
+fn chosen(connections: &[Connection], integration: &str, metric: &Definition, id: &str) -> Result<Option<i64>, String> {
+    if id.is_empty() || id == "all" {
+        return Ok(None);
+    }
+    let one = connections.iter().find(|one| one.public_id.to_string() == id);
+    let one = one.ok_or("This connection is not there any more. Choose another one.")?;
+    if one.integration_id != integration {
+        return Err(format!("{} does not measure {}. Choose another connection, or all.", one.name, metric.name));
+    }
+    Ok(Some(one.key.connection_id))
+}
+
+/// Lets one show a single connection, or all. Gives the button that has the focus then, or what is wrong.
+fn show_of(
+    app: &App,
+    connections: &[Connection],
+    widgets: &mut [Widget],
+    id: &str,
+    connection: &str,
+) -> Result<String, String> {
+    let widget = widgets.iter_mut().find(|widget| widget.id.to_string() == id).ok_or(GONE)?;
+    let (integration, metric) = measured(app, &widget.metric_id).ok_or(GONE)?;
+    widget.connection_id = chosen(connections, &integration, &metric, connection)?;
+    Ok(format!("show-{id}"))
 }
 
 /// Moves, resizes or removes one. Gives the button that has the focus then, or what is wrong.
 fn arrange(widgets: &mut Vec<Widget>, step: &[&str]) -> Result<String, String> {
-    let gone = || "This widget is not on the dashboard any more.".to_owned();
-    let id: i64 = step.get(1).and_then(|id| id.parse().ok()).ok_or_else(gone)?;
-    let at = widgets.iter().position(|widget| widget.id == id).ok_or_else(gone)?;
+    let id: i64 = step.get(1).and_then(|id| id.parse().ok()).ok_or(GONE)?;
+    let at = widgets.iter().position(|widget| widget.id == id).ok_or(GONE)?;
     match step {
         ["up", _] if at > 0 => widgets.swap(at, at - 1),
         ["down", _] if at + 1 < widgets.len() => widgets.swap(at, at + 1),
         ["up" | "down", _] => {}
+        // Where it was dropped: among the others, counted from 0.
+        ["place", _, place] => {
+            let place: usize = place.parse().map_err(|_| "There is no such place.")?;
+            let widget = widgets.remove(at);
+            widgets.insert(place.min(widgets.len()), widget);
+        }
         ["remove", _] => {
             widgets.remove(at);
             let next = widgets.get(at).or_else(|| widgets.last());

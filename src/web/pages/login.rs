@@ -4,7 +4,7 @@ use askama::Template;
 use axum::{
     extract::{Query, State},
     http::{HeaderMap, StatusCode, header},
-    response::{IntoResponse, Redirect, Response},
+    response::{Html, IntoResponse, Redirect, Response},
 };
 use serde::Deserialize;
 
@@ -36,9 +36,25 @@ pub(super) struct Next {
     next: Option<String>,
 }
 
+/// The page of a link that signs in. Looking at it uses nothing up: programs look at links before people do.
+#[derive(Template)]
+#[template(path = "login_link.html")]
+struct LinkPage {
+    frame: Frame,
+    token: String,
+}
+
+/// What a link that works once holds.
 #[derive(Deserialize)]
 pub(super) struct Link {
     token: Option<Secret>,
+}
+
+impl Link {
+    /// Empty, and good for nothing, where there is none.
+    pub(super) fn token(self) -> Secret {
+        self.token.unwrap_or_else(|| Secret::new(""))
+    }
 }
 
 pub(super) async fn show(
@@ -91,12 +107,25 @@ pub(super) async fn sign_in(
     })
 }
 
+pub(super) async fn link(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Query(link): Query<Link>,
+) -> Result<Html<String>, Error> {
+    let token = link.token();
+    if !app.users.sign_in_link_is_open(&token).await? {
+        return Err(users::Error::LinkUsed.into());
+    }
+    let frame = Frame::bare(Theme::chosen(&headers), "Sign in");
+    render(&LinkPage { frame, token: token.expose().to_owned() })
+}
+
 pub(super) async fn by_link(
     State(app): State<App>,
     Asking(browser): Asking,
-    Query(link): Query<Link>,
+    fields: Fields,
 ) -> Result<Response, Error> {
-    let session = app.users.sign_in_by_link(&link.token.unwrap_or_else(|| Secret::new("")), browser).await?;
+    let session = app.users.sign_in_by_link(&fields.secret("token"), browser).await?;
     Ok(signed_in(&app, &session, "/"))
 }
 

@@ -11,6 +11,7 @@ use axum::{
 
 use crate::{
     app::App,
+    connections::starter,
     metric::{Definition, Interval, Kind, Receipt, Value},
     series::{
         self, Number, PointView, SeriesView,
@@ -27,9 +28,9 @@ use crate::{
             range::bucket_name,
             read::{Board, Shown},
             rows::{Rows, Sort, rows},
-            starter,
         },
         frame::{Bars, Frame, Section, framed, render},
+        live::Stage,
     },
 };
 
@@ -49,12 +50,15 @@ struct Page {
     tabs: Vec<Tab>,
     dates: Dates,
     banner: Option<Banner>,
+    live: Stage,
     intervals: Vec<(String, &'static str, bool)>,
     metric: Definition,
     counted: &'static str,
     integration: String,
     is_connected: bool,
     chart: Chart,
+    /// Of which day the number on top is, where it is one day's.
+    at: String,
     plot: Plot,
     csv: String,
     days: Vec<DayRow>,
@@ -142,7 +146,7 @@ pub(super) async fn show(
     Path(id): Path<String>,
     Query(asked): Query<BTreeMap<String, String>>,
 ) -> Result<Html<String>, Error> {
-    let board = Board::open(&app, &viewer.project, &asked).await?;
+    let board = Board::open(&app, &viewer, &asked).await?;
     let (descriptor, mut metric) =
         board.metric(&id).map(|(one, metric)| (one.clone(), metric.clone())).ok_or(Error::NotFound)?;
     let shown = read(&app, &board, &metric, "chart", interval_of(&asked)?).await?;
@@ -151,7 +155,7 @@ pub(super) async fn show(
         None => None,
     };
     let sort = Sort::of(asked.get("sort").map_or("", String::as_str));
-    let dashboards: Vec<Dashboard> = starter::dashboards(&app, &board).await?;
+    let dashboards: Vec<Dashboard> = board.dashboards(&app).await?;
     let extra = asked.get("interval").filter(|text| !text.is_empty());
     let dates = Dates::of(&board.range, &extra.map(|text| format!("&interval={text}")).unwrap_or_default());
     let chart = chart(&shown, &board);
@@ -171,6 +175,8 @@ pub(super) async fn show(
         bars,
         tabs: tabs(&dashboards, current.map(|one| one.slug.as_str()), &dates.query),
         banner: banner(&board, &[&descriptor.id]),
+        live: board.stage(std::iter::once(descriptor.id.as_str())),
+        at: at(&shown, &board),
         intervals,
         counted: counted(metric.kind),
         integration: descriptor.name.clone(),
@@ -197,7 +203,7 @@ pub(super) async fn csv(
     Path(id): Path<String>,
     Query(asked): Query<BTreeMap<String, String>>,
 ) -> Result<Response, Error> {
-    let board = Board::open(&app, &viewer.project, &asked).await?;
+    let board = Board::open(&app, &viewer, &asked).await?;
     let metric = board.metric(&id).map(|(_, metric)| metric.clone()).ok_or(Error::NotFound)?;
     let interval = interval_of(&asked)?;
     let mut all = read(&app, &board, &metric, "chart", interval).await?.current;
@@ -207,6 +213,17 @@ pub(super) async fn csv(
     let name = format!("attachment; filename=\"{}.csv\"", metric.id);
     let headers = [(header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, name)];
     Ok((headers, series::csv(&all)).into_response())
+}
+
+/// The day, week or month whose value stands for the range; empty where the whole range does.
+fn at(shown: &Shown, board: &Board) -> String {
+    let of_one = |series: &&SeriesView| matches!(series.kind, Kind::Level | Kind::Distinct | Kind::Statistic);
+    let newest =
+        shown.main().filter(of_one).and_then(|series| series.points.iter().rfind(|point| point.value.is_some()));
+    let on = if shown.interval == Interval::Day { "on" } else { "in" };
+    newest
+        .map(|point| format!("{on} {}", bucket_name(point.date, shown.interval, board.range.today)))
+        .unwrap_or_default()
 }
 
 fn label(interval: Interval) -> &'static str {

@@ -1,7 +1,7 @@
 //! Pages: a file a page, with a template of the same name in `templates/`.
 
 mod connect;
-mod connection;
+pub(super) mod connection;
 mod dashboard;
 mod dashboards;
 mod edit;
@@ -20,7 +20,7 @@ use axum::{
     routing::{get, post},
 };
 
-use super::{CALLBACK_PATH, Error, assets, guard};
+use super::{CALLBACK_PATH, Error, assets, guard, live};
 use crate::app::App;
 
 /// More than any form of ours: names of ten thousand characters are refused in words, not by size.
@@ -36,16 +36,16 @@ pub(super) fn routes(app: &App) -> Router<App> {
         .route("/dashboards", get(dashboards::show).post(dashboards::make))
         .route("/m/{metric_id}", get(metric::show))
         .route("/m/{metric_id}/data.csv", get(metric::csv))
+        .route("/live", get(live::events))
         .route("/setup", get(set_up::show).post(set_up::make))
         .route("/login", get(login::show).post(login::sign_in))
-        .route("/login/link", get(login::by_link))
+        .route("/login/link", get(login::link).post(login::by_link))
         .route("/logout", post(login::sign_out))
         .route("/integrations", get(integrations::show))
         .route("/connect/{id}", get(connect::show).post(connect::act))
         .route(CALLBACK_PATH, get(connect::sign_in::callback))
         .route("/connections/{id}", get(connection::show))
-        .route("/connections/{id}/now", get(connection::live::now))
-        .route("/connections/{id}/events", get(connection::live::events))
+        .route("/connections/{id}/now", get(connection::now::now))
         .route("/connections/{id}/diagnostics", get(connection::diagnostics::download))
         .route("/connections/{id}/test", post(connection::acts::test))
         .route("/connections/{id}/sync", post(connection::acts::sync))

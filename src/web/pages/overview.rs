@@ -10,6 +10,7 @@ use axum::{
 
 use crate::{
     app::App,
+    connections::starter,
     store::Widget,
     web::{
         Error,
@@ -17,10 +18,11 @@ use crate::{
         board::{
             card::{Card, card},
             dates::{Banner, Dates, Tab, banner, tabs},
+            progress::{FirstSync, first_syncs},
             read::Board,
-            starter,
         },
         frame::{Bars, Frame, Section, framed, render},
+        live::Stage,
     },
 };
 
@@ -35,12 +37,15 @@ struct Overview {
     tabs: Vec<Tab>,
     dates: Dates,
     banner: Option<Banner>,
+    first_syncs: Vec<FirstSync>,
+    live: Stage,
     groups: Vec<Group>,
     may_change: bool,
 }
 
 /// The cards of one integration.
 struct Group {
+    id: String,
     name: String,
     icon: String,
     address: String,
@@ -52,20 +57,22 @@ pub(super) async fn show(
     viewer: Viewer,
     Query(asked): Query<BTreeMap<String, String>>,
 ) -> Result<Html<String>, Error> {
-    let board = Board::open(&app, &viewer.project, &asked).await?;
-    let dashboards = starter::dashboards(&app, &board).await?;
+    let board = Board::open(&app, &viewer, &asked).await?;
+    let dashboards = board.dashboards(&app).await?;
     let connected: Vec<_> = board.connected().cloned().collect();
     let widgets = |descriptor| starter::cards(descriptor).into_iter().take(CARDS);
     let all: Vec<Widget> = connected
         .iter()
+        .filter(|descriptor| board.is_asked(&descriptor.id))
         .flat_map(|descriptor| widgets(descriptor).map(|metric| starter::widget("metric", metric, "s")))
         .collect();
     let shown = board.read(&app, &all, None).await?;
     let dates = Dates::of(&board.range, "");
-    let groups = connected.iter().map(|descriptor| {
+    let groups = connected.iter().filter(|descriptor| board.is_asked(&descriptor.id)).map(|descriptor| {
         let starter = dashboards.iter().find(|one| one.integration_id.as_ref() == Some(&descriptor.id));
         let of_it = shown.iter().flatten().filter(|shown| shown.descriptor.id == descriptor.id);
         Group {
+            id: descriptor.id.clone(),
             name: descriptor.name.clone(),
             icon: descriptor.icon.clone(),
             address: starter.map(|one| format!("/d/{}{}", one.slug, dates.query)).unwrap_or_default(),
@@ -80,6 +87,8 @@ pub(super) async fn show(
         bars,
         tabs: tabs(&dashboards, None, &dates.query),
         banner: banner(&board, &ids),
+        first_syncs: first_syncs(&app, &board, &ids).await?,
+        live: board.stage(ids.iter().copied()),
         dates,
         groups,
         may_change: viewer.may_change().is_ok(),

@@ -6,12 +6,10 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Redirect, Response},
 };
-use serde::Deserialize;
 
-use super::login::signed_in;
+use super::login::{Link, signed_in};
 use crate::{
     app::App,
-    secret::Secret,
     users::{self, Account},
     web::{
         Error,
@@ -51,11 +49,6 @@ impl Errors {
     }
 }
 
-#[derive(Deserialize)]
-pub(super) struct Link {
-    token: Option<Secret>,
-}
-
 pub(super) async fn show(
     State(app): State<App>,
     headers: HeaderMap,
@@ -64,10 +57,9 @@ pub(super) async fn show(
     if !app.users.needs_set_up().await? {
         return Ok(Redirect::to("/login").into_response());
     }
-    let token = match link.token {
-        Some(token) if app.users.set_up_is_open(&token).await? => token.expose().to_owned(),
-        _ => String::new(),
-    };
+    let token = link.token();
+    let is_open = app.users.set_up_is_open(&token).await?;
+    let token = if is_open { token.expose().to_owned() } else { String::new() };
     let status = if token.is_empty() { StatusCode::FORBIDDEN } else { StatusCode::OK };
     let frame = Frame::bare(Theme::chosen(&headers), "Set up Dashtray");
     let page = SetUp { frame, token, email: String::new(), name: String::new(), errors: Errors::default() };

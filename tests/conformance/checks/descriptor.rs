@@ -18,7 +18,7 @@ use crate::conformance::{
 type Checked = Result<(), String>;
 
 /// Keys that the host takes of every connection.
-const HOST_KEYS: [&str; 3] = ["zone", "sync_interval", "max_quota_share"];
+const HOST_KEYS: [&str; 4] = ["zone", "sync_interval", "max_quota_share", "history_days"];
 
 /// Every pair that occurs twice is refused.
 fn ensure_unique<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> Checked {

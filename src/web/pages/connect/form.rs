@@ -136,7 +136,7 @@ impl Typed {
                 typed.credentials.insert(field.key.clone(), value);
             }
         }
-        let host = ["zone", "sync_interval", "max_quota_share"].into_iter();
+        let host = ["zone", "history_days", "sync_interval", "max_quota_share"].into_iter();
         for key in descriptor.settings.iter().map(|field| field.key.as_str()).chain(host) {
             let name = format!("s-{key}");
             let values: Vec<&str> = fields.all(&name).map(str::trim).filter(|value| !value.is_empty()).collect();
@@ -266,7 +266,7 @@ fn setting(
     }
 }
 
-/// The connection's name, and the zone where it can be chosen.
+/// The connection's name, the zone where it can be chosen, and how far back it reads.
 pub(super) fn of_host(
     descriptor: &Descriptor,
     name: &str,
@@ -281,6 +281,14 @@ pub(super) fn of_host(
         let value = plain(given.get("zone")).unwrap_or_default();
         inputs.push(Input { name: "s-zone".to_owned(), ..own("zone", "Time zone", help, &value, refusal) });
     }
+    let help = "How many days the first sync reads, newest first. More take longer; what comes after is kept for good.";
+    let value = plain(given.get("history_days")).unwrap_or_default();
+    inputs.push(Input {
+        name: "s-history_days".to_owned(),
+        kind: "number",
+        placeholder: descriptor.history_days.to_string(),
+        ..own("history_days", "Days of history", help, &value, refusal)
+    });
     inputs
 }
 

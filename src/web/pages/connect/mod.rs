@@ -266,7 +266,7 @@ pub(super) async fn started(app: &App, viewer: &Viewer, made: &ConnectedView) ->
     let dashboards = app.store.dashboards(viewer.project.id).await?;
     let starter = dashboards.iter().find(|one| one.integration_id.as_deref() == Some(made.integration_id.as_str()));
     let next = match starter {
-        Some(dashboard) => format!("/d/{}", dashboard.slug),
+        Some(dashboard) => format!("/d/{}?done=connected", dashboard.slug),
         None => format!("/connections/{}?done=connected", made.connection_id),
     };
     Ok(Redirect::to(&next).into_response())

@@ -63,8 +63,7 @@ pub(in crate::web) async fn sync(
     posted: Posted,
 ) -> Result<Response, Error> {
     let connection = ours(&app, &posted.viewer, &id).await?;
-    app.store.set_due(connection.key, app.users.now()).await?;
-    app.sync.wake();
+    app.sync.sync_soon(&connection).await?;
     Ok(back(&connection, "asked"))
 }
 

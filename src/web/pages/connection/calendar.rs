@@ -2,15 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::{
-    app::App,
-    metric::{Day, Interval, Mark, Period, State, Zone},
-    store::Connection,
-    web::{Error, auth::Viewer},
-};
+use super::days::Days;
+use crate::metric::{Day, Mark, State};
 
-/// Columns of seven days.
-const WEEKS: i32 = 53;
 /// From square to square.
 const PITCH: i32 = 14;
 /// Above the squares, for the months' names.
@@ -99,22 +93,15 @@ impl Tally {
 }
 
 impl Calendar {
-    pub(super) async fn read(app: &App, viewer: &Viewer, connection: &Connection) -> Result<Self, Error> {
-        let zone = connection.settings.zone.parse().unwrap_or_else(|_| Zone::utc());
-        let today = Day::of(app.connections.now_for(&connection.integration_id), &zone);
-        let first = connection.settings.history_start.max(today.plus(1 - 7 * WEEKS));
-        let series = app.store.series(connection.key, Interval::Day, None).await?;
-        // Parts of a metric stand as its total does.
-        let totals: Vec<i64> = series.iter().filter(|one| one.dimension.is_empty()).map(|one| one.id).collect();
-        let period = Period::inclusive(first, today);
-        let mut days: BTreeMap<Day, Tally> = period.days().map(|day| (day, Tally::default())).collect();
-        for point in app.store.points(viewer.project.id, &totals, period).await? {
-            days.entry(point.day).or_default().count(Mark::from_code(point.mark));
+    pub(super) fn of(days: &Days) -> Self {
+        let mut tallies: BTreeMap<Day, Tally> = days.period.days().map(|day| (day, Tally::default())).collect();
+        for (day, mark) in days.totals.iter().flat_map(|(_, marks)| marks) {
+            tallies.entry(*day).or_default().count(*mark);
         }
-        Ok(Self::of(&days))
+        Self::drawn(&tallies)
     }
 
-    fn of(days: &BTreeMap<Day, Tally>) -> Self {
+    fn drawn(days: &BTreeMap<Day, Tally>) -> Self {
         let Some((first, _)) = days.first_key_value() else { return Self::default() };
         let weekday = |day: Day| i32::from(day.date().weekday().to_monday_zero_offset());
         let monday = first.plus(-weekday(*first));
@@ -166,6 +153,7 @@ fn stretches(days: &BTreeMap<Day, Tally>) -> Vec<Stretch> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metric::Period;
 
     fn day(text: &str) -> Day {
         text.parse().unwrap()
@@ -196,7 +184,7 @@ mod tests {
         let mut days: BTreeMap<Day, Tally> =
             Period::inclusive(day("2026-01-01"), day("2026-02-20")).days().map(|day| (day, known)).collect();
         days.insert(day("2026-01-05"), failed);
-        let calendar = Calendar::of(&days);
+        let calendar = Calendar::drawn(&days);
         assert_eq!(calendar.squares.len(), days.len());
         assert_eq!((calendar.squares[0].x, calendar.squares[0].y), (0, TOP + 3 * PITCH));
         assert_eq!((calendar.squares[4].x, calendar.squares[4].y), (PITCH, TOP));

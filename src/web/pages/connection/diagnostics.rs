@@ -24,7 +24,7 @@ pub(in crate::web) async fn download(
     let settings = &connection.settings;
     let told = json!({
         "dashtray": env!("CARGO_PKG_VERSION"),
-        "at": format::instant(app.users.now()),
+        "at": format::instant(app.now()),
         "connection": told(&app, &viewer, &connection).await?,
         "failures_in_a_row": connection.state.failures,
         "settings": settings.values,

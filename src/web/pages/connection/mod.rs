@@ -2,8 +2,10 @@
 
 pub(super) mod acts;
 mod calendar;
+mod days;
 pub(super) mod diagnostics;
-pub(super) mod live;
+pub(super) mod now;
+mod reach;
 mod runs;
 mod words;
 
@@ -29,10 +31,13 @@ use crate::{
         Error,
         auth::Viewer,
         frame::{Bars, Frame, Section, framed, render},
+        live::Stage,
     },
 };
 use calendar::Calendar;
-use live::Now;
+use days::Days;
+use now::Now;
+use reach::Reach;
 use runs::RunLine;
 pub(super) use words::standing;
 
@@ -57,6 +62,10 @@ struct Page {
     checks: Vec<Check>,
     facts: Vec<(&'static str, String)>,
     calendar: Calendar,
+    /// How much of each metric was read.
+    reach: Vec<Reach>,
+    is_first: bool,
+    live: Stage,
     runs: Vec<RunLine>,
     settings: Vec<Input>,
     refusal: Refusal,
@@ -70,7 +79,7 @@ pub(super) struct Done {
 }
 
 /// The connection of that id, if it is of the viewer's project.
-pub(super) async fn found(app: &App, viewer: &Viewer, id: &str) -> Result<Connection, Error> {
+pub(in crate::web) async fn found(app: &App, viewer: &Viewer, id: &str) -> Result<Connection, Error> {
     // By id alone: a name may change, and an address should not.
     let id: Uuid = id.parse().map_err(|_| Error::NotFound)?;
     Ok(app.connections.find(&viewer.project, &id.to_string()).await?)
@@ -78,8 +87,8 @@ pub(super) async fn found(app: &App, viewer: &Viewer, id: &str) -> Result<Connec
 
 /// The same as it is told to people.
 async fn told(app: &App, viewer: &Viewer, connection: &Connection) -> Result<ConnectionView, Error> {
-    let all = app.connections.list(&viewer.project.slug).await?;
-    all.into_iter().find(|view| view.connection_id == connection.public_id).ok_or(Error::NotFound)
+    let views = app.connections.views(&viewer.project, std::slice::from_ref(connection)).await?;
+    views.into_iter().next().ok_or(Error::NotFound)
 }
 
 /// `None` where an integration is gone from this version: what was read of it can still be looked at.
@@ -116,6 +125,8 @@ async fn page(
     mut refusal: Refusal,
     typed: Option<Map<String, Json>>,
 ) -> Result<Page, Error> {
+    // First: what changes while the rest is read is told afterwards.
+    let changes = app.store.changes(&[viewer.project.id]).await?;
     let descriptor = descriptor_of(app, connection);
     let view = told(app, viewer, connection).await?;
     let rows = app.sync.runs(&viewer.project.slug, &connection.public_id.to_string(), RUNS).await?;
@@ -128,7 +139,8 @@ async fn page(
         inputs
     });
     refusal.rest_on_top();
-    let now = app.users.now();
+    let now = app.now();
+    let days = Days::read(app, viewer, connection).await?;
     let name_of = |id: &str| {
         let known = descriptor.as_deref().and_then(|descriptor| descriptor.metric(id));
         known.map_or_else(|| id.to_owned(), |metric| metric.name.clone())
@@ -151,7 +163,10 @@ async fn page(
         now: render(&Now::of(&view, rows.first(), &service, viewer, now))?.0,
         checks,
         facts: facts(connection, &view, account.as_ref(), now),
-        calendar: Calendar::read(app, viewer, connection).await?,
+        calendar: Calendar::of(&days),
+        reach: reach::of(&days, &name_of),
+        is_first: view.last_synced_at.is_none(),
+        live: Stage::of_one(&connection.public_id.to_string(), connection.key.connection_id, &changes),
         runs: rows.iter().map(|run| RunLine::of(run, &name_of, now)).collect(),
         settings,
         refusal,

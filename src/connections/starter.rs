@@ -1,26 +1,41 @@
 //! The dashboard that an integration begins with, made from what it says of itself.
 
-use serde_json::{Value as Json, json};
+use std::collections::BTreeSet;
 
-use super::read::Board;
+use serde_json::json;
+
+use super::Connections;
 use crate::{
-    app::App,
     integrations::Descriptor,
     metric::{Definition, Kind, WidgetType},
-    store::{self, Dashboard, NewDashboard, Widget},
-    web::Error,
+    store::{self, NewDashboard, Project, Widget},
 };
 
 const CARDS: usize = 8;
 const CHARTS: usize = 4;
 const TABLES: usize = 4;
 
-/// The dashboards of a project. Whatever is connected and has none yet gets one.
-pub(in crate::web) async fn dashboards(app: &App, board: &Board) -> Result<Vec<Dashboard>, Error> {
-    let mut dashboards = app.store.dashboards(board.project.id).await?;
-    for descriptor in board.connected() {
+impl Connections {
+    /// Makes the dashboards that are missing: of each integration that is connected, one.
+    pub async fn make_starters(&self) -> Result<(), store::Error> {
+        for project in self.store.projects().await? {
+            let connections = self.store.connections(project.id).await?;
+            let connected: BTreeSet<String> = connections.into_iter().map(|one| one.integration_id).collect();
+            for id in connected {
+                // What an older version knew may be gone from this one.
+                if let Ok(integration) = self.registry.get(&id) {
+                    self.make_starter(&project, &integration.descriptor()).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes an integration's dashboard unless the project has it.
+    pub(super) async fn make_starter(&self, project: &Project, descriptor: &Descriptor) -> Result<(), store::Error> {
+        let dashboards = self.store.dashboards(project.id).await?;
         if dashboards.iter().any(|one| one.integration_id.as_ref() == Some(&descriptor.id)) {
-            continue;
+            return Ok(());
         }
         let new = NewDashboard {
             slug: descriptor.id.clone(),
@@ -28,21 +43,16 @@ pub(in crate::web) async fn dashboards(app: &App, board: &Board) -> Result<Vec<D
             integration_id: Some(descriptor.id.clone()),
             widgets: widgets(descriptor),
         };
-        match app.store.insert_dashboard(board.project.id, &new, app.users.now()).await {
-            Ok(made) => dashboards.push(made),
-            // Somebody else's page made it this moment, or calls one of their own so.
-            Err(store::Error::Conflict(_)) => {}
-            Err(error) => return Err(error.into()),
+        match self.store.insert_dashboard(project.id, &new, self.clock.now()).await {
+            // Somebody else made it this moment, or calls one of their own so.
+            Ok(_) | Err(store::Error::Conflict(_)) => Ok(()),
+            Err(error) => Err(error),
         }
     }
-    // Of what is not connected any more there is nothing to see.
-    let is_connected = |id: &str| board.connections.iter().any(|one| one.integration_id == id);
-    dashboards.retain(|one| one.integration_id.as_deref().is_none_or(is_connected));
-    Ok(dashboards)
 }
 
 /// The first metrics as cards, then charts, the first of them wide, then tables.
-pub(in crate::web) fn widgets(descriptor: &Descriptor) -> Vec<Widget> {
+fn widgets(descriptor: &Descriptor) -> Vec<Widget> {
     let metrics = || descriptor.metrics.iter();
     let of_type = |kind: WidgetType| metrics().filter(move |metric| metric.widget_type == kind);
     let mut widgets: Vec<Widget> = cards(descriptor).into_iter().map(|metric| widget("metric", metric, "s")).collect();
@@ -65,7 +75,7 @@ pub(in crate::web) fn widgets(descriptor: &Descriptor) -> Vec<Widget> {
 }
 
 /// The metrics that stand first: those meant for cards, filled up with others that are no tables. Whole rows of four.
-pub(in crate::web) fn cards(descriptor: &Descriptor) -> Vec<&Definition> {
+pub(crate) fn cards(descriptor: &Descriptor) -> Vec<&Definition> {
     let metrics = || descriptor.metrics.iter();
     let of_type = |kind: WidgetType| metrics().filter(move |metric| metric.widget_type == kind);
     let mut cards: Vec<&Definition> = of_type(WidgetType::Metric).take(CARDS - 2).collect();
@@ -77,7 +87,7 @@ pub(in crate::web) fn cards(descriptor: &Descriptor) -> Vec<&Definition> {
 }
 
 /// A widget that is new.
-pub(in crate::web) fn widget(kind: &str, metric: &Definition, size: &str) -> Widget {
+pub(crate) fn widget(kind: &str, metric: &Definition, size: &str) -> Widget {
     Widget {
         id: 0,
         kind: kind.to_owned(),
@@ -87,9 +97,4 @@ pub(in crate::web) fn widget(kind: &str, metric: &Definition, size: &str) -> Wid
         size: size.to_owned(),
         options: json!({}),
     }
-}
-
-/// The options of a widget that is drawn in a style.
-pub(in crate::web) fn drawn(style: &str) -> Json {
-    if style.is_empty() { json!({}) } else { json!({"style": style}) }
 }
