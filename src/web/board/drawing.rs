@@ -125,6 +125,25 @@ fn across(at: usize, of: usize) -> i64 {
     if of < 2 { WIDTH / 2 } else { at * WIDTH / (of - 1) }
 }
 
+/// Where a point stands from left to right: on its place of a line, or in the middle of its bar.
+fn stands(at: usize, of: usize, is_bar: bool) -> i64 {
+    if !is_bar {
+        return across(at, of);
+    }
+    let (at, of) = (i64::try_from(at).unwrap_or(0), i64::try_from(of.max(1)).unwrap_or(1));
+    (2 * at + 1) * WIDTH / (2 * of)
+}
+
+/// A dot on a value: a line of no length with round ends.
+pub(in crate::web) fn dot(at: usize, of: usize, value: &Exact, scale: &Scale, is_bar: bool) -> String {
+    format!("M{} {}h0", stands(at, of, is_bar), scale.place(value))
+}
+
+/// A line from top to bottom.
+pub(in crate::web) fn post(at: usize, of: usize, is_bar: bool) -> String {
+    format!("M{} 0V{HEIGHT}", stands(at, of, is_bar))
+}
+
 /// Bars from zero. None where nothing is known; a hair where it is zero.
 pub(in crate::web) fn bars(spots: &[Spot], scale: &Scale) -> Paths {
     let of = i64::try_from(spots.len().max(1)).unwrap_or(1);
@@ -197,6 +216,15 @@ mod tests {
         assert_eq!(ends(&[Some(-3), Some(7)]), (-3, 8));
         assert_eq!(ends(&[Some(0)]), (0, 1));
         assert!(Scale::of([spots(&[None]).as_slice()].into_iter(), true).is_none());
+    }
+
+    #[test]
+    fn marks_stand_on_their_point() {
+        let spots = spots(&[Some(0), Some(5), Some(10)]);
+        let scale = scale(&spots, true);
+        assert_eq!(dot(1, 3, &exact::from_int(5), &scale, false), "M3000 1000h0");
+        assert_eq!(dot(0, 3, &exact::from_int(10), &scale, true), "M1000 0h0");
+        assert_eq!(post(2, 3, false), "M6000 0V2000");
     }
 
     #[test]
