@@ -15,7 +15,7 @@ use super::Number;
 use crate::metric::{Currency, Exact, Unit, exact};
 
 pub use change::{Change, Direction, change};
-pub use time::{age, duration, instant};
+pub use time::{age, duration, instant, old};
 
 /// Between a number and its unit: narrow, and no line is broken there.
 pub const THIN: char = '\u{202f}';

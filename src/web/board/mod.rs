@@ -9,3 +9,6 @@ pub(super) mod range;
 pub(super) mod read;
 pub(super) mod rows;
 pub(super) mod starter;
+
+#[cfg(test)]
+mod tests;

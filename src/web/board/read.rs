@@ -55,6 +55,12 @@ impl Board {
         Ok(Self { project: project.clone(), range, connections, views, now, descriptors })
     }
 
+    /// Without anything to read it from.
+    #[cfg(test)]
+    pub(super) fn of_nothing(project: Project, range: Range, views: Vec<ConnectionView>, now: Timestamp) -> Self {
+        Self { project, range, connections: Vec::new(), views, now, descriptors: Vec::new() }
+    }
+
     /// A metric and the integration that measures it.
     pub(in crate::web) fn metric(&self, id: &str) -> Option<(&Arc<Descriptor>, &Definition)> {
         self.descriptors.iter().find_map(|descriptor| Some((descriptor, descriptor.metric(id)?)))
