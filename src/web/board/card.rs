@@ -102,7 +102,7 @@ pub(in crate::web) fn card(shown: &Shown, board: &Board) -> Card {
     card.words = words(&total, series, board, card.is_waiting);
     let points = drawing::thinned(&spots(series, board), SPARK);
     if let Some(scale) = Scale::of([points.as_slice()].into_iter(), false)
-        && points.len() > 1
+        && points.iter().filter(|spot| spot.value.is_some()).count() > 1
     {
         card.spark = Some(drawing::line(&points, &scale));
     }

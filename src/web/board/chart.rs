@@ -91,7 +91,7 @@ impl Drawn<'_> {
         let mut lines = Vec::new();
         let mut heights = Vec::new();
         if let (Some(scale), Some(first)) = (&self.scale, self.series.first()) {
-            let label = |amount: &Exact| Figure::new(amount.clone(), first.unit, first.currency).compact();
+            let label = |amount: &Exact| Figure::new(amount.clone(), first.unit, first.currency).axis();
             heights = vec![label(&scale.high), label(&scale.middle()), label(&scale.low)];
             if self.before.is_some() {
                 let paths = drawing::line(&self.then, scale);

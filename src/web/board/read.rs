@@ -102,9 +102,9 @@ impl Board {
         Ok(shown)
     }
 
-    /// What stands at the end of a day stands now as well: a card does not wait for midnight to tell it.
+    /// What stands at the end of a day stands now as well: it is told before midnight. So is what is only known now.
     fn last_of(&self, shown: &Shown) -> Day {
-        let is_now = shown.widget.kind == "metric" && shown.definition.kind == Kind::Level;
+        let is_now = shown.definition.kind == Kind::Level || shown.definition.retention_days == Some(1);
         let last = self.range.last();
         if is_now && last.next() == self.range.today { self.range.today } else { last }
     }
