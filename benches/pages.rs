@@ -33,7 +33,7 @@ const DAYS: i32 = 3 * 365;
 pub(crate) const CARDS: usize = 12;
 pub(crate) const DASHBOARD: &str = "/d/board?range=28d";
 /// Pages that people look at first. The metric is the first one of the dashboard.
-const PAGES: [&str; 5] = ["/", DASHBOARD, "/d/stripe?range=28d", "/m/stripe_mrr?range=28d", "/connect/stripe"];
+const PAGES: [&str; 5] = ["/", DASHBOARD, "/d/charts?range=12m", "/m/stripe_mrr?range=28d", "/connect/stripe"];
 
 pub(crate) async fn open(directory: &Path) -> App {
     let flags = Flags { data_dir: Some(directory.to_owned()), ..Flags::default() };
@@ -45,7 +45,8 @@ pub(crate) fn cookie(directory: &Path) -> String {
     format!("dashtray={}", std::fs::read_to_string(directory.join("session.txt")).unwrap())
 }
 
-/// Fills a data directory: one connection of each integration, somebody who looks, and a dashboard of twelve cards.
+/// Fills a data directory: one connection of each integration, somebody who looks, a dashboard of twelve cards and one of
+/// their charts.
 pub(crate) async fn fill(directory: &Path) -> Figures {
     let app = open(directory).await;
     let keys = VaultKeys::OwnFile { path: directory.join("master.key"), may_create: false };
@@ -81,10 +82,13 @@ pub(crate) async fn fill(directory: &Path) -> Figures {
             ConnectionState { state: "ok".into(), due_at: later, last_synced_at: Some(now), ..connection.state };
         app.store.set_state(connection.key, &state).await.unwrap();
     }
-    let widgets = board(&app.registry);
-    assert_eq!(widgets.len(), CARDS);
-    let new = NewDashboard { slug: "board".into(), name: "Board".into(), integration_id: None, widgets };
-    app.store.insert_dashboard(project.id, &new, now).await.unwrap();
+    let cards = board(&app.registry);
+    assert_eq!(cards.len(), CARDS);
+    let charts = cards.iter().map(|card| Widget { kind: "chart".into(), size: "m".into(), ..card.clone() }).collect();
+    for (slug, widgets) in [("board", cards), ("charts", charts)] {
+        let new = NewDashboard { slug: slug.into(), name: slug.into(), integration_id: None, widgets };
+        app.store.insert_dashboard(project.id, &new, now).await.unwrap();
+    }
     let token = app.users.set_up_token().await.unwrap().unwrap();
     let account = Account {
         email: "ada@example.com".into(),
