@@ -3,12 +3,16 @@
 
 const colour = (element, part = "color") => getComputedStyle(element)[part];
 const seconds = (date) => Date.parse(`${date}T00:00:00Z`) / 1000;
-const written = (options) => new Intl.DateTimeFormat("en-GB", { ...options, timeZone: "UTC" });
-const short = { day: written({ day: "numeric", month: "short" }), week: written({ day: "numeric", month: "short" }), month: written({ month: "short", year: "numeric" }) };
-const long = {
-  day: written({ weekday: "short", day: "numeric", month: "short", year: "numeric" }),
-  week: written({ day: "numeric", month: "short", year: "numeric" }),
-  month: written({ month: "long", year: "numeric" }),
+// As the server writes them.
+const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const weekdays = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
+const written = (interval, at, isLong) => {
+  const date = new Date(at * 1000);
+  const [month, year] = [months[date.getUTCMonth()], date.getUTCFullYear()];
+  if (interval === "month") return `${month} ${year}`;
+  const day = `${date.getUTCDate()} ${month}`;
+  if (!isLong) return day;
+  return interval === "week" ? `Week of ${day} ${year}` : `${weekdays[date.getUTCDay()]} ${day} ${year}`;
 };
 const numbers = (text) => (text ?? "").split(",").filter(Boolean).map(Number);
 
@@ -30,7 +34,8 @@ function draw(frame) {
     isOpen: [...line.dataset.open].map((mark) => mark === "1"),
     isBefore: line.dataset.before !== undefined,
   }));
-  if (!lines.length || dates.length < 2 || told.low === "") return;
+  // One point is no line; the server says so in words.
+  if (!lines.length || dates.length < 2 || !told.heights) return;
   const [low, high, notes] = [Number(told.low), Number(told.high), told.notes.split("|")];
   const [ink, ground, warn] = [colour(frame), colour(frame, "backgroundColor"), colour(frame, "outlineColor")];
   const isBar = told.drawn === "bar";
@@ -71,9 +76,8 @@ function draw(frame) {
       tip.hidden = true;
       return;
     }
-    const day = long[told.interval].format(at[here] * 1000);
     const rows = lines.filter((_, place) => plot.series[1 + 2 * place].show).reverse();
-    tip.replaceChildren(element("strong", "", told.interval === "week" ? `Week of ${day}` : day));
+    tip.replaceChildren(element("strong", "", written(told.interval, at[here], true)));
     for (const line of rows) {
       const row = element("p", "");
       const swatch = element("span", line.isBefore ? "swatch is-before" : "swatch");
@@ -111,6 +115,12 @@ function draw(frame) {
   const heights = told.heights.split("|").reverse();
   // Half a bar stands beyond the first and the last point.
   const margin = isBar ? (at[at.length - 1] - at[0]) / (at.length - 1) / 2 : 0;
+  // Dates stand below points that there are, as many as there is room for.
+  const marks = (plot, _, from, to) => {
+    const seen = at.filter((one) => one >= from && one <= to);
+    const every = Math.max(1, Math.ceil((seen.length * 76) / Math.max(plot.width - 60, 76)));
+    return seen.filter((_, place) => (seen.length - 1 - place) % every === 0);
+  };
   const options = {
     width: frame.clientWidth,
     height: frame.clientWidth < 500 ? 220 : 320,
@@ -120,7 +130,7 @@ function draw(frame) {
     cursor: { y: false, drag: { x: true, y: false }, points: { size: 7 } },
     scales: { x: { range: (_, from, to) => [from - margin, to + margin] }, y: { range: [low, high] } },
     axes: [
-      { stroke: ink, grid: { show: false }, ticks: { show: false }, font, space: 84, size: 30, values: (_, marks) => marks.map((one) => short[told.interval].format(one * 1000)) },
+      { stroke: ink, grid: { show: false }, ticks: { show: false }, font, size: 26, splits: marks, values: (_, all) => all.map((one) => written(told.interval, one, false)) },
       { stroke: ink, grid, ticks: { show: false }, font, size: 60, splits: () => [low, (low + high) / 2, high], values: () => heights },
     ],
     series,

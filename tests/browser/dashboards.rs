@@ -82,7 +82,7 @@ async fn a_chart_is_read_point_by_point_with_the_arrow_keys() {
     browser.run("document.querySelector('.plot-holder').focus()").await;
     let today = Day::of(site.app.users.now(), &Zone::utc());
     let said = |day: Day| {
-        let name = day.date().strftime("%a, %-d %b %Y");
+        let name = day.date().strftime("%a %-d %b %Y");
         format!("{name} fake_events {} Before {}", value_of(day), value_of(day.plus(-7)))
     };
     browser.press(LEFT).await;

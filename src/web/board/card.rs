@@ -101,7 +101,7 @@ pub(in crate::web) fn card(shown: &Shown, board: &Board) -> Card {
     card.is_waiting = total.figure.is_none() && is_unread;
     card.words = words(&total, series, board, card.is_waiting);
     let points = drawing::thinned(&spots(series, board), SPARK);
-    if let Some(scale) = Scale::of([points.as_slice()].into_iter(), false)
+    if let Some(scale) = Scale::of([points.as_slice()].into_iter())
         && points.iter().filter(|spot| spot.value.is_some()).count() > 1
     {
         card.spark = Some(drawing::line(&points, &scale));

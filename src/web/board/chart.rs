@@ -7,7 +7,7 @@ use super::{
     read::{Board, Shown},
 };
 use crate::{
-    metric::{Exact, Interval, Kind},
+    metric::{Exact, Interval, Kind, Unit},
     series::{PointView, SeriesView, format::Figure},
 };
 
@@ -22,6 +22,8 @@ pub(in crate::web) struct Chart {
     pub(in crate::web) lines: Vec<Line>,
     /// What stands beside the picture: top, middle and bottom.
     pub(in crate::web) heights: Vec<String>,
+    /// What is said where there is no picture.
+    pub(in crate::web) nothing: String,
     /// What stands below it.
     pub(in crate::web) dates: Vec<String>,
     /// The days it is compared with, where it is.
@@ -74,9 +76,12 @@ impl<'a> Drawn<'a> {
         // Bars of several series would hide each other.
         let style = if several { "line" } else { style(shown) };
         let now: Vec<Vec<Spot>> = series.iter().map(|one| spots(one, board)).collect();
-        let before = series.first().filter(|_| !several).and_then(|one| shown.before(one, board));
+        let is_known = |one: &&SeriesView| one.points.iter().any(|point| point.value.is_some());
+        let before = series.first().filter(|_| !several).and_then(|one| shown.before(one, board)).filter(is_known);
         let then = before.map(|one| fitted(&spots(one, board), now.first())).unwrap_or_default();
-        let scale = Scale::of(now.iter().chain([&then]).map(Vec::as_slice), style != "line");
+        let tight = Scale::of(now.iter().chain([&then]).map(Vec::as_slice));
+        let is_whole = matches!(shown.definition.unit, Unit::Count | Unit::Bytes);
+        let scale = tight.map(|scale| scale.labelled(style != "line", is_whole));
         Self { series, now, then, before, scale, style }
     }
 }
@@ -87,10 +92,17 @@ pub(in crate::web) fn chart(shown: &Shown, board: &Board) -> Chart {
 }
 
 impl Drawn<'_> {
+    /// Whether there is a picture to see: one point is no line.
+    fn is_line(&self) -> bool {
+        let known = |spots: &Vec<Spot>| spots.iter().filter(|spot| spot.value.is_some()).count();
+        self.style == "bar" || self.now.iter().any(|spots| known(spots) > 1)
+    }
+
     pub(in crate::web) fn chart(&self, shown: &Shown, board: &Board) -> Chart {
         let mut lines = Vec::new();
         let mut heights = Vec::new();
-        if let (Some(scale), Some(first)) = (&self.scale, self.series.first()) {
+        let card = card::card(shown, board);
+        if let (Some(scale), Some(first), true) = (&self.scale, self.series.first(), self.is_line()) {
             let label = |amount: &Exact| Figure::new(amount.clone(), first.unit, first.currency).axis();
             heights = vec![label(&scale.high), label(&scale.middle()), label(&scale.low)];
             if self.before.is_some() {
@@ -105,7 +117,12 @@ impl Drawn<'_> {
         let against = board.range.compared().filter(|_| self.before.is_some());
         let first = self.series.first();
         Chart {
-            card: card::card(shown, board),
+            nothing: match (card.value.is_empty(), shown.interval) {
+                (true, _) => card.words.clone(),
+                (_, Interval::Day) => "one day is known so far; the line begins with the second".to_owned(),
+                (_, interval) => format!("one {} is known so far", interval.name()),
+            },
+            card,
             style: self.style,
             dates: first.map(|one| dates(&one.points, shown.interval, board)).unwrap_or_default(),
             summary: summary(shown, board),

@@ -250,7 +250,7 @@ fn state(point: &PointView, board: &Board, notes: &BTreeMap<Day, String>) -> Str
     if let Some(reason) = &point.reason {
         words.push(reason);
     } else if point.value.is_none() {
-        words.push("undefined this day");
+        words.push("undefined");
     }
     if chart::is_unfinished(point, board) && point.value.is_some() {
         words.push("so far");
