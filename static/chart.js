@@ -124,7 +124,7 @@ function draw(frame) {
   const options = {
     width: frame.clientWidth,
     height: frame.clientWidth < 500 ? 220 : 320,
-    padding: [8, 18, 0, 0],
+    padding: [8, 24, 0, 0],
     tzDate: (when) => uPlot.tzDate(new Date(when * 1000), "UTC"),
     legend: { show: false },
     cursor: { y: false, drag: { x: true, y: false }, points: { size: 7 } },

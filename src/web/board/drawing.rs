@@ -245,7 +245,7 @@ mod tests {
         assert_eq!(ends(&[0, 13], true), [0, 8, 16]);
         assert_eq!(ends(&[13, 167], false), [0, 100, 200]);
         assert_eq!(ends(&[903, 951], false), [900, 930, 960]);
-        assert_eq!(ends(&[-20, -4], false), [-20, -12, -4]);
+        assert_eq!(ends(&[-20, -4], false), [-20, -10, 0]);
         assert!(Scale::of([spots(&[None]).as_slice()].into_iter()).is_none());
         let exact = |text: &str| exact::parse_decimal(text).unwrap();
         let rate = Scale { low: exact("1.41"), high: exact("4.52") }.labelled(false, false);

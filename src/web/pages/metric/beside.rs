@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::{
     app::App,
     integrations::Descriptor,
-    metric::{Day, Definition, Interval, Receipt, Value, Zone},
+    metric::{Alternative, Day, Definition, Interval, Receipt, Value, Zone},
     series::{
         self, Number,
         format::{self, Figure},
@@ -33,6 +33,8 @@ pub(super) struct Explained {
     pub(super) terms: Vec<(String, String)>,
     pub(super) other: Option<(u64, String)>,
     pub(super) excluded: Vec<(String, u64, String)>,
+    /// What other settings would make of it, with its sign.
+    pub(super) alternatives: Vec<(String, String)>,
 }
 
 /// A value that the provider changed after the fact.
@@ -83,8 +85,18 @@ pub(super) async fn explained(app: &App, board: &Board, metric: &Definition) -> 
         terms: named.iter().map(|term| (term.label.chars().take(120).collect(), amount(&term.amount))).collect(),
         other: (others > 0).then_some((others, sum)),
         excluded: receipt.excluded.iter().map(|one| (one.reason.clone(), one.count, amount(&one.amount))).collect(),
+        alternatives: receipt.alternatives.iter().map(|one| alternative(one, &amount)).collect(),
         receipt,
     }))
+}
+
+/// The sentence ends in the amount, which stands beside it here, written like all others.
+fn alternative(one: &Alternative, amount: &impl Fn(&str) -> String) -> (String, String) {
+    let size = one.amount.trim_start_matches('-');
+    let is_less = size != one.amount;
+    let ending = format!(" {size} {}", if is_less { "less" } else { "more" });
+    let clause = one.sentence.strip_suffix(&ending).unwrap_or(&one.sentence);
+    (clause.to_owned(), format!("{}{}", if is_less { "" } else { "+" }, amount(&one.amount)))
 }
 
 /// The newest changes first.
