@@ -36,7 +36,7 @@ function draw(frame) {
   }));
   // One point is no line; the server says so in words.
   if (!lines.length || dates.length < 2 || !told.heights) return;
-  const [low, high, notes] = [Number(told.low), Number(told.high), told.notes.split("|")];
+  const [low, high, notes, changes] = [Number(told.low), Number(told.high), told.notes.split("|"), told.changes.split("|")];
   const [ink, ground, warn] = [colour(frame), colour(frame, "backgroundColor"), colour(frame, "outlineColor")];
   const isBar = told.drawn === "bar";
   const at = dates.map(seconds);
@@ -84,6 +84,11 @@ function draw(frame) {
       swatch.style.color = line.stroke;
       const name = lines.length > 1 ? element("span", "quiet", line.name) : "";
       row.append(swatch, name, element("span", "number", line.labels[here]));
+      tip.append(row);
+    }
+    if (changes[here]) {
+      const row = element("p", "");
+      row.append(element("span", "quiet", "Change"), element("span", "number", changes[here]));
       tip.append(row);
     }
     if (notes[here]) tip.append(element("p", "help", notes[here]));

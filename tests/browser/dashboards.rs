@@ -83,7 +83,7 @@ async fn a_chart_is_read_point_by_point_with_the_arrow_keys() {
     let today = Day::of(site.app.users.now(), &Zone::utc());
     let said = |day: Day| {
         let name = day.date().strftime("%a %-d %b %Y");
-        format!("{name} fake_events {} Before {}", value_of(day), value_of(day.plus(-7)))
+        format!("{name} fake_events {} Before {} Change no change", value_of(day), value_of(day.plus(-7)))
     };
     browser.press(LEFT).await;
     let newest = told(&browser).await;

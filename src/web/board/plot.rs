@@ -10,7 +10,10 @@ use super::{
 };
 use crate::{
     metric::{Day, Exact, exact},
-    series::{PointView, SeriesView, format::Figure},
+    series::{
+        PointView, SeriesView,
+        format::{self, Figure},
+    },
 };
 
 /// What the script draws from.
@@ -21,6 +24,8 @@ pub(in crate::web) struct Plot {
     pub(in crate::web) high: String,
     /// `day`, `week` or `month`.
     pub(in crate::web) interval: &'static str,
+    /// What became of each point since the one before it is compared with; empty where nothing is compared.
+    pub(in crate::web) changes: String,
     /// What there is to say of each point besides.
     pub(in crate::web) notes: String,
     /// The points that have a dot, and those at which a line stands from top to bottom, by their numbers.
@@ -67,6 +72,14 @@ pub(in crate::web) fn plot(
         // What stands between two notes must not stand in one, whatever a connection is called.
         said.collect::<Vec<_>>().join(", ").replace('|', "/")
     };
+    let figure_of = |series: &SeriesView, at: usize| figure(series.points.get(at)?.value.as_ref()?, series);
+    let change = |at: usize| {
+        let (now, then) = (drawn.series.first()?, drawn.before?);
+        let change = format::change(figure_of(now, at).as_ref(), figure_of(then, at).as_ref());
+        change.relative.or_else(|| change.words.map(str::to_owned))
+    };
+    let is_compared = drawn.before.is_some();
+    let changes = (0..points.len()).filter(|_| is_compared).map(|at| change(at).unwrap_or_default());
     let marked = |of: &BTreeMap<Day, String>| {
         let marked = points.iter().enumerate().filter(|(_, point)| of.contains_key(&point.date));
         joined(marked.map(|(at, _)| at.to_string()), ",")
@@ -76,6 +89,7 @@ pub(in crate::web) fn plot(
         lines,
         low: drawn.scale.as_ref().map(|scale| decimal(&scale.low)).unwrap_or_default(),
         high: drawn.scale.as_ref().map(|scale| decimal(&scale.high)).unwrap_or_default(),
+        changes: joined(changes, "|"),
         notes: joined(points.iter().map(note), "|"),
         interval: shown.interval.name(),
         dots: marked(dots),
