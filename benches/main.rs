@@ -7,8 +7,11 @@
 
 mod connections;
 mod floor;
+mod load;
+mod pages;
 mod points;
 mod process;
+mod reference;
 mod series;
 mod serve;
 mod sync;
@@ -17,13 +20,17 @@ mod traffic;
 
 use std::path::Path;
 
-use process::{Figures, Provider, measured};
+use process::{Figures, Provider, Reference, measured};
+use serve::Serve;
 use table::{Bar, line, median, ratio, repeated};
 
-/// Runs of each figure; medians are printed.
-const RUNS: usize = 5;
+/// Runs of each figure; medians are printed. A build that is not optimised is only to see that it works.
+const RUNS: usize = if cfg!(debug_assertions) { 1 } else { 5 };
+/// Requests of the dashboard in a run, and after how many memory is looked at.
+const REQUESTS: usize = if cfg!(debug_assertions) { 400 } else { 4_000 };
+const MANY_REQUESTS: usize = if cfg!(debug_assertions) { 1_000 } else { 10_000 };
 /// What can be named to run alone.
-const BENCHES: [&str; 10] = [
+const BENCHES: [&str; 13] = [
     "first-sync",
     "changes",
     "limits",
@@ -34,6 +41,9 @@ const BENCHES: [&str; 10] = [
     "quiet-traffic",
     "refresh",
     "serve",
+    "dashboard",
+    "pages",
+    "memory-after-10000",
 ];
 /// Connections that are due at once.
 const CONNECTIONS: usize = 100;
@@ -55,6 +65,7 @@ async fn run() {
             let [subscriptions, latency] = [subscriptions, latency].map(|number| number.parse().unwrap());
             sync::provide(subscriptions, latency, limit.parse().unwrap()).await;
         }
+        ["figure", "reference", directory] => reference::serve(Path::new(directory)).await,
         ["figure", name, args @ ..] => process::report(figure(name, args).await),
         [] => table(&BENCHES).await,
         chosen => table(chosen).await,
@@ -83,6 +94,10 @@ async fn figure(name: &str, args: &[&str]) -> Figures {
         ("renew", [callers]) => traffic::renew(callers.parse().unwrap()).await,
         ("idle", [directory, url]) => connections::idle(Path::new(directory), url).await,
         ("serve", []) => serve::start().await,
+        ("fill-pages", [directory]) => pages::fill(Path::new(directory)).await,
+        ("speed", [host, directory, count]) => pages::speed(host, Path::new(directory), number(count)).await,
+        ("sizes", [directory]) => pages::sizes(Path::new(directory)).await,
+        ("after-many", [directory, count]) => pages::after_many(Path::new(directory), number(count)).await,
         other => panic!("unknown figure {other:?}"),
     }
 }
@@ -103,6 +118,9 @@ async fn table(chosen: &[&str]) {
             "due-at-once" => due_at_once().await,
             "quiet-traffic" => quiet_traffic().await,
             "refresh" => refresh().await,
+            "dashboard" => dashboard().await,
+            "pages" => page_sizes().await,
+            "memory-after-10000" => after_many().await,
             _ => running().await,
         }
     }
@@ -285,6 +303,56 @@ async fn running() {
     line("serve: first answer after the first start ever", median(&serve, "first_answer_ms"), "ms", Bar::AtMost(50.0));
     line("serve: first answer after a later start", median(&serve, "next_answer_ms"), "ms", Bar::AtMost(50.0));
     line("size of the release binary", median(&serve, "binary_kib") / 1024.0, "MiB", Bar::AtMost(20.0));
+}
+
+/// A data directory with three years of a hundred metrics.
+async fn company() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    measured(&["fill-pages", text(directory.path())]).await;
+    directory
+}
+
+async fn dashboard() {
+    let company = company().await;
+    let directory = text(company.path());
+    let (serve, reference) = (Serve::start(company.path(), None).await, Reference::start(company.path()).await);
+    let count = REQUESTS.to_string();
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..RUNS {
+        ours.push(measured(&["speed", &serve.address, directory, &count]).await);
+        theirs.push(measured(&["speed", &reference.address, directory, &count]).await);
+    }
+    let of = format!("dashboard of {} cards, {} clients:", pages::CARDS, load::CLIENTS);
+    let against = ratio(&ours, &theirs, "per_second");
+    line(&format!("{of} pages against the plain handler's"), against, "", Bar::AtLeast(0.3));
+    line(&format!("{of} pages"), median(&ours, "per_second"), "a second", Bar::None);
+    line(&format!("{of} pages of the plain handler"), median(&theirs, "per_second"), "a second", Bar::None);
+    line(&format!("{of} median"), median(&ours, "median_ms"), "ms", Bar::None);
+    let mut tails: Vec<f64> = ours.iter().map(|run| run["p99_ms"] / run["median_ms"]).collect();
+    tails.sort_by(f64::total_cmp);
+    line(&format!("{of} p99 against the median"), tails[RUNS / 2], "", Bar::AtMost(5.0));
+    line(&format!("{of} bytes of HTML"), median(&ours, "bytes"), "", Bar::AtMost(60_000.0));
+    line(&format!("{of} bytes of HTML of the plain handler"), median(&theirs, "bytes"), "", Bar::None);
+}
+
+async fn page_sizes() {
+    let company = company().await;
+    let sizes = measured(&["sizes", text(company.path())]).await;
+    line("pages: the largest of five, HTML", sizes["html"], "bytes", Bar::AtMost(60_000.0));
+    line("pages: the largest first load, compressed", sizes["compressed"], "bytes", Bar::AtMost(90_000.0));
+    line("pages: the most requests of a first load", sizes["requests"], "", Bar::AtMost(12.0));
+}
+
+async fn after_many() {
+    let company = company().await;
+    let mut runs = Vec::new();
+    for _ in 0..RUNS {
+        runs.push(measured(&["after-many", text(company.path()), &MANY_REQUESTS.to_string()]).await);
+    }
+    let of = format!("serve after {MANY_REQUESTS} pages:");
+    line(&format!("{of} memory"), median(&runs, "resident_kib") / 1024.0, "MiB", Bar::AtMost(60.0));
+    line(&format!("{of} highest memory"), median(&runs, "highest_kib") / 1024.0, "MiB", Bar::None);
+    line(&format!("{of} pages"), median(&runs, "per_second"), "a second", Bar::None);
 }
 
 fn text(path: &Path) -> &str {

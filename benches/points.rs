@@ -4,7 +4,10 @@ use std::time::{Duration, Instant};
 
 use dashtray::{
     metric::{Currency, Day, Interval, Mark, State},
-    store::{Claim, ClaimOutcome, ConnectionSettings, NewConnection, NewProject, PointRow, Project, SealedRow, Store},
+    store::{
+        Claim, ClaimOutcome, ConnectionKey, ConnectionSettings, NewConnection, NewProject, PointRow, Project,
+        SealedRow, Store,
+    },
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -53,8 +56,14 @@ pub(crate) async fn project(store: &Store, slug: &str) -> Project {
 
 /// A connection of an integration, claimed.
 pub(crate) async fn connection(store: &Store, project: &Project, integration_id: &str) -> Claim {
-    let (now, public_id) = (Timestamp::now(), Uuid::now_v7());
-    let new = NewConnection {
+    let connection = store.insert_connection(&new_connection(project, integration_id), Timestamp::now()).await.unwrap();
+    claimed(store, connection.key).await
+}
+
+/// One that nobody can open, which nobody does.
+pub(crate) fn new_connection(project: &Project, integration_id: &str) -> NewConnection {
+    let public_id = Uuid::now_v7();
+    NewConnection {
         project_id: project.id,
         public_id,
         integration_id: integration_id.to_owned(),
@@ -69,11 +78,13 @@ pub(crate) async fn connection(store: &Store, project: &Project, integration_id:
             sync_interval_minutes: None,
             max_quota_share_permille: 1000,
         },
-        due_at: now,
+        due_at: Timestamp::now(),
         credentials: SealedRow { key_id: String::new(), wrapped_key: Vec::new(), body: Vec::new() },
-    };
-    let key = store.insert_connection(&new, now).await.unwrap().key;
-    match store.claim(key, "bench", now, Duration::from_secs(600)).await.unwrap() {
+    }
+}
+
+pub(crate) async fn claimed(store: &Store, key: ConnectionKey) -> Claim {
+    match store.claim(key, "bench", Timestamp::now(), Duration::from_secs(600)).await.unwrap() {
         ClaimOutcome::Claimed(claim) => claim,
         ClaimOutcome::Busy { .. } => panic!("nobody else is here"),
     }

@@ -1,6 +1,6 @@
 //! Running a figure in a process of its own, and what the kernel says of processes.
 
-use std::{collections::BTreeMap, process::Stdio};
+use std::{collections::BTreeMap, path::Path, process::Stdio};
 
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
@@ -78,5 +78,26 @@ impl Provider {
     pub(crate) async fn order(&mut self, order: &str) -> Figures {
         self.hears.write_all(format!("{order}\n").as_bytes()).await.unwrap();
         serde_json::from_str(&self.says.next_line().await.unwrap().unwrap()).unwrap()
+    }
+}
+
+/// The reference in a process of its own, which ends with its standard input.
+pub(crate) struct Reference {
+    pub(crate) address: String,
+    _child: Child,
+}
+
+impl Reference {
+    /// Over a data directory that the program has filled.
+    pub(crate) async fn start(directory: &Path) -> Self {
+        let mut child = itself(&["reference", directory.to_str().unwrap()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut says = BufReader::new(child.stdout.take().unwrap()).lines();
+        let address = says.next_line().await.unwrap().unwrap();
+        Self { address, _child: child }
     }
 }

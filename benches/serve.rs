@@ -20,6 +20,8 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_dashtray");
 /// `dashtray serve`, until it is dropped.
 pub(crate) struct Serve {
     child: Child,
+    /// Where it answers.
+    pub(crate) address: String,
     /// From the start of the process to its first answer.
     pub(crate) first_answer: Duration,
 }
@@ -37,7 +39,7 @@ impl Serve {
             assert!(started.elapsed() < Duration::from_secs(30), "serve does not answer");
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        Self { child, first_answer: started.elapsed() }
+        Self { child, address, first_answer: started.elapsed() }
     }
 
     pub(crate) fn process(&self) -> String {

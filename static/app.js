@@ -91,3 +91,6 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   const kind = event.detail.xhr.getResponseHeader("content-type") ?? "";
   if (event.detail.xhr.status >= 400 && kind.startsWith("text/html")) event.detail.shouldSwap = true;
 });
+
+// The tab of this page is seen, also where all of them have no room.
+document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });

@@ -20,6 +20,16 @@ struct Inner {
     provider_message: Option<String>,
     link: Option<String>,
     context: Vec<(&'static str, String)>,
+    offer: Option<Offer>,
+}
+
+/// What could be given for a setting that is missing or wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    /// The setting's key.
+    pub setting: String,
+    /// The values, each with what people call it.
+    pub values: Vec<(String, String)>,
 }
 
 /// Whether the same request may succeed later.
@@ -51,6 +61,7 @@ impl Error {
             provider_message: None,
             link: None,
             context: Vec::new(),
+            offer: None,
         }))
     }
 
@@ -116,6 +127,14 @@ impl Error {
         self
     }
 
+    /// The same with values that could be given for a setting. Without any it stays as it is.
+    #[must_use]
+    pub fn with_offer(mut self, setting: &str, values: impl IntoIterator<Item = (String, String)>) -> Self {
+        let offer = Offer { setting: setting.to_owned(), values: values.into_iter().collect() };
+        self.0.offer = (!offer.values.is_empty()).then_some(offer);
+        self
+    }
+
     /// The same as a wait that the provider asked for.
     pub(super) fn into_rate_limited(mut self, until: Timestamp) -> Self {
         self.0.kind = FailureKind::RateLimited;
@@ -158,6 +177,11 @@ impl Error {
     /// The link under which the user can mend it, where the provider named one.
     pub fn link(&self) -> Option<&str> {
         self.0.link.as_deref()
+    }
+
+    /// What could be given for the setting that is wrong, where the account says.
+    pub fn offer(&self) -> Option<&Offer> {
+        self.0.offer.as_ref()
     }
 
     /// Whether it concerns the whole connection, so that nothing else of the run can succeed either.

@@ -38,7 +38,7 @@ pub use address::AddressRules;
 pub use auth::{Auth, Credentials, Place};
 pub use client::{Client, ClientConfig, Counters, Http, Session};
 pub use conditional::Kept;
-pub use error::{Error, Retry};
+pub use error::{Error, Offer, Retry};
 pub use grant::{Expiry, Grant, OAuth, OAuthClient, ServiceAccount, ShortLived, SignIn};
 pub use limits::{Exception, LimitHeaders, Limits, Meaning, Reset, ResetForm, Service, When, Window, WindowScope};
 pub use memory::{Allowance, Forgetful, KeptGrant, Learned, Memory, MemoryError, Renewal, RenewalWish, Reservation};

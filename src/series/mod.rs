@@ -114,10 +114,10 @@ pub async fn get(store: &Store, registry: &Registry, request: &GetRequest) -> Re
 ///
 /// That of the first request which cannot be answered.
 pub async fn get_all(store: &Store, registry: &Registry, requests: &[GetRequest]) -> Result<Vec<SeriesView>, Error> {
-    Ok(get_each(store, registry, requests).await?.into_iter().flatten().collect())
+    Ok(read_each(store, registry, requests, false).await?.into_iter().flatten().collect())
 }
 
-/// The same, the series of each request for themselves.
+/// The same, the series of each request for themselves, and each also as one point: see [`SeriesView::whole`].
 ///
 /// # Errors
 ///
@@ -126,6 +126,15 @@ pub async fn get_each(
     store: &Store,
     registry: &Registry,
     requests: &[GetRequest],
+) -> Result<Vec<Vec<SeriesView>>, Error> {
+    read_each(store, registry, requests, true).await
+}
+
+async fn read_each(
+    store: &Store,
+    registry: &Registry,
+    requests: &[GetRequest],
+    with_whole: bool,
 ) -> Result<Vec<Vec<SeriesView>>, Error> {
     let defined = requests.iter().map(|request| definition(registry, &request.metric_id));
     let defined: Vec<(Arc<Descriptor>, Definition)> = defined.collect::<Result<_, _>>()?;
@@ -146,7 +155,8 @@ pub async fn get_each(
         let measuring = measuring(of_project, descriptor, request.connection.as_deref())?;
         check_range(request)?;
         for connection in measuring {
-            readings.push((place, reading(store, request, descriptor, definition, connection)));
+            let reading = reading(store, request, descriptor, definition, connection);
+            readings.push((place, Reading { with_whole, ..reading }));
         }
     }
     let mut loaded: BTreeMap<ConnectionKey, Stored> = BTreeMap::new();
@@ -194,6 +204,7 @@ fn reading<'a>(
         grain: if is_kept { request.interval } else { Interval::Day },
         ends_early: request.to.is_some_and(|to| to < today),
         by_dimension: request.by_dimension,
+        with_whole: false,
     }
 }
 

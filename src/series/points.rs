@@ -33,6 +33,8 @@ pub(super) struct Reading<'a> {
     pub(super) ends_early: bool,
     /// Each value of the dimension for itself.
     pub(super) by_dimension: bool,
+    /// Whether somebody wants to know what all days come to. It costs as much as all weeks and months.
+    pub(super) with_whole: bool,
 }
 
 /// One day (or week, or month that was asked for) of one series.
@@ -241,7 +243,7 @@ impl Reading<'_> {
 
     /// What the days come to that were answered so far, where days can be joined.
     fn joined_days(&self, days: &Days) -> Option<PointView> {
-        if self.grain != Interval::Day || !self.definition.kind.combines() {
+        if !self.with_whole || self.grain != Interval::Day || !self.definition.kind.combines() {
             return None;
         }
         let (last, _) = days.iter().rev().find(|(_, point)| point.mark.state.is_answered())?;

@@ -32,7 +32,8 @@ pub struct SeriesView {
     pub converted: bool,
     /// The points, oldest first, without a gap.
     pub points: Vec<PointView>,
-    /// All days up to the newest that was answered as one point, dated by that day; `None` where they make no one value.
+    /// All days up to the newest that was answered as one point, dated by that day; `None` where they make no one value,
+    /// and where nobody asked for it ([`super::get_each`] does).
     #[serde(skip)]
     pub whole: Option<PointView>,
 }

@@ -1,5 +1,6 @@
 //! What an integration keeps for itself: a stream's records and its checkpoint.
 
+use jiff::Timestamp;
 use sqlx::AssertSqlSafe;
 
 use super::{
@@ -40,6 +41,13 @@ impl Store {
         let sql = "SELECT fingerprint FROM streams
              WHERE project_id = $1 AND connection_id = $2 AND name = $3 AND fingerprint <> ''";
         self.db.first(sql, of_stream(key, stream)).await?.map(|row| row.get("fingerprint")).transpose()
+    }
+
+    /// When what a stream is made under last became something else; `None` where it is what it was at first.
+    pub async fn stream_changed_at(&self, key: ConnectionKey, stream: &str) -> Result<Option<Timestamp>, Error> {
+        let sql = "SELECT changed_at FROM streams
+             WHERE project_id = $1 AND connection_id = $2 AND name = $3 AND changed_at IS NOT NULL";
+        self.db.first(sql, of_stream(key, stream)).await?.map(|row| row.get("changed_at")).transpose()
     }
 
     /// The records of those keys that are there, ordered by key.
@@ -173,11 +181,14 @@ impl Write {
     }
 
     /// Drops a stream's records and checkpoint and notes what the next ones are made under: settings and definitions.
-    pub async fn restart_stream(&mut self, stream: &str, fingerprint: &str) -> Result<(), Error> {
+    pub async fn restart_stream(&mut self, stream: &str, fingerprint: &str, now: Timestamp) -> Result<(), Error> {
         self.clear_records(stream).await?;
         let stream_id = self.stream_id(stream).await?;
-        let sql = "UPDATE streams SET checkpoint = NULL, fingerprint = $3 WHERE project_id = $1 AND stream_id = $2";
-        self.tx.execute(sql, args![self.key().project_id, stream_id, fingerprint]).await.map(drop)
+        // The first time is no change.
+        let sql = "UPDATE streams SET checkpoint = NULL, fingerprint = $3,
+             changed_at = CASE WHEN fingerprint = '' THEN NULL ELSE $4 END
+             WHERE project_id = $1 AND stream_id = $2";
+        self.tx.execute(sql, args![self.key().project_id, stream_id, fingerprint, now]).await.map(drop)
     }
 
     async fn stream_id(&mut self, stream: &str) -> Result<i64, Error> {

@@ -174,7 +174,7 @@ impl RunHost {
     /// provisional until then: anything may replace it, and is a restatement.
     pub(super) async fn restart_stream(&self, stream: &str, fingerprint: &str) -> Result<(), Error> {
         let mut write = self.begin("restart of a stream").await?;
-        write.restart_stream(stream, fingerprint).await.map_err(internal)?;
+        write.restart_stream(stream, fingerprint, self.clock.now()).await.map_err(internal)?;
         for definition in self.descriptor.metrics_of(stream) {
             let again = ledger::answerable(definition, self.frame).intersect(self.history);
             for grain in self.descriptor.grains(definition) {

@@ -1,10 +1,14 @@
 //! Dashboards and the page of a metric, with keys and on a phone.
 
+use dashtray::metric::{Day, Zone};
+
 use super::{Browser, barriers::barriers, close, signed_in};
-use crate::support::measured::measured;
+use crate::support::{fake::value_of, measured::measured};
 
 pub(super) const TAB: &str = "\u{e004}";
 pub(super) const ENTER: &str = "\u{e007}";
+const LEFT: &str = "\u{e012}";
+const HOME: &str = "\u{e011}";
 
 /// What the element with the focus is called.
 async fn focused(browser: &Browser) -> String {
@@ -63,6 +67,45 @@ async fn dates_and_comparison_by_keys_and_editing_by_the_keyboard_alone() {
     tab_to(&browser, "Remove fake_events").await;
     browser.press(ENTER).await;
     assert!(order(&browser).await.starts_with("fake_users fake_total"));
+    close(site, browser).await;
+}
+
+/// What the crosshair of the chart tells; nothing while it is nowhere.
+async fn told(browser: &Browser) -> String {
+    let script = "const tip = document.querySelector('.plot-tip'); return tip.hidden ? '' : tip.innerText";
+    browser.run(script).await.as_str().unwrap().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_chart_is_read_point_by_point_with_the_arrow_keys() {
+    let (site, _) = measured().await;
+    let browser = signed_in(&site).await;
+    let address = site.url("/m/fake_events?range=7d&compare=previous");
+    browser.go(&address).await;
+    assert_eq!(told(&browser).await, "");
+    browser.run("document.querySelector('.plot-holder').focus()").await;
+    let today = Day::of(site.app.users.now(), &Zone::utc());
+    let said = |day: Day| {
+        let name = day.date().strftime("%a %-d %b %Y");
+        format!("{name} fake_events {} Before {} Change no change", value_of(day), value_of(day.plus(-7)))
+    };
+    browser.press(LEFT).await;
+    let newest = told(&browser).await;
+    assert!(newest.starts_with(&said(today.plus(-1))) && newest.ends_with("may still change"), "{newest}");
+    browser.press(LEFT).await;
+    assert_eq!(told(&browser).await, said(today.plus(-2)));
+    browser.press(HOME).await;
+    assert_eq!(told(&browser).await, said(today.plus(-7)));
+    let spoken = browser.run("return document.querySelector('.plot-holder [aria-live]').innerText").await;
+    assert!(spoken.as_str().unwrap().contains(&value_of(today.plus(-7)).to_string()), "{spoken}");
+    assert_eq!(browser.url().await, address, "the same keys change the dates elsewhere, and not here");
+
+    // The legend takes the days before away and brings them back.
+    browser.click(".legend-button").await;
+    browser.run("document.querySelector('.plot-holder').focus()").await;
+    browser.press(HOME).await;
+    assert!(!told(&browser).await.contains("Before"));
+    assert_eq!(browser.run("return document.querySelector('.legend-button').ariaPressed").await, "false");
     close(site, browser).await;
 }
 

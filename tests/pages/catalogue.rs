@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dashtray::{
-    integrations::Registry,
+    integrations::{Registry, Tier},
     store::{NewUser, Role},
 };
 
@@ -28,9 +28,11 @@ async fn an_integration_that_no_page_knows_is_listed_searched_and_leads_to_its_f
     assert!(page.body.contains("href=\"/connect/example-service\""), "{}", page.body);
     let catalogue = page.body.split("id=\"catalogue\"").nth(1).unwrap();
     let shown = texts(catalogue);
-    for text in ["Analytics", "Fake", "API key", "For tests"] {
+    for text in ["Analytics", "Fake", "API key", "For tests", "Connected in about two minutes"] {
         assert!(shown.contains(&text), "{text}: {shown:?}");
     }
+    // The suite has never heard of it either.
+    assert!(!shown.contains(&"Gold") && !shown.contains(&"Bronze"), "{shown:?}");
     assert!(!shown.contains(&"Payments") && !shown.contains(&"Sign in"), "{shown:?}");
 
     for (query, is_found) in [("fake", true), ("TESTS%20analytics", true), ("fake%20payments", false)] {
@@ -52,6 +54,8 @@ async fn all_five_are_there_and_who_may_only_look_cannot_connect() {
         let card = page.body.split(&format!("/connect/{}\"", descriptor.id)).nth(1).unwrap();
         let card = card.split("</li>").next().unwrap();
         assert_eq!(texts(card).contains(&"Sign in"), has_sign_in, "{}", descriptor.id);
+        let tier = Tier::of(&descriptor.id).name();
+        assert!(texts(card).iter().any(|text| text.eq_ignore_ascii_case(tier)), "{}: {tier}", descriptor.id);
     }
     let project = site.app.store.project("default").await.unwrap().unwrap();
     let bob = NewUser { email: "bob@example.com".into(), name: "Bob".into(), password_hash: None };

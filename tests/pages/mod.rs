@@ -1,11 +1,14 @@
 //! What pages answer to whom, and to bad input: asked over HTTP, as whoever means harm would.
 
 mod access;
+mod bad_input;
 mod catalogue;
 mod connecting;
 mod connections;
 mod dashboards;
 mod guessing;
 mod live;
+mod metrics;
 mod sign_ins;
 mod visitor;
+mod without_script;

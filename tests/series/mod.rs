@@ -76,6 +76,13 @@ async fn a_week_sums_a_flow_takes_the_last_of_a_level_and_refuses_to_sum_distinc
     assert_eq!((begun["days"].as_i64(), begun["days_of_interval"].as_i64()), (Some(2), Some(7)));
     assert!(events.points[2].provisional);
 
+    // The whole range is one more point for those who ask for it, and nobody else waits for it.
+    let asked = [weekly("fake_events"), weekly("fake_users")];
+    let whole = series::get_each(&process.store, &process.registry, &asked).await.unwrap();
+    let all: i64 = (0..16).map(|number| value_of(day("2026-03-16").plus(number))).sum();
+    assert_eq!(whole[0][0].whole.as_ref().unwrap().value, Some(Number::Integer(all)));
+    assert_eq!((events.whole, whole[1][0].whole.as_ref()), (None, None));
+
     let users = get(&process, &weekly("fake_users")).await;
     assert_eq!((users.points[0].value.clone(), users.points[0].state), (None, State::Unsupported));
     assert!(users.points[0].reason.as_ref().unwrap().contains("cannot be added"));

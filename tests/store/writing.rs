@@ -238,11 +238,16 @@ async fn a_checkpoint_is_set_and_forgotten_while_records_stay(db: Database) {
     assert_eq!(store.fingerprint(key, "events").await.unwrap(), None);
     let mut write = store.write(&claim).await.unwrap();
     write.put_checkpoint("events", b"three").await.unwrap();
-    write.restart_stream("events", "other settings").await.unwrap();
+    write.restart_stream("events", "other settings", at(9)).await.unwrap();
     write.commit().await.unwrap();
     assert_eq!(store.fingerprint(key, "events").await.unwrap().as_deref(), Some("other settings"));
+    assert_eq!(store.stream_changed_at(key, "events").await.unwrap(), None, "the first time is no change");
     assert_eq!(store.checkpoint(key, "events").await.unwrap(), None);
     assert!(store.scan_by_key(key, "events", None, 10).await.unwrap().is_empty());
+    let mut write = store.write(&claim).await.unwrap();
+    write.restart_stream("events", "yet others", at(9)).await.unwrap();
+    write.commit().await.unwrap();
+    assert_eq!(store.stream_changed_at(key, "events").await.unwrap(), Some(at(9)));
 }
 
 async fn what_was_committed_is_there_after_a_restart(db: Database) {

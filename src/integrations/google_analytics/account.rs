@@ -118,6 +118,7 @@ async fn with_offer(ctx: &Context, error: Error) -> Error {
             "{}; these credentials can read: {}{more}",
             error.message(),
             named.join(", ")
-        )),
+        ))
+        .with_offer(PROPERTY, offered.into_iter().map(|one| (one.value, one.label))),
     }
 }

@@ -121,6 +121,7 @@ fn no_site(listed: &[api::Site]) -> Error {
         [] => "site_id: give the site's domain as Plausible lists it, such as example.com".to_owned(),
         domains => format!("site_id: give the site's domain; this key may see {}", domains.join(", ")),
     })
+    .with_offer("site_id", listed.iter().map(|site| (site.domain.clone(), site.domain.clone())))
 }
 
 fn zone_check(zone: Option<&str>) -> Check {

@@ -77,7 +77,9 @@ async fn teams(ctx: &Context) -> Result<Vec<FoundTeam>, Error> {
 async fn found(ctx: &Context, team: &Team, teams: &[FoundTeam]) -> Result<FoundTeam, Error> {
     api::team(&ctx.http, team).await.map_err(|error| match error.kind() {
         FailureKind::Forbidden | FailureKind::NotFound => {
-            Error::not_found(format!("team: this token sees no team \"{}\"{}", team.text(), or_list(teams)))
+            let message = format!("team: this token sees no team \"{}\"{}", team.text(), or_list(teams));
+            Error::not_found(message)
+                .with_offer("team", team_choices(teams).into_iter().map(|one| (one.value, one.label)))
         }
         _ => error,
     })

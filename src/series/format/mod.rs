@@ -15,7 +15,7 @@ use super::Number;
 use crate::metric::{Currency, Exact, Unit, exact};
 
 pub use change::{Change, Direction, change};
-pub use time::{age, duration, instant};
+pub use time::{age, duration, instant, old};
 
 /// Between a number and its unit: narrow, and no line is broken there.
 pub const THIN: char = '\u{202f}';
@@ -88,6 +88,15 @@ impl Figure {
         }
         let (text, letter) = scaled(&self.amount.abs(), &["k", "M", "B", "T"], 1000);
         self.in_currency(&format!("{text}{letter}"))
+    }
+
+    /// As an axis has it: compact, and without decimals that are zero.
+    pub fn axis(&self) -> String {
+        let whole = exact::round(&self.amount).is_some_and(|whole| exact::from_int(whole) == self.amount);
+        if whole && self.unit == Unit::Currency && self.amount.abs() < exact::from_int(10_000) {
+            return self.money(0);
+        }
+        self.compact()
     }
 
     fn digits(&self) -> u8 {
@@ -227,6 +236,8 @@ mod tests {
         assert_eq!(money("-0.05", "GBP"), ["−£0.05", "−£0.05", "−£0.05"]);
         assert_eq!(money("-15000", "CAD"), ["−CA$15,000.00", "−CA$15,000", "−CA$15k"]);
         assert_eq!(money("9999.99", "USD"), ["$9,999.99", "$10,000", "$10,000"]);
+        let axis = |text| figure(text, Unit::Currency, "USD").axis();
+        assert_eq!(["0", "800.00", "0.50", "-1500", "15000"].map(axis), ["$0", "$800", "$0.50", "−$1,500", "$15k"]);
     }
 
     #[test]

@@ -39,6 +39,14 @@ pub fn age(then: Timestamp, now: Timestamp) -> String {
     }
 }
 
+/// The same of what should be newer: `12 h old`.
+pub fn old(then: Timestamp, now: Timestamp) -> String {
+    match now.duration_since(then).as_secs() {
+        ..60 => "just read".to_owned(),
+        seconds => format!("{} old", span(seconds)),
+    }
+}
+
 fn span(seconds: i64) -> String {
     match (seconds / 60, seconds / 3600, seconds / 86_400) {
         (minutes, 0, _) => format!("{minutes}{THIN}min"),
@@ -88,6 +96,8 @@ mod tests {
         assert_eq!(ago("2026-03-30T11:00:00Z"), "1 day ago");
         assert_eq!(ago("2026-03-01T11:00:00Z"), "30 days ago");
         assert_eq!(ago("2026-03-31T12:20:00Z"), "in 20 min");
+        let old = |then: &str| old(then.parse().unwrap(), now).replace(THIN, " ");
+        assert_eq!([old("2026-03-31T11:59:30Z"), old("2026-03-31T00:00:00Z")], ["just read", "12 h old"]);
         assert_eq!(instant(now), "31 Mar 2026, 12:00 UTC");
     }
 }

@@ -1,5 +1,7 @@
 //! A card of one number: value, change with its period in words, a small line, age.
 
+use jiff::SignedDuration;
+
 use super::{
     chart::spots,
     drawing::{self, Paths, Scale},
@@ -19,6 +21,8 @@ pub(super) const NO_DATA: &str = "no data for this period";
 pub(super) const WAITING: &str = "the first sync is on its way";
 /// More points than a small line can show.
 const SPARK: usize = 90;
+/// How late a run may be before its absence is worth a word.
+const OVERDUE: SignedDuration = SignedDuration::from_hours(1);
 
 /// A card, ready for its template.
 pub(in crate::web) struct Card {
@@ -93,14 +97,14 @@ pub(in crate::web) fn card(shown: &Shown, board: &Board) -> Card {
     if let Some(figure) = &total.figure {
         let about = if series.converted { "≈\u{202f}" } else { "" };
         card.value = format!("{about}{}", figure.short());
-        card.full = figure.full();
+        card.full = format!("{}{}", figure.full(), rate_date(series, total.points));
         card.delta = delta(shown, series, board);
     }
     let is_unread = !series.points.is_empty() && series.points.iter().all(|point| point.state == State::Pending);
     card.is_waiting = total.figure.is_none() && is_unread;
     card.words = words(&total, series, board, card.is_waiting);
     let points = drawing::thinned(&spots(series, board), SPARK);
-    if let Some(scale) = Scale::of([points.as_slice()].into_iter(), false)
+    if let Some(scale) = Scale::of([points.as_slice()].into_iter())
         && points.iter().filter(|spot| spot.value.is_some()).count() > 1
     {
         card.spark = Some(drawing::line(&points, &scale));
@@ -227,6 +231,14 @@ pub(in crate::web) fn change(now: Option<&Figure>, then: Option<&Figure>, agains
     Delta { arrow, spoken, tone, text, against: if is_said { String::new() } else { against.to_owned() } }
 }
 
+/// Of which day the newest exchange rate is that was used.
+fn rate_date(series: &SeriesView, points: usize) -> String {
+    let of = series.points.get(..points).unwrap_or(&series.points);
+    let rates = of.iter().rev().filter_map(|point| point.metadata.as_ref()?.get("rates")?.as_object());
+    let dates = rates.flat_map(|rates| rates.values().filter_map(|rate| rate["date"].as_str()));
+    dates.max().map(|date| format!(", converted with rates up to {date}")).unwrap_or_default()
+}
+
 /// How old the numbers of a series are.
 pub(in crate::web) fn age(series: &SeriesView, board: &Board) -> Age {
     let Some(view) = board.view(series.connection_id) else { return Age::default() };
@@ -234,10 +246,17 @@ pub(in crate::web) fn age(series: &SeriesView, board: &Board) -> Age {
         let text = if view.syncing { "first sync under way" } else { "not synced yet" };
         return Age { text: text.to_owned(), title: String::new(), is_stale: false };
     };
-    let (age, title) = (format::age(at, board.now), format::instant(at));
-    let is_stale = is_broken(&view.state);
-    let text = if is_stale { format!("{age} · {} does not sync", view.name) } else { format!("synced {age}") };
-    Age { text, title, is_stale }
+    let title = format::instant(at);
+    let is_overdue = view.next_sync_at.is_some_and(|due| board.now.duration_since(due) > OVERDUE) && !view.syncing;
+    let newest = known(series).checked_sub(1).and_then(|newest| series.points.get(newest));
+    let why = match view.state.as_str() {
+        state if is_broken(state) => format!("{} sync failing", view.name),
+        "paused" => format!("{} is paused", view.name),
+        _ if is_overdue => format!("{} was not read since", view.name),
+        _ if newest.is_some_and(|point| point.stale) => "kept from an earlier read".to_owned(),
+        _ => return Age { text: format!("synced {}", format::age(at, board.now)), title, is_stale: false },
+    };
+    Age { text: format!("{} — {why}", format::old(at, board.now)), title, is_stale: true }
 }
 
 /// Whether nothing new comes until somebody helps.

@@ -7,7 +7,7 @@ use super::{
     read::{Board, Shown},
 };
 use crate::{
-    metric::{Interval, Kind},
+    metric::{Exact, Interval, Kind, Unit},
     series::{PointView, SeriesView, format::Figure},
 };
 
@@ -22,6 +22,8 @@ pub(in crate::web) struct Chart {
     pub(in crate::web) lines: Vec<Line>,
     /// What stands beside the picture: top, middle and bottom.
     pub(in crate::web) heights: Vec<String>,
+    /// What is said where there is no picture.
+    pub(in crate::web) nothing: String,
     /// What stands below it.
     pub(in crate::web) dates: Vec<String>,
     /// The days it is compared with, where it is.
@@ -30,6 +32,9 @@ pub(in crate::web) struct Chart {
     pub(in crate::web) summary: String,
     pub(in crate::web) has_open: bool,
     pub(in crate::web) has_gaps: bool,
+    /// Marks on points and through the picture, on a metric's own page.
+    pub(in crate::web) dots: String,
+    pub(in crate::web) posts: String,
 }
 
 /// One series of a chart.
@@ -43,7 +48,7 @@ pub(in crate::web) struct Line {
 }
 
 /// How a metric is drawn unless its widget says otherwise.
-pub(in crate::web) fn style(shown: &Shown) -> &'static str {
+fn style(shown: &Shown) -> &'static str {
     match (shown.widget.options["style"].as_str(), shown.definition.kind) {
         (Some("line"), _) => "line",
         (Some("area"), _) => "area",
@@ -53,51 +58,107 @@ pub(in crate::web) fn style(shown: &Shown) -> &'static str {
     }
 }
 
+/// What a picture is made of, whoever draws it.
+pub(in crate::web) struct Drawn<'a> {
+    pub(in crate::web) series: Vec<&'a SeriesView>,
+    pub(in crate::web) now: Vec<Vec<Spot>>,
+    /// The range before, point beside point.
+    pub(in crate::web) then: Vec<Spot>,
+    pub(in crate::web) before: Option<&'a SeriesView>,
+    pub(in crate::web) scale: Option<Scale>,
+    pub(in crate::web) style: &'static str,
+}
+
+impl<'a> Drawn<'a> {
+    pub(in crate::web) fn of(shown: &'a Shown, board: &Board) -> Self {
+        let series = chosen(shown);
+        let several = series.len() > 1;
+        // Bars of several series would hide each other.
+        let style = if several { "line" } else { style(shown) };
+        let now: Vec<Vec<Spot>> = series.iter().map(|one| spots(one, board)).collect();
+        let is_known = |one: &&SeriesView| one.points.iter().any(|point| point.value.is_some());
+        let before = series.first().filter(|_| !several).and_then(|one| shown.before(one, board)).filter(is_known);
+        let then = before.map(|one| fitted(&spots(one, board), now.first())).unwrap_or_default();
+        let tight = Scale::of(now.iter().chain([&then]).map(Vec::as_slice));
+        let is_whole = matches!(shown.definition.unit, Unit::Count | Unit::Bytes);
+        let scale = tight.map(|scale| scale.labelled(style != "line", is_whole));
+        Self { series, now, then, before, scale, style }
+    }
+}
+
 /// Of a chart's widget.
 pub(in crate::web) fn chart(shown: &Shown, board: &Board) -> Chart {
-    let series = chosen(shown);
-    let several = series.len() > 1;
-    // Bars of several series would hide each other.
-    let style = if several { "line" } else { style(shown) };
-    let now: Vec<Vec<Spot>> = series.iter().map(|one| spots(one, board)).collect();
-    let before = series.first().filter(|_| !several).and_then(|one| shown.before(one, board));
-    let then: Vec<Spot> = before.map(|one| spots(one, board)).unwrap_or_default();
-    let scale = Scale::of(now.iter().chain([&then]).map(Vec::as_slice), style != "line");
-    let mut lines = Vec::new();
-    let mut heights = Vec::new();
-    if let (Some(scale), Some(first)) = (&scale, series.first()) {
-        let label = |amount: &crate::metric::Exact| Figure::new(amount.clone(), first.unit, first.currency).compact();
-        heights = vec![label(&scale.high), label(&scale.middle()), label(&scale.low)];
-        if !then.is_empty() {
-            let name = "before".to_owned();
-            lines.push(Line {
-                name,
-                paths: drawing::line(&fitted(&then, now.first()), scale),
-                colour: 5,
-                is_before: true,
-            });
+    Drawn::of(shown, board).chart(shown, board)
+}
+
+impl Drawn<'_> {
+    /// Whether there is a picture to see: one point is no line.
+    fn is_line(&self) -> bool {
+        let known = |spots: &Vec<Spot>| spots.iter().filter(|spot| spot.value.is_some()).count();
+        self.style == "bar" || self.now.iter().any(|spots| known(spots) > 1)
+    }
+
+    pub(in crate::web) fn chart(&self, shown: &Shown, board: &Board) -> Chart {
+        let mut lines = Vec::new();
+        let mut heights = Vec::new();
+        let card = card::card(shown, board);
+        if let (Some(scale), Some(first), true) = (&self.scale, self.series.first(), self.is_line()) {
+            let label = |amount: &Exact| Figure::new(amount.clone(), first.unit, first.currency).axis();
+            heights = vec![label(&scale.high), label(&scale.middle()), label(&scale.low)];
+            if self.before.is_some() {
+                let paths = drawing::line(&self.then, scale);
+                lines.push(Line { name: "before".to_owned(), paths, colour: 5, is_before: true });
+            }
+            for (at, (one, spots)) in self.series.iter().zip(&self.now).enumerate() {
+                let paths = if self.style == "bar" { drawing::bars(spots, scale) } else { drawing::line(spots, scale) };
+                lines.push(Line { name: name(one, shown, board), paths, colour: at + 1, is_before: false });
+            }
         }
-        for (at, (one, spots)) in series.iter().zip(&now).enumerate() {
-            let paths = if style == "bar" { drawing::bars(spots, scale) } else { drawing::line(spots, scale) };
-            lines.push(Line { name: name(one, shown, board), paths, colour: at + 1, is_before: false });
+        let against = board.range.compared().filter(|_| self.before.is_some());
+        let first = self.series.first();
+        Chart {
+            nothing: match (card.value.is_empty(), shown.interval) {
+                (true, _) => card.words.clone(),
+                (_, Interval::Day) => "one day is known so far; the line begins with the second".to_owned(),
+                (_, interval) => format!("one {} is known so far", interval.name()),
+            },
+            card,
+            style: self.style,
+            dates: first.map(|one| dates(&one.points, shown.interval, board)).unwrap_or_default(),
+            summary: summary(shown, board),
+            has_open: self.now.iter().flatten().any(|spot| spot.is_open && spot.value.is_some()),
+            has_gaps: self.now.iter().flatten().any(|spot| spot.value.is_none()),
+            lines,
+            heights,
+            against: against.map(|period| span(period, board.range.today)).unwrap_or_default(),
+            dots: String::new(),
+            posts: String::new(),
         }
     }
-    let against = board.range.compared().filter(|_| !then.is_empty()).map(|period| span(period, board.range.today));
-    Chart {
-        card: card::card(shown, board),
-        style,
-        dates: series.first().map(|one| dates(&one.points, shown.interval, board)).unwrap_or_default(),
-        summary: summary(shown, board),
-        has_open: now.iter().flatten().any(|spot| spot.is_open && spot.value.is_some()),
-        has_gaps: now.iter().flatten().any(|spot| spot.value.is_none()),
-        lines,
-        heights,
-        against: against.unwrap_or_default(),
+
+    /// A dot on each point that is marked.
+    pub(in crate::web) fn dots(&self, is_marked: impl Fn(&PointView) -> bool) -> String {
+        let (Some(scale), Some(first), Some(spots)) = (&self.scale, self.series.first(), self.now.first()) else {
+            return String::new();
+        };
+        let (of, is_bar) = (spots.len(), self.style == "bar");
+        let marked = first.points.iter().zip(spots).enumerate().filter(|(_, (point, _))| is_marked(point));
+        let dot = |(at, (_, spot)): (usize, (&PointView, &Spot))| {
+            Some(drawing::dot(at, of, spot.value.as_ref()?, scale, is_bar))
+        };
+        marked.filter_map(dot).collect()
+    }
+
+    /// A line from top to bottom at each point that is marked.
+    pub(in crate::web) fn posts(&self, is_marked: impl Fn(&PointView) -> bool) -> String {
+        let points = self.series.first().map(|one| one.points.as_slice()).unwrap_or_default();
+        let marked = points.iter().enumerate().filter(|(_, point)| is_marked(point));
+        marked.map(|(at, _)| drawing::post(at, points.len(), self.style == "bar")).collect()
     }
 }
 
 /// The series of a chart: the converted one for all currencies, or the largest values of the dimension.
-pub(in crate::web) fn chosen(shown: &Shown) -> Vec<&SeriesView> {
+fn chosen(shown: &Shown) -> Vec<&SeriesView> {
     if !shown.is_by_dimension() {
         let converted: Vec<&SeriesView> = shown.current.iter().filter(|series| series.converted).collect();
         if !converted.is_empty() {

@@ -21,22 +21,44 @@ pub(in crate::web) struct Scale {
 }
 
 impl Scale {
-    /// That holds all values, and zero where heights are compared by their length.
-    pub(in crate::web) fn of<'a>(lines: impl Iterator<Item = &'a [Spot]>, from_zero: bool) -> Option<Self> {
+    /// That just holds all values.
+    pub(in crate::web) fn of<'a>(lines: impl Iterator<Item = &'a [Spot]>) -> Option<Self> {
         let (mut low, mut high): (Option<Exact>, Option<Exact>) = (None, None);
         for value in lines.flatten().filter_map(|spot| spot.value.as_ref()) {
             low = Some(low.map_or_else(|| value.clone(), |low| if *value < low { value.clone() } else { low }));
             high = Some(high.map_or_else(|| value.clone(), |high| if *value > high { value.clone() } else { high }));
         }
-        let (mut low, mut high) = (low?, high?);
-        if from_zero {
-            low = if low.is_negative() { -rounded_up(&-low) } else { exact::from_int(0) };
-            high = if high.is_positive() { rounded_up(&high) } else { exact::from_int(0) };
-        }
+        let (low, mut high) = (low?, high?);
         if low == high {
             high = &high + exact::from_int(1);
         }
         Some(Self { low, high })
+    }
+
+    /// The same with ends and a middle that read well, and with zero where heights are compared by their length. Of what is
+    /// counted whole, all three are whole.
+    pub(in crate::web) fn labelled(self, from_zero: bool, is_whole: bool) -> Self {
+        let zero = || exact::from_int(0);
+        if from_zero && self.low.is_negative() {
+            let most = if self.high > -&self.low { self.high.clone() } else { -&self.low };
+            let most = step(&most, is_whole);
+            return Self { low: -&most, high: if self.high.is_positive() { most } else { zero() } };
+        }
+        if from_zero || (!self.low.is_negative() && &self.low + &self.low < self.high) {
+            // Nothing is lost by showing it from zero.
+            let half = step(&(&self.high / exact::from_int(2)), is_whole);
+            return Self { low: zero(), high: &half + &half };
+        }
+        let mut wanted = (&self.high - &self.low) / exact::from_int(2);
+        loop {
+            let half = step(&wanted, is_whole);
+            let low = (&self.low / &half).floor() * &half;
+            let high = &low + &half + &half;
+            if high >= self.high {
+                return Self { low, high };
+            }
+            wanted = &half * exact::fraction(101, 100).unwrap_or_else(|| exact::from_int(2));
+        }
     }
 
     /// What stands in the middle.
@@ -51,12 +73,12 @@ impl Scale {
     }
 }
 
-/// The next number that reads well: 1, 1.5, 2, 3, 4, 5, 6 or 8 times a power of ten.
-fn rounded_up(value: &Exact) -> Exact {
+/// The next number that reads well: 1, 1.5, 2, 2.5, 3, 4, 5, 6 or 8 times a power of ten.
+fn step(value: &Exact, is_whole: bool) -> Exact {
     for power in 0..24 {
-        for tenths in [10, 15, 20, 30, 40, 50, 60, 80] {
-            let step = exact::from_int(tenths) * exact::power_of_ten(power) / exact::power_of_ten(4);
-            if step >= *value {
+        for tenths in [10, 15, 20, 25, 30, 40, 50, 60, 80] {
+            let step = exact::from_int(tenths) * exact::power_of_ten(power) / exact::power_of_ten(5);
+            if step >= *value && (!is_whole || step.is_integer()) {
                 return step;
             }
         }
@@ -125,6 +147,25 @@ fn across(at: usize, of: usize) -> i64 {
     if of < 2 { WIDTH / 2 } else { at * WIDTH / (of - 1) }
 }
 
+/// Where a point stands from left to right: on its place of a line, or in the middle of its bar.
+fn stands(at: usize, of: usize, is_bar: bool) -> i64 {
+    if !is_bar {
+        return across(at, of);
+    }
+    let (at, of) = (i64::try_from(at).unwrap_or(0), i64::try_from(of.max(1)).unwrap_or(1));
+    (2 * at + 1) * WIDTH / (2 * of)
+}
+
+/// A dot on a value: a line of no length with round ends.
+pub(in crate::web) fn dot(at: usize, of: usize, value: &Exact, scale: &Scale, is_bar: bool) -> String {
+    format!("M{} {}h0", stands(at, of, is_bar), scale.place(value))
+}
+
+/// A line from top to bottom.
+pub(in crate::web) fn post(at: usize, of: usize, is_bar: bool) -> String {
+    format!("M{} 0V{HEIGHT}", stands(at, of, is_bar))
+}
+
 /// Bars from zero. None where nothing is known; a hair where it is zero.
 pub(in crate::web) fn bars(spots: &[Spot], scale: &Scale) -> Paths {
     let of = i64::try_from(spots.len().max(1)).unwrap_or(1);
@@ -160,6 +201,8 @@ pub(in crate::web) fn thinned(spots: &[Spot], most: usize) -> Vec<Spot> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn spots(values: &[Option<i64>]) -> Vec<Spot> {
@@ -167,7 +210,7 @@ mod tests {
     }
 
     fn scale(spots: &[Spot], from_zero: bool) -> Scale {
-        Scale::of([spots].into_iter(), from_zero).unwrap()
+        Scale::of([spots].into_iter()).unwrap().labelled(from_zero, true)
     }
 
     #[test]
@@ -189,14 +232,46 @@ mod tests {
 
     #[test]
     fn scales_read_well_and_hold_what_is_below_zero() {
-        let ends = |values: &[Option<i64>]| {
-            let scale = scale(&spots(values), true);
-            (exact::round(&scale.low).unwrap(), exact::round(&scale.high).unwrap())
+        let ends = |values: &[i64], from_zero: bool| {
+            let values: Vec<Option<i64>> = values.iter().copied().map(Some).collect();
+            let scale = scale(&spots(&values), from_zero);
+            [&scale.low, &scale.middle(), &scale.high].map(|end| exact::round(end).unwrap())
         };
-        assert_eq!(ends(&[Some(11_977)]), (0, 15_000));
-        assert_eq!(ends(&[Some(-3), Some(7)]), (-3, 8));
-        assert_eq!(ends(&[Some(0)]), (0, 1));
-        assert!(Scale::of([spots(&[None]).as_slice()].into_iter(), true).is_none());
+        assert_eq!(ends(&[11_977], true), [0, 6_000, 12_000]);
+        assert_eq!(ends(&[-3, 7], true), [-8, 0, 8]);
+        assert_eq!(ends(&[-7], true), [-8, -4, 0]);
+        assert_eq!(ends(&[0], true), [0, 1, 2]);
+        // Half of fifteen is no visitor.
+        assert_eq!(ends(&[0, 13], true), [0, 8, 16]);
+        assert_eq!(ends(&[13, 167], false), [0, 100, 200]);
+        assert_eq!(ends(&[903, 951], false), [900, 930, 960]);
+        assert_eq!(ends(&[-20, -4], false), [-20, -10, 0]);
+        assert!(Scale::of([spots(&[None]).as_slice()].into_iter()).is_none());
+        let exact = |text: &str| exact::parse_decimal(text).unwrap();
+        let rate = Scale { low: exact("1.41"), high: exact("4.52") }.labelled(false, false);
+        assert_eq!((rate.low, rate.high), (exact("0"), exact("5")));
+    }
+
+    proptest! {
+        #[test]
+        fn a_labelled_scale_holds_all_values(low in -1_000_000_000_i64..1_000_000_000, more in 0_i64..1_000_000_000) {
+            for from_zero in [true, false] {
+                let (low, high) = (exact::from_int(low), exact::from_int(low + more));
+                let scale = Scale { low: low.clone(), high: high.clone() }.labelled(from_zero, true);
+                prop_assert!(scale.low <= low && high <= scale.high && scale.low < scale.high, "{scale:?}");
+                prop_assert!(scale.low.is_integer() && scale.middle().is_integer() && scale.high.is_integer());
+                prop_assert!(!from_zero || !scale.low.is_positive() && !scale.high.is_negative());
+            }
+        }
+    }
+
+    #[test]
+    fn marks_stand_on_their_point() {
+        let spots = spots(&[Some(0), Some(5), Some(10)]);
+        let scale = scale(&spots, true);
+        assert_eq!(dot(1, 3, &exact::from_int(5), &scale, false), "M3000 1000h0");
+        assert_eq!(dot(0, 3, &exact::from_int(10), &scale, true), "M1000 0h0");
+        assert_eq!(post(2, 3, false), "M6000 0V2000");
     }
 
     #[test]

@@ -4,7 +4,11 @@ pub(super) mod card;
 pub(super) mod chart;
 pub(super) mod dates;
 pub(super) mod drawing;
+pub(super) mod plot;
 pub(super) mod progress;
 pub(super) mod range;
 pub(super) mod read;
 pub(super) mod rows;
+
+#[cfg(test)]
+mod tests;

@@ -87,6 +87,12 @@ impl Board {
         self.asked_of.as_ref().is_none_or(|of| of.iter().any(|id| id == integration_id))
     }
 
+    /// Without anything to read it from.
+    #[cfg(test)]
+    pub(super) fn of_nothing(project: Project, range: Range, views: Vec<ConnectionView>, now: Timestamp) -> Self {
+        Self { project, range, connections: Vec::new(), views, now, descriptors: Vec::new() }
+    }
+
     /// A metric and the integration that measures it.
     pub(in crate::web) fn metric(&self, id: &str) -> Option<(&Arc<Descriptor>, &Definition)> {
         self.descriptors.iter().find_map(|descriptor| Some((descriptor, descriptor.metric(id)?)))
@@ -128,9 +134,9 @@ impl Board {
         Ok(shown)
     }
 
-    /// What stands at the end of a day stands now as well: a card does not wait for midnight to tell it.
+    /// What stands at the end of a day stands now as well: it is told before midnight. So is what is only known now.
     fn last_of(&self, shown: &Shown) -> Day {
-        let is_now = shown.widget.kind == "metric" && shown.definition.kind == Kind::Level;
+        let is_now = shown.definition.kind == Kind::Level || shown.definition.retention_days == Some(1);
         let last = self.range.last();
         if is_now && last.next() == self.range.today { self.range.today } else { last }
     }

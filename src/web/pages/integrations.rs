@@ -11,7 +11,7 @@ use super::connection::standing;
 use crate::{
     app::App,
     connections::ConnectionView,
-    integrations::{Category, Descriptor},
+    integrations::{Category, Descriptor, Tier},
     web::{
         Error,
         auth::Viewer,
@@ -53,6 +53,10 @@ struct Card {
     icon: String,
     summary: String,
     badges: Vec<&'static str>,
+    /// How good it is, and what that means.
+    tier: Option<(&'static str, &'static str)>,
+    /// How long it takes to connect.
+    time: &'static str,
     /// Names of the first metrics, and how many more there are.
     metrics: Vec<String>,
     more: usize,
@@ -86,7 +90,7 @@ pub(super) async fn show(
     let connected = |id: &str| connections.iter().filter(|connection| connection.integration_id == id).count();
     let groups = CATEGORIES.iter().map(|(category, id, title)| {
         let of_it = app.registry.descriptors().filter(|one| one.category == *category && matches(one, title, &query));
-        Group { id, title, cards: of_it.map(|one| card(&one, connected(&one.id))).collect() }
+        Group { id, title, cards: of_it.map(|one| card(&app, &one, connected(&one.id))).collect() }
     });
     let groups = groups.filter(|group| !group.cards.is_empty()).collect();
     let lines = if query.is_empty() { app.connections.list(&viewer.project.slug).await? } else { Vec::new() };
@@ -114,7 +118,28 @@ fn matches(descriptor: &Descriptor, category: &str, query: &str) -> bool {
     query.to_lowercase().split_whitespace().all(|word| text.contains(word))
 }
 
-fn card(descriptor: &Descriptor, connected: usize) -> Card {
+/// In words for people who do not know the suite.
+fn tier(id: &str) -> Option<(&'static str, &'static str)> {
+    match Tier::of(id) {
+        Tier::Unrated | Tier::T0 => None,
+        Tier::Bronze => Some(("Bronze", "Honest: what it cannot tell it does not make up.")),
+        Tier::Silver => Some(("Silver", "Reliable, whatever its provider does.")),
+        Tier::Gold => Some(("Gold", "Its numbers are tested to be right, however they are asked for.")),
+    }
+}
+
+/// Until it is connected: a key has to be made first, and a sign-in may have to be set up once.
+fn time(app: &App, descriptor: &Descriptor) -> &'static str {
+    if descriptor.auth.oauth().is_some() && app.config.oauth_clients.contains_key(&descriptor.id) {
+        "about a minute"
+    } else if descriptor.credentials.is_empty() {
+        "about ten minutes, the first time"
+    } else {
+        "about two minutes"
+    }
+}
+
+fn card(app: &App, descriptor: &Descriptor, connected: usize) -> Card {
     let names: Vec<String> = descriptor.metrics.iter().map(|metric| metric.name.clone()).collect();
     let signs_in = descriptor.auth.oauth().is_some();
     let has_key = !descriptor.credentials.is_empty();
@@ -125,6 +150,8 @@ fn card(descriptor: &Descriptor, connected: usize) -> Card {
         icon: descriptor.icon.clone(),
         summary: descriptor.summary.clone(),
         badges: badges.into_iter().filter(|(is_it, _)| *is_it).map(|(_, badge)| badge).collect(),
+        tier: tier(&descriptor.id),
+        time: time(app, descriptor),
         more: names.len().saturating_sub(SHOWN_METRICS),
         metrics: names.into_iter().take(SHOWN_METRICS).collect(),
         connected,

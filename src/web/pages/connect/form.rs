@@ -54,6 +54,8 @@ pub(in crate::web) struct Refusal {
     pub(in crate::web) link: Option<(String, String)>,
     /// Whether another setting may put it right.
     pub(super) is_choice: bool,
+    /// What the account has to choose from, by key of the setting.
+    pub(super) offered: BTreeMap<String, Vec<Choice>>,
 }
 
 impl Refusal {
@@ -77,7 +79,12 @@ impl Refusal {
                     ..Self::default()
                 }
             }
-            E::Provider(error) => Self { is_choice: error.kind() == FailureKind::InvalidSettings, ..plain },
+            E::Provider(error) => {
+                let choice = |(value, label): &(String, String)| Choice { value: value.clone(), label: label.clone() };
+                let offer = error.offer().map(|one| (one.setting.clone(), one.values.iter().map(choice).collect()));
+                let is_choice = offer.is_some() || error.kind() == FailureKind::InvalidSettings;
+                Self { is_choice, offered: offer.into_iter().collect(), ..plain }
+            }
             E::AccountMismatch { .. }
             | E::Conflict(_)
             | E::SignIn(_)
@@ -95,6 +102,21 @@ impl Refusal {
 
     pub(in crate::web) fn of_fields(fields: impl IntoIterator<Item = (String, String)>) -> Self {
         Self { fields: fields.into_iter().collect(), ..Self::default() }
+    }
+
+    /// The same for a form that shows what is offered: what was given is wrong in its field, and what was not is merely
+    /// still to be chosen.
+    pub(super) fn offering(mut self, given: &Map<String, Json>) -> Self {
+        let Some(key) = self.offered.keys().next().cloned() else { return self };
+        let sentence = std::mem::take(&mut self.sentence);
+        if given.contains_key(&key) {
+            self.fields.insert(key, sentence);
+        }
+        self
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.sentence.is_empty() && self.fields.is_empty()
     }
 
     fn take(&mut self, key: &str) -> String {

@@ -103,13 +103,16 @@ impl Connect {
         viewer: &Viewer,
         descriptor: &Descriptor,
         allowed: &Allowed,
-        (trial, mut refusal): (Option<TrialView>, Refusal),
-    ) -> Result<Self, Error> {
+        (trial, refusal): (Option<TrialView>, Refusal),
+    ) -> Result<Response, Error> {
+        let mut refusal = refusal.offering(allowed.settings());
+        let status = if refusal.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
         let draft = app.connections.put_aside(&viewer.holder(), allowed).await?;
         let page = Self::new(viewer, descriptor, address(descriptor), format!("Connect {}", descriptor.name));
-        let choices = trial.as_ref().map(|trial| trial.choices.clone()).unwrap_or_default();
+        let offered = std::mem::take(&mut refusal.offered);
+        let choices = trial.as_ref().map_or(offered, |trial| trial.choices.clone());
         // Without an answer any setting may be what is wrong.
-        let is_shown = |key: &str| trial.is_none() || choices.contains_key(key);
+        let is_shown = |key: &str| (trial.is_none() && choices.is_empty()) || choices.contains_key(key);
         let keys: Vec<String> = descriptor
             .settings
             .iter()
@@ -121,7 +124,8 @@ impl Connect {
         let name = allowed.name().unwrap_or_default();
         let further = form::of_host(descriptor, name, allowed.settings(), &mut refusal);
         refusal.rest_on_top();
-        Ok(Self { draft: draft.expose().to_owned(), trial, refusal, inputs, further, ..page })
+        let page = Self { draft: draft.expose().to_owned(), trial, refusal, inputs, further, ..page };
+        Ok((status, render(&page)?).into_response())
     }
 
     /// Whether what is folded away has to be seen.
@@ -253,10 +257,7 @@ impl Step<'_> {
     }
 
     async fn choose(&self, allowed: &Allowed, trial: Option<TrialView>, refusal: Refusal) -> Result<Response, Error> {
-        let is_refused = !refusal.sentence.is_empty() || !refusal.fields.is_empty();
-        let status = if is_refused { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-        let page = Connect::second(self.app, self.viewer, self.descriptor, allowed, (trial, refusal)).await?;
-        Ok((status, render(&page)?).into_response())
+        Connect::second(self.app, self.viewer, self.descriptor, allowed, (trial, refusal)).await
     }
 }
 

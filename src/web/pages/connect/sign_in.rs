@@ -143,8 +143,7 @@ pub(in crate::web) async fn callback(
     let refusal = Refusal::of(&app, &viewer, error).await?;
     if allowed.is_new() && refusal.link.is_none() {
         // Nobody signs in twice to be told what there is to choose from.
-        let page = Connect::second(&app, &viewer, &descriptor, &allowed, (None, refusal)).await?;
-        return Ok((StatusCode::UNPROCESSABLE_ENTITY, render(&page)?).into_response());
+        return Connect::second(&app, &viewer, &descriptor, &allowed, (None, refusal)).await;
     }
     ended(&viewer, refusal, format!("/connect/{}", descriptor.id))
 }
