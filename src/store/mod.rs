@@ -6,6 +6,8 @@
 //!
 //! The store knows nothing of cryptography: sealed things pass through it as [`SealedRow`].
 
+mod api_hours;
+mod api_keys;
 mod budgets;
 mod columns;
 mod connections;
@@ -29,6 +31,7 @@ mod users;
 mod web_sessions;
 mod write;
 
+pub use api_keys::{ApiKey, NewApiKey, Scope};
 pub use connections::{Connection, ConnectionKey, ConnectionSettings, ConnectionState, NewConnection, SealedRow};
 pub use dashboards::{Dashboard, NewDashboard, Widget};
 pub use error::Error;

@@ -3,6 +3,7 @@
 //!
 //! What a browser or a link holds is random and is kept only as its hash; passwords are kept as Argon2id.
 
+mod api_keys;
 mod error;
 mod password;
 mod throttle;
@@ -18,6 +19,7 @@ use crate::{
     secret::Secret,
     store::{Membership, NewProject, NewUser, NewWebSession, Project, Role, Store, User, WebSession},
 };
+pub use api_keys::MadeKey;
 pub use error::{Error, FieldError};
 use password::Passwords;
 use throttle::Throttle;

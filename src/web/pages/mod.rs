@@ -58,6 +58,8 @@ pub(super) fn routes(app: &App) -> Router<App> {
         .route("/settings/account", get(settings::account::show).post(settings::account::change))
         .route("/settings/sessions", get(settings::sessions::show).post(settings::sessions::end))
         .route("/settings/sessions/others", post(settings::sessions::end_others))
+        .route("/settings/keys", get(settings::keys::show).post(settings::keys::make))
+        .route("/settings/keys/revoke", post(settings::keys::revoke))
         .route("/settings/projects", get(settings::projects::show).post(settings::projects::change))
         .route("/settings/projects/new", post(settings::projects::make))
         .route("/settings/projects/choose", post(settings::projects::choose))
