@@ -108,7 +108,7 @@ impl Connections {
     /// Asks the provider whether the credentials still work. A refusal is the result of the test, not an error.
     pub async fn test(&self, project: &str, connection: &str) -> Result<TestView, Error> {
         let project = self.project(project).await?;
-        let connection = self.find(&project, connection).await?;
+        let connection = self.find_synced(&project, connection).await?;
         let integration = self.registry.get(&connection.integration_id)?;
         let context =
             self.context(&connection, integration.as_ref(), TEST_BUDGET, std::sync::Arc::new(Nowhere)).await?;
@@ -139,7 +139,7 @@ impl Connections {
         connection: &str,
         credentials: BTreeMap<String, Secret>,
     ) -> Result<ConnectedView, Error> {
-        let found = self.find(&self.project(project).await?, connection).await?;
+        let found = self.find_synced(&self.project(project).await?, connection).await?;
         let descriptor = self.registry.get(&found.integration_id)?.descriptor();
         let mut credentials = self.check_input(&descriptor, credentials, &settings_of(&found))?;
         self.reconnect_with(project, connection, &mut credentials).await
@@ -153,7 +153,7 @@ impl Connections {
         credentials: &mut Credentials,
     ) -> Result<ConnectedView, Error> {
         let project = self.project(project).await?;
-        let connection = self.find(&project, connection).await?;
+        let connection = self.find_synced(&project, connection).await?;
         let integration = self.registry.get(&connection.integration_id)?;
         let (_, settings) = check_settings(&integration.descriptor(), &settings_of(&connection))?;
         let account = self.try_out(&project, integration.as_ref(), &settings, credentials).await?;

@@ -24,6 +24,12 @@ pub enum Error {
         /// Names of the connections that there are.
         known: Vec<String>,
     },
+    /// Nothing is read through it.
+    #[error(
+        "\"{0}\" holds what programs push to the API: it has no credentials, settings or runs; `dashtray disconnect` \
+         removes it with its numbers"
+    )]
+    NotSynced(String),
     /// Fields are missing or wrong.
     #[error("{}", fields.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     InvalidFields {
@@ -116,6 +122,7 @@ impl Error {
             Self::UnknownIntegration(_) => "integration_not_found",
             Self::UnknownProject(_) => "project_not_found",
             Self::UnknownConnection { .. } => "connection_not_found",
+            Self::NotSynced(_) => "not_synced",
             Self::InvalidFields { .. } => "invalid_fields",
             Self::AlreadyConnected { .. } => "already_connected",
             Self::Conflict(_) => "conflict",
@@ -138,6 +145,7 @@ impl Error {
             Self::UnknownIntegration(_)
             | Self::UnknownProject(_)
             | Self::UnknownConnection { .. }
+            | Self::NotSynced(_)
             | Self::InvalidFields { .. }
             | Self::NoSignIn { .. }
             | Self::NoClient { .. }

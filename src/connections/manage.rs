@@ -70,7 +70,7 @@ impl Connections {
         changes: &[(String, String)],
     ) -> Result<ConnectionView, Error> {
         let project = self.project(project).await?;
-        let connection = self.find(&project, connection).await?;
+        let connection = self.find_synced(&project, connection).await?;
         let descriptor = self.registry.get(&connection.integration_id)?.descriptor();
         if let Some((key, _)) = changes.iter().find(|(key, _)| options::is_frozen(key)) {
             let message =
@@ -130,7 +130,7 @@ impl Connections {
 
     async fn set_paused(&self, project: &str, connection: &str, paused: bool) -> Result<ConnectionView, Error> {
         let project = self.project(project).await?;
-        let connection = self.find(&project, connection).await?;
+        let connection = self.find_synced(&project, connection).await?;
         self.store.set_paused(connection.key, paused, self.clock.now()).await?;
         self.reload(connection.key).await
     }
@@ -216,9 +216,11 @@ impl Connections {
         let syncing = connection.lease_until.is_some_and(|until| until > self.clock.now());
         let state = &connection.state;
         // Of this process alone: others may have the key, and for them nothing is wrong.
-        let (name, reason) = match self.vault.key_ids().contains(&connection.key_id.as_str()) {
-            true => (state.state.clone(), state.reason.clone()),
-            false => ("credentials_unreadable".to_owned(), Some(unreadable(&connection.key_id))),
+        let (name, reason) = match &connection.key_id {
+            Some(key_id) if !self.vault.key_ids().contains(&key_id.as_str()) => {
+                ("credentials_unreadable".to_owned(), Some(unreadable(key_id)))
+            }
+            _ => (state.state.clone(), state.reason.clone()),
         };
         ConnectionView {
             connection_id: connection.public_id,
@@ -229,7 +231,7 @@ impl Connections {
             until: connection.state.until,
             syncing,
             last_synced_at: connection.state.last_synced_at,
-            next_sync_at: (!connection.paused).then_some(connection.state.due_at),
+            next_sync_at: (!connection.paused && connection.is_synced()).then_some(connection.state.due_at),
             corrected: corrected.get(&connection.key.connection_id).and_then(corrected_view),
         }
     }

@@ -108,6 +108,12 @@ impl Connections {
         }
     }
 
+    /// The same of a connection that a provider is read through, and not one that programs push to.
+    pub async fn find_synced(&self, project: &Project, id_or_name: &str) -> Result<Connection, Error> {
+        let found = self.find(project, id_or_name).await?;
+        if found.is_synced() { Ok(found) } else { Err(Error::NotSynced(found.name)) }
+    }
+
     /// The connection of that id or name; a name is found whatever its case.
     pub async fn find(&self, project: &Project, id_or_name: &str) -> Result<Connection, Error> {
         let all = self.store.connections(project.id).await?;

@@ -33,6 +33,8 @@ pub(super) struct Reading<'a> {
     pub(super) ends_early: bool,
     /// Each value of the dimension for itself.
     pub(super) by_dimension: bool,
+    /// All series as they are kept, and none that is made of them.
+    pub(super) as_kept: bool,
 }
 
 /// One day (or week, or month that was asked for) of one series.
@@ -58,7 +60,8 @@ impl Reading<'_> {
             .iter()
             .map(|(dimension, currency, days)| self.view(stored, dimension, *currency, days, false))
             .collect();
-        let Some(reporting) = self.reporting_currency().filter(|_| self.definition.has_currency()) else {
+        let Some(reporting) = self.reporting_currency().filter(|_| self.definition.has_currency() && !self.as_kept)
+        else {
             return Ok(views);
         };
         // A rate is of a day, so nothing but days is converted.
@@ -98,7 +101,9 @@ impl Reading<'_> {
             let own = self.connection.settings.currency;
             read.push((String::new(), self.definition.has_currency().then_some(own), states));
         }
-        self.drop_silent(&mut read);
+        if !self.as_kept {
+            self.drop_silent(&mut read);
+        }
         read
     }
 
@@ -146,8 +151,10 @@ impl Reading<'_> {
         let carrier = stored.series(&self.definition.id, self.grain).find(|row| self.is_carrier(row));
         let mut days = carrier.map(|row| self.known(stored, row)).unwrap_or_default();
         let mark = Mark::new(State::Pending);
+        let nobody = || (!self.connection.is_synced()).then(|| "nothing was pushed".to_owned());
         for day in self.grain.starts(self.reach()) {
-            let pending = || DayPoint { value: None, mark, reason: reason_of(mark), metadata: None };
+            let reason = || nobody().or_else(|| reason_of(mark));
+            let pending = || DayPoint { value: None, mark, reason: reason(), metadata: None };
             days.entry(day).or_insert_with(pending);
         }
         days
@@ -241,7 +248,7 @@ impl Reading<'_> {
 
     /// What the days come to that were answered so far, where days can be joined.
     fn joined_days(&self, days: &Days) -> Option<PointView> {
-        if self.grain != Interval::Day || !self.definition.kind.combines() {
+        if self.as_kept || self.grain != Interval::Day || !self.definition.kind.combines() {
             return None;
         }
         let (last, _) = days.iter().rev().find(|(_, point)| point.mark.state.is_answered())?;

@@ -9,6 +9,9 @@ pub enum Error {
     /// Something else has that name, account or slug already; says which.
     #[error("{0}")]
     Conflict(String),
+    /// A number that is kept would not fit any more; says which.
+    #[error("{0}")]
+    TooLarge(String),
     /// Another worker has claimed the connection, or it was deleted. Whatever this claim still wants to write is void.
     #[error(
         "another worker has taken over this connection, or it was deleted; nothing of this run is written any more"

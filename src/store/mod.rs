@@ -11,6 +11,7 @@ mod api_keys;
 mod budgets;
 mod columns;
 mod connections;
+mod custom;
 mod dashboards;
 mod db;
 mod dialect;
@@ -33,6 +34,7 @@ mod write;
 
 pub use api_keys::{ApiKey, NewApiKey, Scope};
 pub use connections::{Connection, ConnectionKey, ConnectionSettings, ConnectionState, NewConnection, SealedRow};
+pub use custom::{CustomMetric, MetricChange, Push, PushConnection, PushedPoint};
 pub use dashboards::{Dashboard, NewDashboard, Widget};
 pub use error::Error;
 pub use grants::{CredentialsRow, RenewalRow};

@@ -165,11 +165,12 @@ impl Syncer {
 
     async fn chosen(&self, project: &Project, names: &[String]) -> Result<Vec<Connection>, Error> {
         if names.is_empty() {
-            return Ok(self.connections.store.connections(project.id).await?);
+            let all = self.connections.store.connections(project.id).await?;
+            return Ok(all.into_iter().filter(Connection::is_synced).collect());
         }
         let mut chosen: Vec<Connection> = Vec::new();
         for name in names {
-            let connection = self.connections.find(project, name).await?;
+            let connection = self.connections.find_synced(project, name).await?;
             if chosen.iter().all(|other| other.public_id != connection.public_id) {
                 chosen.push(connection);
             }

@@ -9,6 +9,7 @@ use super::range::Range;
 use crate::{
     app::App,
     connections::ConnectionView,
+    custom,
     integrations::Descriptor,
     metric::{Day, Definition, Interval, Kind, WidgetType, Zone},
     series::{self, GetRequest, SeriesView},
@@ -51,7 +52,8 @@ impl Board {
         let today = Day::of(now, &zone);
         let oldest = connections.iter().map(|one| one.settings.history_start).min().unwrap_or(today);
         let range = Range::of(asked, today, oldest)?;
-        let descriptors = app.registry.descriptors().collect();
+        let mut descriptors: Vec<_> = app.registry.descriptors().collect();
+        descriptors.extend(custom::descriptor(&app.store, project.id).await?);
         Ok(Self { project: project.clone(), range, connections, views, now, descriptors })
     }
 

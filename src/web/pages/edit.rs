@@ -1,6 +1,6 @@
 //! `/d/{slug}/edit`: what stands on a dashboard. Every step is kept at once, and works with buttons alone.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use askama::Template;
 use axum::{
@@ -12,6 +12,8 @@ use axum::{
 use super::dashboards::checked_name;
 use crate::{
     app::App,
+    custom,
+    integrations::Descriptor,
     store::{Dashboard, Widget},
     web::{
         Error,
@@ -162,7 +164,10 @@ pub(super) async fn change(
                 return Ok((StatusCode::UNPROCESSABLE_ENTITY, render(&page)?).into_response());
             }
         },
-        ["add"] => add(&app, &mut widgets, &fields),
+        ["add"] => {
+            let pushed = custom::descriptor(&app.store, viewer.project.id).await?;
+            add(app.registry.descriptors().chain(pushed), &mut widgets, &fields)
+        }
         step => arrange(&mut widgets, step),
     };
     let done = match done {
@@ -192,11 +197,15 @@ fn typed(page: Page, fields: &Fields) -> Page {
 }
 
 /// Puts a further widget last. Gives the button that has the focus then, or what is wrong.
-fn add(app: &App, widgets: &mut Vec<Widget>, fields: &Fields) -> Result<String, String> {
+fn add(
+    measured: impl Iterator<Item = Arc<Descriptor>>,
+    widgets: &mut Vec<Widget>,
+    fields: &Fields,
+) -> Result<String, String> {
     if widgets.len() >= MOST {
         return Err(format!("A dashboard holds at most {MOST} widgets. Remove one first."));
     }
-    let descriptors: Vec<_> = app.registry.descriptors().collect();
+    let descriptors: Vec<_> = measured.collect();
     let metric = descriptors.iter().find_map(|descriptor| descriptor.metric(fields.text("metric")));
     let metric = metric.ok_or("Choose what the widget shows.")?;
     let known = KINDS.iter().find(|(kind, style, _)| format!("{kind} {style}").trim_end() == fields.text("kind"));
