@@ -295,7 +295,7 @@ fn choose_name(given: Option<&str>, descriptor: &Descriptor, existing: &[Connect
 }
 
 /// The given name, if one is given and it is good.
-fn choose_given(given: Option<&str>, existing: &[Connection]) -> Result<Option<String>, Error> {
+pub(super) fn choose_given(given: Option<&str>, existing: &[Connection]) -> Result<Option<String>, Error> {
     match given.map(str::trim).filter(|name| !name.is_empty()) {
         Some(name) if name.chars().count() > 80 || name.chars().any(char::is_control) => {
             let fields = vec![FieldError::new("name", "use at most 80 printable characters")];

@@ -1,6 +1,8 @@
 //! What can go wrong with a connection.
 
-use super::SignInError;
+use serde_json::{Value as Json, json};
+
+use super::{ErrorView, SignInError};
 use crate::{
     http,
     integrations::{FieldError, UnknownIntegration},
@@ -136,6 +138,18 @@ impl Error {
             Self::Unreadable { .. } => "credentials_unreadable",
             Self::Vault(_) => "vault",
             Self::Store(_) => "database",
+        }
+    }
+
+    /// What programs may want to know besides; the same on the command line and in the API.
+    pub fn details(&self) -> Json {
+        match self {
+            Self::InvalidFields { fields } => {
+                let fields = fields.iter().map(|error| json!({"field": error.field, "message": error.message}));
+                json!({"fields": fields.collect::<Vec<_>>()})
+            }
+            Self::Provider(error) => json!(ErrorView::from(error)),
+            _ => Json::Null,
         }
     }
 

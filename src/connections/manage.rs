@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 use serde_json::{Map, Value as Json};
 
-use super::{ConnectionView, Connections, CorrectedView, Error, memory, options, session::tried, settings_of};
+use super::{ConnectionView, Connections, CorrectedView, Error, connect, memory, options, session::tried, settings_of};
 use crate::{
     fail_point,
     integrations::{Correction, FieldError, Settings},
@@ -60,6 +60,34 @@ impl Connections {
         let connections = self.store.connections(project.id).await?;
         let corrected = self.corrected(project.id).await?;
         Ok(connections.iter().map(|connection| self.view(connection, &corrected)).collect())
+    }
+
+    /// How one connection stands.
+    pub async fn show(&self, project: &str, connection: &str) -> Result<ConnectionView, Error> {
+        let project = self.project(project).await?;
+        let found = self.find(&project, connection).await?;
+        Ok(self.view(&found, &self.corrected(project.id).await?))
+    }
+
+    /// Refuses a name that cannot be given to a connection.
+    pub async fn check_rename(&self, project: &str, connection: &str, name: &str) -> Result<String, Error> {
+        let project = self.project(project).await?;
+        let found = self.find(&project, connection).await?;
+        let mut others = self.store.connections(project.id).await?;
+        others.retain(|other| other.key != found.key);
+        let empty = || Error::InvalidFields { fields: vec![FieldError::new("name", "give it a name")] };
+        connect::choose_given(Some(name), &others)?.ok_or_else(empty)
+    }
+
+    /// Gives a connection another name.
+    pub async fn rename(&self, project: &str, connection: &str, name: &str) -> Result<ConnectionView, Error> {
+        let name = self.check_rename(project, connection, name).await?;
+        let found = self.find(&self.project(project).await?, connection).await?;
+        match self.store.rename_connection(found.key, &name).await {
+            Err(store::Error::Conflict(_)) => return Err(Error::NameTaken(name)),
+            other => other?,
+        }
+        self.reload(found.key).await
     }
 
     /// Changes settings. A setting that a stream depends on makes the next run read that stream again.

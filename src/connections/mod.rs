@@ -32,7 +32,7 @@ pub use memory::SealedMemory;
 pub(crate) use memory::pack;
 pub use session::{Guarded, guarded};
 pub use sign_in::{Allowed, Callback, SignInError, SignInFor, SignInRequest, SignInView, SignedIn};
-pub use view::{AccountView, ConnectedView, ConnectionView, CorrectedView, ErrorView, TestView};
+pub use view::{AccountView, ConnectedView, ConnectionView, CorrectedView, ErrorView, ProjectView, TestView};
 
 /// What all that touches a connection needs. Cheap to clone.
 #[derive(Debug, Clone)]

@@ -150,7 +150,7 @@ pub async fn get_each(
     for (place, (request, (descriptor, definition))) in requests.iter().zip(&defined).enumerate() {
         let of_project = connections.get(request.project.as_str()).map(Vec::as_slice).unwrap_or_default();
         let measuring = measuring(of_project, descriptor, request.connection.as_deref())?;
-        check_range(request)?;
+        check_range(request.from, request.to, request.now)?;
         for connection in measuring {
             readings.push((place, reading(store, request, descriptor, definition, connection)?));
         }
@@ -242,14 +242,15 @@ pub async fn explain(
     Err(Error::NoReceipt(format!("there is no receipt of {metric_id}{which} yet; run `dashtray sync` first")))
 }
 
-fn check_range(request: &GetRequest) -> Result<(), Error> {
+/// Refuses a range that runs backwards, or ends where no zone has come to yet.
+fn check_range(from: Option<Day>, to: Option<Day>, now: Timestamp) -> Result<(), Error> {
     // The day in the zone that is furthest ahead of all.
-    let ahead = request.now.checked_add(jiff::SignedDuration::from_hours(14)).unwrap_or(request.now);
+    let ahead = now.checked_add(jiff::SignedDuration::from_hours(14)).unwrap_or(now);
     let newest = Day::of(ahead, &Zone::utc());
-    if let Some(to) = request.to.filter(|to| *to > newest) {
-        return Err(Error::InvalidRange(format!("{to} is in the future; give a day up to {newest}")));
+    if let Some(day) = from.into_iter().chain(to).find(|day| *day > newest) {
+        return Err(Error::InvalidRange(format!("{day} is in the future; give a day up to {newest}")));
     }
-    match (request.from, request.to) {
+    match (from, to) {
         (Some(from), Some(to)) if to < from => {
             Err(Error::InvalidRange(format!("the range runs backwards: {from} is after {to}; swap them")))
         }

@@ -6,7 +6,7 @@ use std::{collections::VecDeque, sync::Arc};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{Error, SeriesView, points::Reading, stored::Stored};
+use super::{Error, SeriesView, check_range, points::Reading, stored::Stored};
 use crate::{
     custom,
     integrations::{Descriptor, Registry},
@@ -105,12 +105,7 @@ impl Walk {
                 return Err(Error::UnknownConnection(named.chars().take(60).collect()));
             }
         }
-        if let (Some(from), Some(to)) = (request.from, request.to)
-            && to < from
-        {
-            let message = format!("the range runs backwards: {from} is after {to}; swap them");
-            return Err(Error::InvalidRange(message));
-        }
+        check_range(request.from, request.to, now_for(""))?;
         let mut parts = VecDeque::new();
         for connection in connections.into_iter().map(Arc::new) {
             let of_it = descriptors.iter().find(|descriptor| descriptor.id == connection.integration_id);

@@ -225,6 +225,12 @@ impl Store {
         }
     }
 
+    /// Gives it another name. [`Error::Conflict`] when another connection has it.
+    pub async fn rename_connection(&self, key: ConnectionKey, name: &str) -> Result<(), Error> {
+        let sql = "UPDATE connections SET name = $3 WHERE project_id = $1 AND connection_id = $2";
+        self.change(key, sql, args![name]).await
+    }
+
     /// Pauses it, or resumes it and makes it due.
     pub async fn set_paused(&self, key: ConnectionKey, paused: bool, now: Timestamp) -> Result<(), Error> {
         let sql = "UPDATE connections SET paused = $3, due_at = CASE WHEN $3 THEN due_at ELSE $4 END

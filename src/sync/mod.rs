@@ -250,9 +250,20 @@ impl Syncer {
 
     /// The last runs of a connection, newest first.
     pub async fn runs(&self, project: &str, connection: &str, limit: u32) -> Result<Vec<RunView>, Error> {
+        self.runs_before(project, connection, limit, None).await
+    }
+
+    /// The same of those before one that is known by its start and id.
+    pub async fn runs_before(
+        &self,
+        project: &str,
+        connection: &str,
+        limit: u32,
+        before: Option<(Timestamp, Uuid)>,
+    ) -> Result<Vec<RunView>, Error> {
         let project = self.connections.project(project).await?;
         let connection = self.connections.find(&project, connection).await?;
-        let rows = self.connections.store.runs(connection.key, limit, None).await?;
+        let rows = self.connections.store.runs(connection.key, limit, before).await?;
         Ok(rows.iter().map(|row| view::of_row(&connection, row)).collect())
     }
 

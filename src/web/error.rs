@@ -41,7 +41,7 @@ impl Error {
         Self::Internal
     }
 
-    fn parts(self) -> (StatusCode, &'static str, String) {
+    pub(super) fn parts(self) -> (StatusCode, &'static str, String) {
         match self {
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "there is nothing at this address".to_owned()),
             Self::MethodNotAllowed => (
