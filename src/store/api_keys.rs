@@ -91,13 +91,14 @@ impl Store {
 
     /// A project's keys, the newest first.
     pub async fn api_keys(&self, project_id: i64) -> Result<Vec<ApiKey>, Error> {
-        let sql = "SELECT * FROM api_keys WHERE project_id = $1 ORDER BY created_at DESC, api_key_id DESC";
+        let sql = "SELECT *, created_at AS made_at FROM api_keys WHERE project_id = $1 ORDER BY created_at DESC, api_key_id DESC";
         self.db.all(sql, args![project_id]).await?.iter().map(key).collect()
     }
 
     /// The key of that hash, revoked or not, and the project that it opens.
     pub async fn api_key(&self, key_hash: &[u8]) -> Result<Option<(ApiKey, Project)>, Error> {
-        let sql = "SELECT p.*, k.api_key_id, k.name, k.scope, k.last_four, k.last_used_at, k.revoked_at
+        let sql = "SELECT p.*, k.api_key_id, k.name, k.scope, k.last_four, k.created_at AS made_at, k.last_used_at,
+                    k.revoked_at
              FROM api_keys k JOIN projects p ON p.project_id = k.project_id WHERE k.key_hash = $1";
         let row = self.db.first(sql, args![key_hash]).await?;
         row.map(|row| Ok((key(&row)?, projects::project(&row)?))).transpose()
@@ -130,7 +131,7 @@ fn key(row: &Row) -> Result<ApiKey, Error> {
         name: row.get("name")?,
         scope: row.get::<String>("scope")?.parse().map_err(|_| strange("scope"))?,
         last_four: row.get("last_four")?,
-        created_at: row.get("created_at")?,
+        created_at: row.get("made_at")?,
         last_used_at: row.get("last_used_at")?,
         revoked_at: row.get("revoked_at")?,
     })

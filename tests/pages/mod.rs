@@ -7,4 +7,4 @@ mod connections;
 mod dashboards;
 mod guessing;
 mod sign_ins;
-mod visitor;
+pub(crate) mod visitor;

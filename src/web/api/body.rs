@@ -38,6 +38,10 @@ pub(super) async fn receive(headers: &HeaderMap, body: Body) -> Result<Bytes, Re
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
     let text = std::str::from_utf8(bytes).map_err(|_| Refusal::bad("invalid_json", "the body is not UTF-8"))?;
     check(text)?;
+    if !text.trim_start().starts_with('{') {
+        let message = "the body must be an object, {…}";
+        return Err(Refusal::bad("invalid_field", message).with(json!({"field": ""})));
+    }
     let mut deserializer = serde_json::Deserializer::from_str(text);
     serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = match error.path().to_string() {
@@ -183,7 +187,7 @@ mod tests {
     use super::*;
 
     fn code(text: &str) -> &'static str {
-        parse::<serde_json::Value>(text.as_bytes()).err().map_or("ok", |refusal| refusal.code)
+        check(text).err().map_or("ok", |refusal| refusal.code)
     }
 
     #[test]

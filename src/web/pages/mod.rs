@@ -4,6 +4,7 @@ mod connect;
 mod connection;
 mod dashboard;
 mod dashboards;
+mod docs;
 mod edit;
 pub(super) mod fault;
 mod integrations;
@@ -54,6 +55,7 @@ pub(super) fn routes(app: &App) -> Router<App> {
         .route("/connections/{id}/settings", post(connection::acts::set))
         .route("/connections/{id}/disconnect", post(connection::acts::disconnect))
         .route("/connections/{id}/reconnect", get(connect::reconnect::show).post(connect::reconnect::act))
+        .route("/docs/api", get(docs::show))
         .route("/settings", get(settings::index))
         .route("/settings/account", get(settings::account::show).post(settings::account::change))
         .route("/settings/sessions", get(settings::sessions::show).post(settings::sessions::end))
