@@ -79,6 +79,9 @@ pub struct Problem {
     pub field: &'static str,
     /// What is wrong with it.
     pub message: String,
+    /// Whether all that is wrong is what was defined before.
+    #[serde(skip)]
+    is_contradiction: bool,
 }
 
 /// Why nothing of a batch was taken.
@@ -87,6 +90,9 @@ pub enum Error {
     /// Some entries cannot be used.
     #[error("{}", sentence(.0))]
     Invalid(Vec<Problem>),
+    /// All would be well, had their metrics not been defined otherwise when they were pushed first.
+    #[error("{}", sentence(.0))]
+    Contradiction(Vec<Problem>),
     /// There are too many entries, or none.
     #[error("a batch has 1 to {LARGEST_BATCH} entries, and this one {0}; send several batches")]
     Size(usize),
@@ -100,6 +106,7 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Invalid(_) => "invalid_metrics",
+            Self::Contradiction(_) => "metric_defined_otherwise",
             Self::Size(_) => "batch_size",
             Self::Store(_) => "database",
         }
@@ -134,7 +141,12 @@ pub async fn push(
             // Somebody else's batch defined one of its metrics, or made the connection.
             Err(store::Error::Conflict(_)) if attempts < ATTEMPTS => {}
             Err(store::Error::TooLarge(message)) => {
-                return Err(Error::Invalid(vec![Problem { index: 0, field: "value", message }]));
+                return Err(Error::Invalid(vec![Problem {
+                    index: 0,
+                    field: "value",
+                    message,
+                    is_contradiction: false,
+                }]));
             }
             Err(error) => return Err(error.into()),
         }
@@ -175,8 +187,13 @@ async fn prepare(
     }
     if !reader.problems.is_empty() {
         reader.problems.sort_by_key(|problem| problem.index);
+        let is_contradiction = reader.problems.iter().all(|problem| problem.is_contradiction);
         reader.problems.truncate(MOST_PROBLEMS);
-        return Err(Error::Invalid(reader.problems));
+        return Err(if is_contradiction {
+            Error::Contradiction(reader.problems)
+        } else {
+            Error::Invalid(reader.problems)
+        });
     }
     let numbered = (2..).map(|number| format!("{ID} {number}"));
     let mut names = std::iter::once(ID.to_owned()).chain(numbered);
@@ -217,7 +234,7 @@ struct Read {
 
 impl Reader<'_> {
     fn wrong(&mut self, index: usize, field: &'static str, message: String) {
-        self.problems.push(Problem { index, field, message });
+        self.problems.push(Problem { index, field, message, is_contradiction: false });
     }
 
     fn read(&mut self, index: usize, entry: &Entry) -> Option<Read> {
@@ -310,7 +327,7 @@ impl Reader<'_> {
                              metric_id, or leave this out",
                             shown(said)
                         );
-                        self.wrong(index, field, message);
+                        self.problems.push(Problem { index, field, message, is_contradiction: true });
                     }
                 }
                 metric

@@ -2,7 +2,7 @@
 //!
 //! They belong to a connection without credentials, so nothing claims it; its row is locked while a batch is written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde_json::Value as Json;
@@ -216,19 +216,25 @@ async fn rescale(tx: &mut Tx, key: ConnectionKey, metric: &CustomMetric, scale: 
 
 /// The ids of the series that the points are of. Those that are missing are made.
 async fn series(tx: &mut Tx, key: ConnectionKey, points: &[PushedPoint]) -> Result<BTreeMap<SeriesKey, i64>, Error> {
-    let wanted: std::collections::BTreeSet<SeriesKey> = points.iter().map(series_key).collect();
-    let metrics: std::collections::BTreeSet<&str> = points.iter().map(|point| point.metric_id.as_str()).collect();
+    let wanted: BTreeSet<SeriesKey> = points.iter().map(series_key).collect();
+    let metrics: BTreeSet<&str> = points.iter().map(|point| point.metric_id.as_str()).collect();
     let mut found = BTreeMap::new();
     if metrics.is_empty() {
         return Ok(found);
     }
     let mut values = args![key.project_id, key.connection_id, Interval::Day];
-    let sql = format!(
+    let mut sql = format!(
         "SELECT series_id, metric_id, dimension, currency FROM series
          WHERE project_id = $1 AND connection_id = $2 AND grain = $3 AND metric_id IN {}",
         list(values.len(), metrics.len())
     );
     values.extend(metrics.into_iter().map(Arg::from));
+    let parts: BTreeSet<&str> = points.iter().map(|point| point.dimension.as_str()).collect();
+    // Of a metric with many values of its dimension few are in one batch. More would only make it slow to prepare.
+    if parts.len() <= 100 {
+        sql.push_str(&format!(" AND dimension IN {}", list(values.len(), parts.len())));
+        values.extend(parts.into_iter().map(Arg::from));
+    }
     for row in tx.all(AssertSqlSafe(sql), values).await? {
         let key: SeriesKey = (row.get("metric_id")?, row.get("dimension")?, row.get("currency")?);
         if wanted.contains(&key) {
@@ -253,7 +259,7 @@ async fn series(tx: &mut Tx, key: ConnectionKey, points: &[PushedPoint]) -> Resu
 
 /// Keeps the notes of points, and drops those of earlier values that they replace.
 async fn note(tx: &mut Tx, project_id: i64, points: &[(i64, &PushedPoint)]) -> Result<(), Error> {
-    let ids: std::collections::BTreeSet<i64> = points.iter().map(|(id, _)| *id).collect();
+    let ids: BTreeSet<i64> = points.iter().map(|(id, _)| *id).collect();
     let days = || points.iter().map(|(_, point)| point.day);
     let (Some(first), Some(last)) = (days().min(), days().max()) else { return Ok(()) };
     let mut values = args![project_id, first, last];
@@ -262,7 +268,7 @@ async fn note(tx: &mut Tx, project_id: i64, points: &[(i64, &PushedPoint)]) -> R
         list(values.len(), ids.len())
     );
     values.extend(ids.into_iter().map(Arg::from));
-    let mut standing = std::collections::BTreeSet::new();
+    let mut standing = BTreeSet::new();
     for row in tx.all(AssertSqlSafe(sql), values).await? {
         standing.insert((row.get::<i64>("series_id")?, row.get::<Day>("day")?));
     }

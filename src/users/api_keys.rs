@@ -1,6 +1,11 @@
 //! Keys that programs sign requests with: `dk_` and 256 random bits, of which only the hash is kept.
 
-use jiff::SignedDuration;
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
+use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::{Error, FieldError, Users, hash, new_token, printable};
@@ -13,6 +18,11 @@ use crate::{
 const PREFIX: &str = "dk_";
 /// How exactly the time of the last use is kept: a request does not cost a write.
 const USED_WITHIN: SignedDuration = SignedDuration::from_mins(1);
+
+/// When this process last took it upon itself to note the use of a key: while the database is busy, requests would else pile
+/// up notes of the same.
+#[derive(Debug, Default)]
+pub(super) struct Uses(Mutex<HashMap<Uuid, Timestamp>>);
 
 /// A key that was just made. This is the only time that it is shown.
 #[derive(Debug)]
@@ -70,9 +80,19 @@ impl Users {
         Ok(self.store.api_key(&hash(shown)).await?)
     }
 
-    /// Whether it is time to note that a key was used.
+    /// Whether it is time to note that a key was used. Says so once a minute, however many ask.
     pub fn is_worth_noting(&self, key: &ApiKey) -> bool {
-        key.last_used_at.is_none_or(|at| self.clock.now().duration_since(at) > USED_WITHIN)
+        let now = self.clock.now();
+        let is_old = |at: &Timestamp| now.duration_since(*at) > USED_WITHIN;
+        if key.last_used_at.is_some_and(|at| !is_old(&at)) {
+            return false;
+        }
+        let mut uses = self.uses.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if uses.get(&key.id).is_some_and(|at| !is_old(at)) {
+            return false;
+        }
+        uses.insert(key.id, now);
+        true
     }
 
     /// Notes that a key was used, once a minute at most.

@@ -41,6 +41,7 @@ pub struct Users {
     clock: Clock,
     passwords: Arc<Passwords>,
     throttle: Arc<Throttle>,
+    uses: Arc<api_keys::Uses>,
 }
 
 /// An account to make.
@@ -90,7 +91,7 @@ impl Session {
 impl Users {
     /// Over a database.
     pub fn new(store: Store, clock: Clock) -> Self {
-        Self { store, clock, passwords: Arc::default(), throttle: Arc::default() }
+        Self { store, clock, passwords: Arc::default(), throttle: Arc::default(), uses: Arc::default() }
     }
 
     /// The present instant.

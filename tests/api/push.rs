@@ -137,7 +137,7 @@ async fn what_a_metric_is_its_first_push_says(db: Database) {
     taker.push(json!([first])).await.unwrap();
     for (field, word, stands) in [("unit", "bytes", "count"), ("kind", "flow", "level"), ("metric_name", "L", "Load")] {
         let error = taker.push(json!([{"metric_id": "load", "value": 9, field: word}])).await.unwrap_err();
-        let Error::Invalid(problems) = &error else { panic!("{error}") };
+        let Error::Contradiction(problems) = &error else { panic!("{error}") };
         assert_eq!((problems.len(), problems[0].index, problems[0].field), (1, 0, field));
         assert!(problems[0].message.contains(stands) && problems[0].message.contains(word), "{error}");
     }

@@ -140,7 +140,8 @@ async fn every_route_answers_as_its_document_says() {
     let example = judge.described("push_metrics")["responses"]["200"]["content"]["application/json"]["example"].clone();
     assert_eq!((pushed.status, &pushed.json), (200, &example), "the example may be copied");
     let contradiction = json!({"metrics": [{"metric_id": "signups", "value": 1, "unit": "bytes"}]});
-    assert_eq!(judge.ask("push_metrics", "POST", "/api/v1/metrics", &contradiction).await.status, 422);
+    let told = judge.ask("push_metrics", "POST", "/api/v1/metrics", &contradiction).await;
+    assert_eq!((told.status, told.code()), (409, "metric_defined_otherwise"));
 
     let dashboards = judge.ask("list_dashboards", "GET", "/api/v1/dashboards", &none).await;
     assert_eq!(

@@ -28,7 +28,7 @@ const DIMENSION: Param = Param {
     about: "One value of the metric's dimension, such as a plan; `*` for each of them. The total where nothing is said.",
 };
 const CURRENCY: Param =
-    Param { name: "currency", kind: Kind::Text, about: "The receipt in this currency, such as EUR." };
+    Param { name: "currency", kind: Kind::Currency, about: "The receipt in this currency, such as EUR." };
 
 pub(super) const ROUTES: [Route; 3] = [
     Route {
@@ -100,14 +100,7 @@ fn is_of(series: &SeriesView, dimension: Option<&str>) -> bool {
 }
 
 async fn explain(call: Call) -> Result<Reply, Refusal> {
-    let currency = match call.params.text("currency").map(str::parse::<Currency>) {
-        None => None,
-        Some(Ok(currency)) => Some(currency),
-        Some(Err(error)) => {
-            let refusal = Refusal::bad("invalid_parameter", format!("the parameter currency: {error}"));
-            return Err(refusal.with(json!({"parameter": "currency"})));
-        }
-    };
+    let currency = call.params.text("currency").and_then(|code| code.parse::<Currency>().ok());
     let (app, project) = (&call.app, &call.project()?.slug);
     let connection = call.params.text("connection_id");
     Reply::data(&series::explain(&app.store, &app.registry, project, call.id(), connection, currency).await?)
@@ -135,7 +128,7 @@ async fn points(call: Call) -> Result<Reply, Refusal> {
         if !walk.go_on(&place) {
             return Err(no_cursor());
         }
-        pass_over = seen;
+        pass_over = pass_over.saturating_add(seen);
     }
     let (mut rows, mut next) = (Vec::new(), None);
     'walk: while let Some(piece) = walk.next().await? {

@@ -115,8 +115,8 @@ fn description(route: &Route) -> String {
 
 fn parameter(param: &Param) -> Value {
     let schema = match param.kind {
-        Kind::Text => json!({"type": "string", "maxLength": 500}),
-        Kind::Cursor => json!({"type": "string", "maxLength": 500}),
+        Kind::Text | Kind::Cursor => json!({"type": "string", "maxLength": 500}),
+        Kind::Currency => json!({"type": "string", "pattern": "^[A-Za-z]{3}$"}),
         Kind::Day => json!({"type": "string", "format": "date"}),
         Kind::OneOf(words) => json!({"type": "string", "enum": words, "default": words.first()}),
         Kind::Limit => json!({"type": "integer", "minimum": 1, "maximum": MOST, "default": 100}),
@@ -196,7 +196,8 @@ fn statuses(route: &Route) -> Vec<u16> {
     if route.access == Access::Write {
         statuses.push(403);
     }
-    if route.placeholder().is_some() {
+    let is_list = route.params.iter().any(|param| param.kind == Kind::Cursor);
+    if route.placeholder().is_some() || is_list {
         statuses.push(404);
     }
     if route.takes != Takes::Nothing {

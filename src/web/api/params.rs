@@ -6,7 +6,10 @@ use serde_json::json;
 use url::form_urlencoded;
 
 use super::refusal::Refusal;
-use crate::{metric::Day, nearest::nearest};
+use crate::{
+    metric::{Currency, Day},
+    nearest::nearest,
+};
 
 /// Entries of a page where nobody says.
 const LIMIT: usize = 100;
@@ -31,6 +34,8 @@ pub(super) enum Kind {
     Day,
     /// One of these; the first where nobody says.
     OneOf(&'static [&'static str]),
+    /// Three letters.
+    Currency,
     Limit,
     Offset,
     Cursor,
@@ -39,12 +44,8 @@ pub(super) enum Kind {
 /// Where a list goes on.
 pub(super) const PAGING: [Param; 3] = [
     Param { name: "limit", kind: Kind::Limit, about: "How many entries at most." },
-    Param {
-        name: "cursor",
-        kind: Kind::Cursor,
-        about: "Where to go on: the `next_cursor` of the page before. Not together with `offset`.",
-    },
-    Param { name: "offset", kind: Kind::Offset, about: "How many entries to pass over." },
+    Param { name: "cursor", kind: Kind::Cursor, about: "Where to go on: the `next_cursor` of the page before." },
+    Param { name: "offset", kind: Kind::Offset, about: "How many entries to pass over, from there on." },
 ];
 
 pub(super) const START_DATE: Param =
@@ -75,8 +76,8 @@ impl Params {
             let Some(param) = known.iter().find(|param| param.name == name) else {
                 return Err(unknown(&name, known));
             };
-            // What is left empty is not given.
-            if value.is_empty() {
+            // A text that is left empty is not given.
+            if value.is_empty() && matches!(param.kind, Kind::Text | Kind::Cursor) {
                 continue;
             }
             param.check(&value)?;
@@ -84,10 +85,6 @@ impl Params {
                 let message = format!("the parameter {} is given twice; give it once", param.name);
                 return Err(Refusal::bad("duplicate_parameter", message).with(json!({"parameter": param.name})));
             }
-        }
-        if params.contains_key("cursor") && params.contains_key("offset") {
-            let message = "cursor and offset are both given; a page begins at one of them";
-            return Err(Refusal::bad("invalid_parameter", message).with(json!({"parameter": "offset"})));
         }
         Ok(Self(params))
     }
@@ -122,7 +119,10 @@ impl Param {
             Kind::Limit if !within(MOST, 1) => format!("a whole number from 1 to {MOST}"),
             Kind::Offset if !within(1_000_000_000, 0) => "a whole number from 0 to 1000000000".to_owned(),
             Kind::OneOf(words) if !words.contains(&value) => format!("one of {}", words.join(", ")),
-            Kind::Text | Kind::Cursor if value.len() > LONGEST => format!("at most {LONGEST} bytes long"),
+            Kind::Currency if value.parse::<Currency>().is_err() => "three letters such as EUR".to_owned(),
+            Kind::Text | Kind::Cursor if value.chars().count() > LONGEST => {
+                format!("at most {LONGEST} characters long")
+            }
             _ => return Ok(()),
         };
         let message = format!("the parameter {} must be {expected}, and is \"{}\"", self.name, shown(value));
@@ -159,13 +159,20 @@ mod tests {
     #[test]
     fn what_is_unknown_or_malformed_is_refused() {
         assert_eq!(code("limit=5&start_date=2026-03-01"), "ok");
-        assert_eq!(code("limit=&cursor="), "ok");
-        for wrong in
-            ["limit=-1", "limit=0", "limit=1001", "limit=1e2", "limit=%2B5", "offset=-1", "limit=9999999999999"]
-        {
+        assert_eq!(code("cursor=&offset=3"), "ok");
+        for wrong in [
+            "limit=-1",
+            "limit=0",
+            "limit=1001",
+            "limit=1e2",
+            "limit=%2B5",
+            "offset=-1",
+            "limit=",
+            "limit=9999999999999",
+        ] {
             assert_eq!(code(wrong), "invalid_parameter", "{wrong}");
         }
-        for wrong in ["start_date=0000-01-01", "start_date=2026-02-30", "start_date=1", "cursor=x&offset=1"] {
+        for wrong in ["start_date=0000-01-01", "start_date=2026-02-30", "start_date=1", "start_date="] {
             assert_eq!(code(wrong), "invalid_parameter", "{wrong}");
         }
         assert_eq!(code("limits=5"), "unknown_parameter");

@@ -21,7 +21,7 @@ pub(super) const ROUTES: [Route; 1] = [Route {
     params: &[],
     takes: Takes::Json("Batch"),
     gives: Gives::Data("Pushed"),
-    refusals: &[422],
+    refusals: &[409, 422],
     call: |call| Box::pin(push(call)),
 }];
 

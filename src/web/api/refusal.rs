@@ -152,6 +152,9 @@ impl From<custom::Error> for Refusal {
             custom::Error::Invalid(problems) => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, message).with(json!({"problems": problems}))
             }
+            custom::Error::Contradiction(problems) => {
+                Self::new(StatusCode::CONFLICT, code, message).with(json!({"problems": problems}))
+            }
             custom::Error::Size(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, message),
         }
     }

@@ -54,10 +54,11 @@ impl Reply {
 
     /// The page that is asked for of a list that is there as a whole.
     pub(super) fn page_of(name: &str, all: &[impl Serialize], page: &Page) -> Result<Self, Refusal> {
-        let start = match &page.cursor {
-            None => page.offset,
-            Some(cursor) => read_cursor(cursor)?.trim().parse().map_err(|_| no_cursor())?,
+        let start: usize = match &page.cursor {
+            None => 0,
+            Some(cursor) => read_cursor(cursor)?.parse().map_err(|_| no_cursor())?,
         };
+        let start = start.saturating_add(page.offset);
         let end = start.saturating_add(page.limit).min(all.len());
         let entries = all.get(start..end).unwrap_or_default();
         Self::list(name, entries, (end < all.len() && start < end).then(|| cursor(&end.to_string())))
@@ -160,5 +161,5 @@ pub(super) fn read_cursor(cursor: &str) -> Result<String, Refusal> {
 
 pub(super) fn no_cursor() -> Refusal {
     let message = "this cursor is of no page of this list, or what it names is gone; begin without one";
-    Refusal::bad("invalid_cursor", message).with(json!({"parameter": "cursor"}))
+    Refusal::new(StatusCode::NOT_FOUND, "invalid_cursor", message).with(json!({"parameter": "cursor"}))
 }
