@@ -140,13 +140,12 @@ pub async fn push(
             Ok(changed) => return Ok(Pushed { accepted, changed }),
             // Somebody else's batch defined one of its metrics, or made the connection.
             Err(store::Error::Conflict(_)) if attempts < ATTEMPTS => {}
-            Err(store::Error::TooLarge(message)) => {
-                return Err(Error::Invalid(vec![Problem {
-                    index: 0,
-                    field: "value",
-                    message,
-                    is_contradiction: false,
-                }]));
+            Err(store::Error::TooLarge(metric_id)) => {
+                let message =
+                    format!("needs more digits behind the point, and values of {metric_id} are too large for that");
+                let index = batch.metrics.iter().position(|entry| entry.metric_id == metric_id).unwrap_or(0);
+                let problem = Problem { index, field: "value", message, is_contradiction: false };
+                return Err(Error::Invalid(vec![problem]));
             }
             Err(error) => return Err(error.into()),
         }
@@ -173,7 +172,7 @@ async fn prepare(
         // The day in the zone that is furthest ahead of all.
         newest: Day::of(now.checked_add(SignedDuration::from_hours(14)).unwrap_or(now), &Zone::utc()),
         zone,
-        currency: project.currency,
+        currency: own.map_or(project.currency, |own| own.settings.currency),
         problems: Vec::new(),
     };
     let read: Vec<Option<Read>> = batch.metrics.iter().enumerate().map(|(at, entry)| reader.read(at, entry)).collect();
@@ -243,7 +242,10 @@ impl Reader<'_> {
             self.wrong(index, "metric_id", message.to_owned());
             return None;
         }
-        if let Some(message) = reserved(&entry.metric_id, self.registry) {
+        // Once for each metric of a batch: it asks all integrations.
+        if !self.changes.contains_key(&entry.metric_id)
+            && let Some(message) = reserved(&entry.metric_id, self.registry)
+        {
             self.wrong(index, "metric_id", message);
             return None;
         }
@@ -302,7 +304,7 @@ impl Reader<'_> {
         let standing = self.changes.get(&entry.metric_id).map(|change| change.after.clone()).or(known.clone());
         let mut after = match standing {
             None => {
-                let unit = said_unit.unwrap_or("decimal");
+                let unit = said_unit.unwrap_or(if entry.currency.is_some() { "currency" } else { "decimal" });
                 let usual = if matches!(unit, "percent" | "ratio") { "statistic" } else { "flow" };
                 CustomMetric {
                     metric_id: entry.metric_id.clone(),
@@ -348,10 +350,12 @@ impl Reader<'_> {
     }
 
     fn currency(&mut self, index: usize, entry: &Entry, is_money: bool) -> Option<Currency> {
+        let is_defined = entry.unit.is_none();
         match entry.currency.as_deref() {
             None => is_money.then_some(self.currency),
             Some(_) if !is_money => {
-                self.wrong(index, "currency", "is only for metrics with the unit currency".to_owned());
+                let message = "is only for metrics with the unit currency".to_owned();
+                self.problems.push(Problem { index, field: "currency", message, is_contradiction: is_defined });
                 None
             }
             Some(code) => code

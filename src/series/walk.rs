@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Points of one piece, about.
-const PIECE: usize = 10_000;
+const PIECE: usize = 5_000;
 
 /// What to go through.
 #[derive(Debug, Clone, Default)]

@@ -200,11 +200,7 @@ async fn rescale(tx: &mut Tx, key: ConnectionKey, metric: &CustomMetric, scale: 
     if let Some(row) = tx.first(AssertSqlSafe(sql), values()).await? {
         for end in ["most", "least"] {
             if row.get::<Option<i64>>(end)?.unwrap_or(0).checked_mul(factor).is_none() {
-                let message = format!(
-                    "values of {} are kept that are too large for {scale} digits behind the point",
-                    metric.metric_id
-                );
-                return Err(Error::TooLarge(message));
+                return Err(Error::TooLarge(metric.metric_id.clone()));
             }
         }
     }

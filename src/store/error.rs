@@ -9,8 +9,8 @@ pub enum Error {
     /// Something else has that name, account or slug already; says which.
     #[error("{0}")]
     Conflict(String),
-    /// A number that is kept would not fit any more; says which.
-    #[error("{0}")]
+    /// A pushed metric's numbers would not fit any more with more digits behind the point; names it.
+    #[error("values of {0} are kept that are too large for more digits behind the point")]
     TooLarge(String),
     /// Another worker has claimed the connection, or it was deleted. Whatever this claim still wants to write is void.
     #[error(

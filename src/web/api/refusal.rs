@@ -19,13 +19,14 @@ pub(super) struct Refusal {
     pub(super) status: StatusCode,
     pub(super) code: &'static str,
     pub(super) message: String,
-    pub(super) details: Value,
+    /// Boxed, since every handler's answer has room for a refusal.
+    pub(super) details: Box<Value>,
     pub(super) wait: Option<Duration>,
 }
 
 impl Refusal {
     pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), details: Value::Null, wait: None }
+        Self { status, code, message: message.into(), details: Box::default(), wait: None }
     }
 
     /// The request is not understood.
@@ -34,7 +35,7 @@ impl Refusal {
     }
 
     pub(super) fn with(self, details: Value) -> Self {
-        Self { details, ..self }
+        Self { details: Box::new(details), ..self }
     }
 
     /// A fault in Dashtray, noted in the log.
