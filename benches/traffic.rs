@@ -206,6 +206,10 @@ impl Host for Nowhere {
         Ok(Vec::new())
     }
 
+    async fn groups(&self, _: &str, _: &[String]) -> Result<Vec<Record>, http::Error> {
+        Ok(Vec::new())
+    }
+
     async fn scan(&self, _: &str, _: Order, _: Option<Position>, _: u32) -> Result<Vec<Record>, http::Error> {
         Ok(Vec::new())
     }

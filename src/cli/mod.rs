@@ -16,6 +16,7 @@ mod explain;
 mod failure;
 mod get;
 mod health;
+mod heap;
 mod integrations;
 mod keys;
 mod log;
@@ -47,6 +48,7 @@ use crate::{
     store::Store,
 };
 use failure::{Done, Failure};
+pub use heap::share_heap;
 use output::Output;
 
 /// All your company's numbers on your own machine.
@@ -165,6 +167,7 @@ const CLOSING: Duration = Duration::from_secs(2);
 
 /// Runs the program: parses the arguments, does what they say, prints what came of it.
 pub fn main() -> ExitCode {
+    share_heap();
     failure::report_panics();
     let arguments = crate::config::arguments();
     let cli = match Cli::try_parse_from(&arguments) {

@@ -91,6 +91,10 @@ impl Host for Nowhere {
         Ok(Vec::new())
     }
 
+    async fn groups(&self, _: &str, _: &[String]) -> Result<Vec<crate::integrations::Record>, http::Error> {
+        Ok(Vec::new())
+    }
+
     async fn scan(
         &self,
         _stream: &str,

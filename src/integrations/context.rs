@@ -43,6 +43,9 @@ pub trait Host: Send + Sync {
     /// The records with these keys; those that do not exist are left out.
     async fn records(&self, stream: &str, keys: &[String]) -> Result<Vec<Record>, Error>;
 
+    /// All records of these groups, by group and key.
+    async fn groups(&self, stream: &str, groups: &[String]) -> Result<Vec<Record>, Error>;
+
     /// Up to `limit` records in order, after a position.
     async fn scan(&self, stream: &str, order: Order, after: Option<Position>, limit: u32)
     -> Result<Vec<Record>, Error>;
@@ -98,6 +101,15 @@ impl Context {
             return Ok(Vec::new());
         }
         self.host.records(stream, keys).await
+    }
+
+    /// All of the stream's records in these groups, by group and key. For groups that are known to be small; else use
+    /// [`scan`](Self::scan).
+    pub async fn groups(&self, stream: &str, groups: &[String]) -> Result<Vec<Record>, Error> {
+        if groups.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.host.groups(stream, groups).await
     }
 
     /// Up to `limit` of the stream's records in order, after a position. Memory stays flat however many there are.

@@ -51,6 +51,11 @@ impl Host for Recorder {
         Ok(keys.iter().filter_map(|key| state.records.get(&(stream.to_owned(), key.clone())).cloned()).collect())
     }
 
+    async fn groups(&self, stream: &str, groups: &[String]) -> Result<Vec<Record>, Error> {
+        let all = self.scan(stream, Order::Group, None, u32::MAX).await?;
+        Ok(all.into_iter().filter(|record| groups.contains(&record.group)).collect())
+    }
+
     async fn scan(
         &self,
         stream: &str,

@@ -21,7 +21,7 @@ pub struct RecordRow {
 }
 
 /// Keys in one statement. More would only make it slow to prepare.
-const KEYS_AT_ONCE: usize = 500;
+const KEYS_AT_ONCE: usize = 512;
 
 /// Picks a stream's records; `$1` to `$3` are project, connection and the stream's name.
 const OF_STREAM: &str = "SELECT record_key, group_key, body FROM records WHERE project_id = $1 AND stream_id =
@@ -44,14 +44,39 @@ impl Store {
 
     /// The records of those keys that are there, ordered by key.
     pub async fn records(&self, key: ConnectionKey, stream: &str, keys: &[String]) -> Result<Vec<RecordRow>, Error> {
-        let mut keys: Vec<&String> = keys.iter().collect();
-        keys.sort_unstable();
-        keys.dedup();
+        self.named(key, stream, keys, |list| format!("{OF_STREAM} AND record_key IN {list} ORDER BY record_key")).await
+    }
+
+    /// The records of those groups, ordered by group and key.
+    pub async fn records_of_groups(
+        &self,
+        key: ConnectionKey,
+        stream: &str,
+        groups: &[String],
+    ) -> Result<Vec<RecordRow>, Error> {
+        let sql =
+            |list| format!("{OF_STREAM} AND group_key <> '' AND group_key IN {list} ORDER BY group_key, record_key");
+        self.named(key, stream, groups, sql).await
+    }
+
+    async fn named(
+        &self,
+        key: ConnectionKey,
+        stream: &str,
+        names: &[String],
+        sql: impl Fn(String) -> String,
+    ) -> Result<Vec<RecordRow>, Error> {
+        let mut names: Vec<&String> = names.iter().collect();
+        names.sort_unstable();
+        names.dedup();
         let mut records = Vec::new();
-        for chunk in keys.chunks(KEYS_AT_ONCE) {
+        for chunk in names.chunks(KEYS_AT_ONCE) {
             let mut values = of_stream(key, stream);
-            let sql = format!("{OF_STREAM} AND record_key IN {} ORDER BY record_key", list(values.len(), chunk.len()));
-            values.extend(chunk.iter().map(|key| Arg::from(*key)));
+            // Powers of two are few statements, so that the prepared ones are found again. A name may come twice.
+            let places = chunk.len().next_power_of_two();
+            let sql = sql(list(values.len(), places));
+            let filled = chunk.iter().chain(std::iter::repeat_n(chunk.last(), places).flatten()).take(places);
+            values.extend(filled.map(|name| Arg::from(*name)));
             records.extend(read(&self.db.all(AssertSqlSafe(sql), values).await?)?);
         }
         Ok(records)

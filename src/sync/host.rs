@@ -332,6 +332,11 @@ impl Host for RunHost {
         Ok(rows.into_iter().map(record_of).collect())
     }
 
+    async fn groups(&self, stream: &str, groups: &[String]) -> Result<Vec<Record>, Error> {
+        let rows = self.asked_for(self.store.records_of_groups(self.key(), stream, groups)).await.map_err(internal)?;
+        Ok(rows.into_iter().map(record_of).collect())
+    }
+
     async fn scan(
         &self,
         stream: &str,

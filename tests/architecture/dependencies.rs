@@ -61,6 +61,7 @@ const OWNERS: &[(&[&str], &[&str])] = &[
     (&["rustls"], &["http"]),
     (&["aws_lc_rs"], &["http", "demo"]),
     (&["clap"], &["cli"]),
+    (&["libc"], &["cli"]),
     (&["indicatif"], &["cli"]),
     (&["inquire"], &["cli"]),
     (&["comfy_table"], &["cli"]),

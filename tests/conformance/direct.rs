@@ -439,6 +439,11 @@ impl Host for Recorder {
         Ok(keys.iter().filter_map(|key| state.records.get(&(stream.to_owned(), key.clone())).cloned()).collect())
     }
 
+    async fn groups(&self, stream: &str, groups: &[String]) -> Result<Vec<Record>, Error> {
+        let all = self.scan(stream, Order::Group, None, u32::MAX).await?;
+        Ok(all.into_iter().filter(|record| groups.contains(&record.group)).collect())
+    }
+
     async fn scan(
         &self,
         stream: &str,
@@ -446,19 +451,15 @@ impl Host for Recorder {
         after: Option<Position>,
         limit: u32,
     ) -> Result<Vec<Record>, Error> {
-        let place = |group: &str, key: &str| match order {
-            Order::Key => (String::new(), key.to_owned()),
-            Order::Group => (group.to_owned(), key.to_owned()),
-        };
-        let after = after.map(|at| place(&at.group, &at.key));
+        let of_order = |group: &str| if order == Order::Key { String::new() } else { group.to_owned() };
+        let place = |record: &Record| (of_order(&record.group), record.key.clone());
+        let after = after.map(|at| (of_order(&at.group), at.key));
         let state = self.state();
         let of_stream = state.records.iter().filter(|((name, _), _)| name == stream).map(|(_, record)| record);
-        let mut records: Vec<Record> = of_stream
-            .filter(|record| order == Order::Key || !record.group.is_empty())
-            .filter(|record| after.as_ref().is_none_or(|after| place(&record.group, &record.key) > *after))
-            .cloned()
-            .collect();
-        records.sort_by_key(|record| place(&record.group, &record.key));
+        let listed = of_stream.filter(|record| order == Order::Key || !record.group.is_empty());
+        let later = listed.filter(|record| after.as_ref().is_none_or(|after| place(record) > *after));
+        let mut records: Vec<Record> = later.cloned().collect();
+        records.sort_by_key(place);
         records.truncate(limit as usize);
         Ok(records)
     }

@@ -93,6 +93,11 @@ async fn records_are_scanned_by_group_page_by_page(db: Database) {
         let seen: Vec<_> = seen.iter().map(|record| (record.group.as_str(), record.key.as_str())).collect();
         assert_eq!(seen, pairs, "what has no group is not listed by it");
     }
+    // All of some groups, of which one may be named twice or be unknown.
+    let named = ["b", "a", "none", "a", ""].map(str::to_owned);
+    let of_groups = store.records_of_groups(connection.key, "events", &named).await.unwrap();
+    let of_groups: Vec<_> = of_groups.iter().map(|record| (record.group.as_str(), record.key.as_str())).collect();
+    assert_eq!(of_groups, pairs[1..]);
     // From the start of a group.
     let page = store.scan_by_group(connection.key, "events", Some(("a", "")), 2).await.unwrap();
     assert_eq!(page.iter().map(|record| record.key.as_str()).collect::<Vec<_>>(), ["1", "2"]);

@@ -82,6 +82,38 @@ async fn a_quota_holds_under_load_and_across_processes_and_restarts() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn no_short_window_holds_more_from_whatever_instant_it_is_counted() {
+    const CALLS: usize = 20;
+    const SECONDS: u64 = 10;
+    let provider = Provider::scripted(vec![reply(200, "[]")]).await;
+    let service = limited(&provider, vec![window(WindowScope::Everything, 20, SECONDS)]);
+    let clock = Clock::ticking_from(NOW.parse().unwrap());
+    let client = Client::new(ClientConfig::default(), Arc::new(Remembering::default()), clock).unwrap();
+    let http = client.session(session(service));
+    // A window begins with a few calls, most come at its end, and as many are wanted right after it.
+    for _ in 0..3 {
+        ask(&http).await.unwrap();
+    }
+    tokio::time::advance(Duration::from_secs(SECONDS - 1)).await;
+    let calls = (0..70).map(|_| {
+        let http = http.clone();
+        tokio::spawn(async move { ask(&http).await })
+    });
+    for call in calls.collect::<Vec<_>>() {
+        call.await.unwrap().unwrap();
+    }
+    let asked = provider.asked();
+    assert_eq!(asked.len(), 73);
+    for (first, beyond) in asked.iter().zip(asked.iter().skip(CALLS)) {
+        let apart = beyond.at - first.at;
+        assert!(apart >= Duration::from_secs(SECONDS), "{} calls within {apart:?}", CALLS + 1);
+    }
+    // And yet what may be asked is asked: four windows and what makes them longer for us.
+    let in_all = asked[72].at - asked[0].at;
+    assert!(in_all <= Duration::from_secs(5 * SECONDS), "{in_all:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_large_window_is_taken_in_chunks() {
     let provider = Provider::scripted(vec![reply(200, "[]")]).await;
     let memory = Arc::new(Remembering::default());

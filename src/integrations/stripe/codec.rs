@@ -4,9 +4,13 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::integrations::Error;
 
+/// Most records are shorter. One that is grown byte by byte is copied several times.
+const USUAL_BYTES: usize = 512;
+
 /// Writes a record or checkpoint.
 pub(super) fn encode(value: &impl Serialize) -> Result<Vec<u8>, Error> {
-    postcard::to_stdvec(value).map_err(|_| Error::internal("a record could not be written"))
+    postcard::to_extend(value, Vec::with_capacity(USUAL_BYTES))
+        .map_err(|_| Error::internal("a record could not be written"))
 }
 
 /// Reads what [`encode`] wrote.

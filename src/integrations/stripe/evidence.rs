@@ -142,19 +142,24 @@ pub(super) enum Told {
 
 /// What an event tells, and of which subscription; `None` where nothing changed that matters.
 pub(super) fn told(event: &Event) -> Option<(String, Told)> {
-    #[derive(Deserialize)]
-    struct Named {
-        id: String,
-    }
     let previous = event.data.previous_attributes.as_deref().filter(|previous| is_of_worth(previous));
     if previous.is_none() && [UPDATED, APPLIED].contains(&event.kind.as_str()) {
         return None;
     }
-    let subject: Named = serde_json::from_str(event.data.object.get()).ok()?;
+    let id = subject(event)?;
     match change(event, previous) {
-        Ok(change) => change.map(|change| (subject.id, Told::Change(Box::new(change)))),
-        Err(_) => Some((subject.id, Told::Unreadable(event.created))),
+        Ok(change) => change.map(|change| (id, Told::Change(Box::new(change)))),
+        Err(_) => Some((id, Told::Unreadable(event.created))),
     }
+}
+
+/// The id of what an event is about.
+pub(super) fn subject(event: &Event) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Named {
+        id: String,
+    }
+    serde_json::from_str::<Named>(event.data.object.get()).ok().map(|subject| subject.id)
 }
 
 fn is_of_worth(previous: &RawValue) -> bool {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{
     answers::{Discount, Event, Expandable, Subscription},
-    api, codec, customers,
+    api, codec, customers, evidence,
     mrr::Around,
     past_due,
     subscriptions::{self, Job, STREAM},
@@ -73,7 +73,12 @@ impl Job<'_> {
     ) -> Result<News, Error> {
         let mut shown = Vec::with_capacity(page.len());
         for event in &page {
-            shown.push((event.created, subscriptions::shown(event)?));
+            let sub = match subscription_of(event) {
+                Ok(sub) => Some(sub),
+                // Events keep the shape of their version. What one does not show is taken as it is now.
+                Err(error) => self.whole(&evidence::subject(event).ok_or(error)?, reread).await?.clone(),
+            };
+            shown.extend(sub.map(|sub| (event.created, sub)));
         }
         // Oldest first; of one second the list's order is turned round as well.
         shown.reverse();
@@ -136,8 +141,9 @@ impl Job<'_> {
         let Some(mut totals) = self.progress.totals.take() else { return Ok(()) };
         let rules = self.rules.clone();
         let frame = Frame::new(&rules, &self.ctx.zone, self.progress.base, totals.as_of)?;
+        let mut kept = self.of_customers(news.keys()).await?;
         for (customer, states) in news {
-            let before = self.of_customer(&customer).await?;
+            let before = kept.remove(&customer).unwrap_or_default();
             let mut after = before.clone();
             for (id, states) in states {
                 for state in states {
@@ -192,8 +198,9 @@ impl Job<'_> {
             let ids: Vec<String> = changed.keys().cloned().collect();
             let discounts = customers::discounts(self.ctx, &ids).await?;
             let mut news = News::new();
+            let mut kept = self.of_customers(&ids).await?;
             for (customer, at) in changed {
-                for (id, timeline) in self.of_customer(&customer).await? {
+                for (id, timeline) in kept.remove(&customer).unwrap_or_default() {
                     let Some(newest) = timeline.newest() else { continue };
                     let mut state = newest.clone();
                     state.since = state.since.max(at);
@@ -238,4 +245,11 @@ pub(super) fn adopt(sub: &mut Subscription, known: &HashMap<&str, &Discount>) {
             *discount = Expandable::Object((*whole).clone());
         }
     }
+}
+
+/// The subscription that an event shows.
+fn subscription_of(event: &Event) -> Result<Subscription, Error> {
+    serde_json::from_str(event.data.object.get()).map_err(|error| {
+        Error::invalid_response(format!("an event's subscription cannot be read: {error}")).context("event", &event.id)
+    })
 }

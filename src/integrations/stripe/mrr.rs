@@ -120,6 +120,10 @@ fn valued_at(sub: &Subscription, at: i64) -> i64 {
 
 /// Why the subscription does not count whatever its items are worth (step 1).
 pub(super) fn standing(sub: &Subscription, past_due_since: Option<i64>, rules: &Rules, at: i64) -> Option<Reason> {
+    // Before all else: what is a trial now was none before it began.
+    if sub.start_date > at {
+        return Some(Reason::NotStarted);
+    }
     match sub.status.as_str() {
         "active" => {}
         "past_due" if !rules.past_due => return Some(Reason::PastDue),
@@ -137,9 +141,6 @@ pub(super) fn standing(sub: &Subscription, past_due_since: Option<i64>, rules: &
         "incomplete" | "incomplete_expired" => return Some(Reason::Incomplete),
         "paused" => return Some(Reason::Paused),
         _ => return Some(Reason::UnknownStatus),
-    }
-    if sub.start_date > at {
-        return Some(Reason::NotStarted);
     }
     if sub.trial_end.is_some_and(|end| end > at) {
         return Some(Reason::Trialing);

@@ -3,12 +3,12 @@
 //! First all subscriptions are walked, then their past is rebuilt, and from then on Stripe's events tell what changes.
 //! Where that stands is the stream's checkpoint. Once a day everything is walked again; what differs then was missed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    answers::{Event, Subscription},
+    answers::Subscription,
     api, codec, customers,
     facts::Facts,
     figures::Figures,
@@ -187,8 +187,8 @@ impl<'a> Job<'a> {
         self.read_open_invoices().await?;
         let is_first = self.is_first_walk();
         let mut reading: Reading<Subscription> = Reading::new(&self.ctx.http, api::subscriptions, sweep);
-        while let Some(page) = reading.next().await? {
-            let batch = self.take(page, is_first).await?;
+        while let Some(subs) = reading.batch().await? {
+            let batch = self.take(subs, is_first).await?;
             self.progress.stage = Stage::Walk(reading.sweep().clone());
             self.commit(batch).await?;
         }
@@ -200,13 +200,14 @@ impl<'a> Job<'a> {
         self.tell(if is_first { wanted } else { &[] }, Period::single(today)).await
     }
 
-    /// Notes a page of subscriptions.
-    async fn take(&mut self, page: Vec<Subscription>, is_first: bool) -> Result<Batch, Error> {
-        let ids: Vec<String> = page.iter().map(|sub| sub.id.clone()).collect();
-        let mut known = self.timelines(&ids).await?;
-        let mut arounds = self.around(&page).await?;
+    /// Notes subscriptions that a walk shows.
+    async fn take(&mut self, subs: Vec<Subscription>, is_first: bool) -> Result<Batch, Error> {
+        // What the first walk shows again is what it showed before, seen later: its past is gathered afterwards.
+        let ids = subs.iter().filter(|_| !is_first).map(|sub| sub.id.clone());
+        let mut known = self.timelines(&ids.collect::<Vec<_>>()).await?;
+        let mut arounds = self.around(&subs).await?;
         let mut batch = Batch::new();
-        for mut sub in page {
+        for mut sub in subs {
             let mut around = arounds.remove(&sub.id).unwrap_or_default();
             let (id, customer) = (sub.id.clone(), sub.customer.0.clone());
             sub.tells_discounts()?;
@@ -257,7 +258,7 @@ impl<'a> Job<'a> {
     }
 
     /// What other lists say about some subscriptions.
-    async fn around(&self, subs: &[Subscription]) -> Result<std::collections::HashMap<String, Around>, Error> {
+    async fn around(&self, subs: &[Subscription]) -> Result<HashMap<String, Around>, Error> {
         let customers: BTreeSet<&str> = subs.iter().map(|sub| sub.customer.0.as_str()).collect();
         let customers: Vec<String> = customers.into_iter().map(str::to_owned).collect();
         let discounts = customers::discounts(self.ctx, &customers).await?;
@@ -290,7 +291,7 @@ impl<'a> Job<'a> {
     }
 
     /// The timelines of some subscriptions, as far as they are kept.
-    pub(super) async fn timelines(&self, ids: &[String]) -> Result<std::collections::HashMap<String, Timeline>, Error> {
+    pub(super) async fn timelines(&self, ids: &[String]) -> Result<HashMap<String, Timeline>, Error> {
         let records = self.ctx.records(STREAM, ids).await?;
         records.into_iter().map(|record| Ok((record.key, codec::decode(&record.bytes)?))).collect()
     }
@@ -373,22 +374,20 @@ impl<'a> Job<'a> {
         let mut after = Record { key: DUE.to_owned(), group: String::new(), bytes: Vec::new() };
         let end = due_key(self.now.saturating_add(1), "");
         totals.go_on(self.now, &self.ctx.zone)?;
-        'due: loop {
-            let records = self.ctx.scan(STREAM, Order::Key, Some(&after), SCAN).await?;
+        loop {
+            let mut records = self.ctx.scan(STREAM, Order::Key, Some(&after), SCAN).await?;
+            records.retain(|record| record.key < end);
             let Some(last) = records.last().cloned() else { break };
-            for record in records {
-                if record.key >= end {
-                    break 'due;
-                }
-                let Some(customer) = record.key.rsplit_once(':').map(|(_, customer)| customer.to_owned()) else {
-                    continue;
-                };
-                let subs = self.of_customer(&customer).await?;
-                totals.remove(&customer, &subs, &before)?;
-                totals.add(&customer, &subs, &now)?;
+            let customers: Vec<String> =
+                records.iter().filter_map(|record| Some(record.key.rsplit_once(':')?.1.to_owned())).collect();
+            let subs = self.of_customers(&customers).await?;
+            for (record, customer) in records.into_iter().zip(&customers) {
+                let subs = subs.get(customer).map(Vec::as_slice).unwrap_or_default();
+                totals.remove(customer, subs, &before)?;
+                totals.add(customer, subs, &now)?;
                 batch = batch.delete(STREAM, &record.key);
                 batch.records.extend(
-                    due(&customer, &subs, &rules, self.now)
+                    due(customer, subs, &rules, self.now)
                         .map(|record| crate::integrations::RecordChange::Upsert { stream: STREAM.to_owned(), record }),
                 );
             }
@@ -407,25 +406,18 @@ impl<'a> Job<'a> {
         Ok(())
     }
 
-    /// All subscriptions of a customer.
-    pub(super) async fn of_customer(&self, customer: &str) -> Result<Vec<(String, Timeline)>, Error> {
-        let mut subs = Vec::new();
-        let mut after = Record { key: String::new(), group: customer.to_owned(), bytes: Vec::new() };
-        let mut limit = 4;
-        loop {
-            let records = self.ctx.scan(STREAM, Order::Group, Some(&after), limit).await?;
-            let is_all = records.len() < usize::try_from(limit).unwrap_or(usize::MAX)
-                || records.last().is_some_and(|last| last.group != customer);
-            for record in records.into_iter().filter(|record| record.group == customer) {
-                let timeline = codec::decode(&record.bytes)?;
-                after.key.clone_from(&record.key);
-                subs.push((record.key, timeline));
-            }
-            if is_all {
-                return Ok(subs);
-            }
-            limit = SCAN;
+    /// All subscriptions of some customers.
+    pub(super) async fn of_customers<'c>(
+        &self,
+        customers: impl IntoIterator<Item = &'c String>,
+    ) -> Result<HashMap<String, Vec<(String, Timeline)>>, Error> {
+        let customers: Vec<String> = customers.into_iter().cloned().collect();
+        let mut subs: HashMap<String, Vec<(String, Timeline)>> = HashMap::new();
+        for record in self.ctx.groups(STREAM, &customers).await? {
+            let timeline = codec::decode(&record.bytes)?;
+            subs.entry(record.group).or_default().push((record.key, timeline));
         }
+        Ok(subs)
     }
 
     /// Adds where the stream stands to a batch and commits it.
@@ -485,11 +477,4 @@ async fn newest_event(ctx: &Context) -> Result<Option<i64>, Error> {
     // Where nothing happened for 30 days our clock must do, and it may be ahead.
     let silent = ctx.now.as_second() - 24 * HOUR;
     Ok(page.map(|page| page.data.first().map_or(silent, |newest| newest.created)))
-}
-
-/// The subscription that an event shows.
-pub(super) fn shown(event: &Event) -> Result<Subscription, Error> {
-    serde_json::from_str(event.data.object.get()).map_err(|error| {
-        Error::invalid_response(format!("an event's subscription cannot be read: {error}")).context("event", &event.id)
-    })
 }

@@ -28,6 +28,8 @@ pub(super) const BEFORE_STRIPE: i64 = 1_262_304_000;
 const ABREAST: usize = 8;
 /// Pages that are read before a second window is opened: a short list is read in one go.
 const PAGES_ALONE: u32 = 3;
+/// Entries that are handed on together: what is made of them is committed at once, and a commit costs as much as a page.
+const BATCH: usize = 500;
 /// Entries that must be left in a window to make two of it.
 const WORTH_CUTTING: i64 = 400;
 
@@ -67,6 +69,8 @@ pub(super) struct Reading<T: Entry> {
     list: Lister<T>,
     pending: FuturesUnordered<BoxFuture<'static, Turn<T>>>,
     sweep: Sweep,
+    /// What ended the reading while there were entries to hand on.
+    error: Option<Error>,
 }
 
 /// A page on its way.
@@ -94,7 +98,7 @@ impl Sweep {
 impl<T: Entry + DeserializeOwned + Send + 'static> Reading<T> {
     /// Begins, or goes on.
     pub(super) fn new(http: &Http, list: Lister<T>, sweep: Sweep) -> Self {
-        let reading = Self { http: http.clone(), list, pending: FuturesUnordered::new(), sweep };
+        let reading = Self { http: http.clone(), list, pending: FuturesUnordered::new(), sweep, error: None };
         reading.sweep.windows.iter().for_each(|window| reading.open(window));
         reading
     }
@@ -130,6 +134,33 @@ impl<T: Entry + DeserializeOwned + Send + 'static> Reading<T> {
             return Ok(Some(entries));
         }
         Ok(None)
+    }
+
+    /// The entries of several pages, each as it was read last; `None` at the end of all. An error comes after what was
+    /// read before it.
+    pub(super) async fn batch(&mut self) -> Result<Option<Vec<T>>, Error> {
+        if let Some(error) = self.error.take() {
+            return Err(error);
+        }
+        let mut batch = Vec::new();
+        while batch.len() < BATCH {
+            match self.next().await {
+                Ok(Some(page)) => batch.extend(page),
+                Ok(None) if batch.is_empty() => return Ok(None),
+                Ok(None) => break,
+                Err(error) if batch.is_empty() => return Err(error),
+                Err(error) => {
+                    self.error = Some(error);
+                    break;
+                }
+            }
+        }
+        // A list that grows meanwhile shows entries twice.
+        let mut seen = HashSet::new();
+        let newest = batch.into_iter().rev().filter(|entry: &T| seen.insert(entry.id().to_owned()));
+        let mut batch: Vec<T> = newest.collect();
+        batch.reverse();
+        Ok(Some(batch))
     }
 
     /// Where the reading stands.

@@ -33,6 +33,8 @@ struct Caught<'a> {
     again: Rows,
     /// What a first read of the provider comes to that has caught up.
     right: Rows,
+    /// What comes of it where the first run was the same and the next one only came when the provider had caught up.
+    punctual: Rows,
     restated: BTreeMap<Place, Vec<RestatementRow>>,
     runs: Vec<RunView>,
 }
@@ -43,6 +45,7 @@ pub(crate) async fn settles(stand: &Stand) -> Checked {
     let fresh = machine.connected(Database::sqlite().await).await?;
     let database = fresh.as_it_lies();
     machine.good_runs(&database, Range::default()).await?;
+    let punctual = database.as_it_lies();
     is_marked(stand, &machine, &database).await.map_err(|why| format!("after the first run: {why}"))?;
     // Days go by of which the provider knows nothing yet.
     for _ in 0..LATENESS.as_hours() / 24 {
@@ -54,13 +57,16 @@ pub(crate) async fn settles(stand: &Stand) -> Checked {
 
     machine.let_late_data_come();
     let runs = machine.good_runs(&database, Range::default()).await?;
-    machine.good_runs(&fresh, Range::default()).await?;
+    for other in [&fresh, &punctual] {
+        machine.good_runs(other, Range::default()).await?;
+    }
     let process = machine.process(&database).await;
     let restated = restatements(&process).await?;
     process.store.close().await;
     let (again, right) = (machine.rows(&database).await?, machine.rows(&fresh).await?);
+    let punctual = machine.rows(&punctual).await?;
     is_marked(stand, &machine, &database).await.map_err(|why| format!("after the late data came: {why}"))?;
-    Caught { stand, machine: &machine, late, again: again.clone(), right, restated, runs }.is_honest()?;
+    Caught { stand, machine: &machine, late, again: again.clone(), right, punctual, restated, runs }.is_honest()?;
 
     let mut known = again;
     for day in 1..=DAYS_AFTER {
@@ -125,9 +131,11 @@ impl Caught<'_> {
             let [late, again, right] = [&self.late, &self.again, &self.right].map(|rows| rows.get(place));
             let said = |row: Option<&Row>| row.map(Row::said);
             if can_change(&definition, age) {
-                // What a first read rebuilt is no measure for what was followed: it looks back less far.
+                // Where a rate looks back on days that a first read rebuilds, what was followed knows more of them.
                 let is_rebuilt = right.is_some_and(|row| row.mark.quality != Quality::Exact);
-                let is_right = said(again) == said(right) || is_nothing(again) && is_nothing(right) || is_rebuilt;
+                let looks_back = definition.kind == Kind::Ratio && is_rebuilt;
+                let right = if looks_back { self.punctual.get(place) } else { right };
+                let is_right = said(again) == said(right) || is_nothing(again) && is_nothing(right);
                 ensure!(is_right, "{place:?}, {age} days old, came late and is {again:?}, not {right:?}");
                 self.is_noted(place, age, late, again)?;
                 if said(late) != said(again) {

@@ -1,6 +1,7 @@
 //! The integration against a scripted Stripe, through the real HTTP layer.
 
 mod connection;
+mod following;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -286,12 +287,16 @@ async fn a_walk_that_was_cut_short_goes_on_and_gives_the_same_numbers() {
 #[tokio::test]
 async fn a_walk_begins_again_where_its_last_entry_is_gone() {
     let script = Script::of_fixtures();
-    script.page_of(1).refuse("/v1/prices/price_tiered", 400, "not today");
+    script.page_of(1).before(3, "/v1/subscriptions", |script| {
+        script.forbid("/v1/subscriptions");
+    });
     let (ctx, recorder) = connect(&script, json!({})).await;
-    Stripe.fetch_metrics(&ctx, &ids(&["stripe_mrr"]), last_90_days()).await.unwrap();
+    let report = Stripe.fetch_metrics(&ctx, &ids(&["stripe_mrr"]), last_90_days()).await.unwrap();
+    assert!(matches!(report.outcomes["stripe_mrr"], Outcome::Failed(_)));
+    assert_eq!(recorder.recorded().records.keys().filter(|(stream, _)| stream == "subscriptions").count(), 2);
     // Two subscriptions were kept; now neither exists any more.
     let left: Vec<Json> = serde_json::from_str::<Vec<Json>>(include_str!("../fixtures/subscriptions.json")).unwrap();
-    script.allow("/v1/prices/price_tiered").set("/v1/subscriptions", left.into_iter().skip(2).collect());
+    script.allow("/v1/subscriptions").set("/v1/subscriptions", left.into_iter().skip(2).collect());
     let report = Stripe.fetch_metrics(&ctx, &ids(&["stripe_mrr"]), last_90_days()).await.unwrap();
     assert_eq!(report.outcomes["stripe_mrr"], Outcome::Ok);
     let recorded = recorder.recorded();
