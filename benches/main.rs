@@ -5,6 +5,7 @@
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads clocks")]
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on stops")]
 
+mod api;
 mod connections;
 mod floor;
 mod load;
@@ -40,6 +41,9 @@ const BENCHES: [&str; 13] = [
     "due-at-once",
     "quiet-traffic",
     "refresh",
+    "timeseries",
+    "push",
+    "export",
     "serve",
     "dashboard",
     "pages",
@@ -93,6 +97,11 @@ async fn figure(name: &str, args: &[&str]) -> Figures {
         ("quiet", []) => traffic::quiet().await,
         ("renew", [callers]) => traffic::renew(callers.parse().unwrap()).await,
         ("idle", [directory, url]) => connections::idle(Path::new(directory), url).await,
+        ("timeseries", [directory]) => api::timeseries(Path::new(directory)).await,
+        ("timeseries-during-sync", [directory, url]) => api::timeseries_during_sync(Path::new(directory), url).await,
+        ("push", [directory]) => api::push(Path::new(directory)).await,
+        ("fill-export", [directory, count]) => api::fill_export(Path::new(directory), number(count)).await,
+        ("export", [directory]) => api::export(Path::new(directory)).await,
         ("serve", []) => serve::start().await,
         ("fill-pages", [directory]) => pages::fill(Path::new(directory)).await,
         ("speed", [host, directory, count]) => pages::speed(host, Path::new(directory), number(count)).await,
@@ -121,6 +130,9 @@ async fn table(chosen: &[&str]) {
             "dashboard" => dashboard().await,
             "pages" => page_sizes().await,
             "memory-after-10000" => after_many().await,
+            "timeseries" => timeseries().await,
+            "push" => push().await,
+            "export" => export().await,
             _ => running().await,
         }
     }
@@ -295,6 +307,52 @@ async fn refresh() {
     let mut against: Vec<f64> = runs.iter().map(|run| run["slowest_ms"] / run["alone_ms"]).collect();
     against.sort_by(f64::total_cmp);
     line(&format!("{of} the slowest against one alone"), against[RUNS / 2], "", Bar::AtMost(1.1));
+}
+
+/// Each run over a database of its own, so that none is warmer than another.
+async fn timeseries() {
+    const SUBSCRIPTIONS: u64 = 100_000;
+    let (mut alone, mut beside) = (Vec::new(), Vec::new());
+    for _ in 0..RUNS {
+        let directory = tempfile::tempdir().unwrap();
+        alone.push(measured(&["timeseries", text(directory.path())]).await);
+        let provider = Provider::start(SUBSCRIPTIONS, 0, 0).await;
+        let directory = tempfile::tempdir().unwrap();
+        beside.push(measured(&["timeseries-during-sync", text(directory.path()), &provider.url]).await);
+    }
+    let of = "timeseries of 90 days, 16 clients:";
+    line(&format!("{of} requests a second"), median(&alone, "per_second"), "", Bar::None);
+    line(&format!("{of} against a bare handler"), median(&alone, "against_bare"), "", Bar::AtLeast(0.6));
+    line(&format!("{of} p99 against the median"), median(&alone, "p99_against_median"), "", Bar::None);
+    let of = format!("{of} during a sync of {SUBSCRIPTIONS}:");
+    line(&format!("{of} p99 against the median"), median(&beside, "p99_against_median"), "", Bar::AtMost(10.0));
+}
+
+async fn push() {
+    let mut runs = Vec::new();
+    for _ in 0..RUNS {
+        let directory = tempfile::tempdir().unwrap();
+        runs.push(measured(&["push", text(directory.path())]).await);
+    }
+    line("push in batches of 1,000: values a second", median(&runs, "per_second"), "", Bar::AtLeast(50_000.0));
+}
+
+async fn export() {
+    const POINTS: usize = 10_000_000;
+    let directory = tempfile::tempdir().unwrap();
+    measured(&["fill-export", text(directory.path()), &POINTS.to_string()]).await;
+    let mut runs = Vec::new();
+    for _ in 0..RUNS {
+        runs.push(measured(&["export", text(directory.path())]).await);
+    }
+    let of = format!("export of {POINTS} points:");
+    line(
+        &format!("{of} peak memory, the client's included"),
+        median(&runs, "peak_kib") / 1024.0,
+        "MiB",
+        Bar::AtMost(64.0),
+    );
+    line(&format!("{of} time"), median(&runs, "seconds"), "s", Bar::None);
 }
 
 async fn running() {

@@ -8,6 +8,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod connections;
+pub mod custom;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod fail_point;

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that unwraps nothing fails")]
 
+mod api;
 mod architecture;
 mod browser;
 mod cli;

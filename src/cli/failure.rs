@@ -97,14 +97,7 @@ impl From<UnknownIntegration> for Failure {
 
 impl From<connections::Error> for Failure {
     fn from(error: connections::Error) -> Self {
-        let details = match &error {
-            connections::Error::InvalidFields { fields } => {
-                let fields = fields.iter().map(|error| json!({"field": error.field, "message": error.message}));
-                json!({"fields": fields.collect::<Vec<_>>()})
-            }
-            connections::Error::Provider(error) => json!(connections::ErrorView::from(error)),
-            _ => Json::Null,
-        };
+        let details = error.details();
         Self { exit: exit(error.is_usage()), code: error.code(), message: error.to_string(), details }
     }
 }

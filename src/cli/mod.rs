@@ -3,6 +3,7 @@
 //! A command reads its arguments, asks the [`App`] and shows a view. Nothing is decided here that page or API would have
 //! to decide again. Exit status: 0 all done, 1 failed, 2 wrong usage, 3 done in part.
 
+mod api_key;
 mod config;
 mod connect;
 mod connections;
@@ -118,6 +119,7 @@ enum Command {
     Rates(rates::Args),
     Keys(keys::Args),
     User(user::Args),
+    ApiKey(api_key::Args),
     Config(config::Args),
     Health(health::Args),
 }
@@ -252,6 +254,7 @@ impl Command {
             Self::Rates(args) => rates::run(invocation, args).await,
             Self::Keys(args) => keys::run(invocation, args).await,
             Self::User(args) => user::run(invocation, args).await,
+            Self::ApiKey(args) => api_key::run(invocation, args).await,
             Self::Config(_) => config::run(invocation),
             Self::Health(args) => health::run(invocation, args).await,
         }

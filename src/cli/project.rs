@@ -1,6 +1,6 @@
 //! `dashtray project`
 
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 use super::{
     Invocation,
@@ -8,6 +8,7 @@ use super::{
     output::{table, text},
 };
 use crate::{
+    connections::ProjectView,
     metric::{Currency, Zone},
     store::{NewProject, Project},
     users::valid_slug,
@@ -38,7 +39,7 @@ pub(super) async fn run(invocation: &Invocation, args: Args) -> Result<Done, Fai
     let app = invocation.open().await?;
     if args.slug.is_none() && args.zone.is_none() && args.currency.is_none() {
         let projects = app.store.projects().await?;
-        let view = json!({"projects": projects.iter().map(view).collect::<Vec<_>>()});
+        let view = json!({"projects": projects.iter().map(ProjectView::from).collect::<Vec<_>>()});
         invocation.out.show(&view, |_| human(&projects))?;
         return Ok(Done::All);
     }
@@ -59,12 +60,8 @@ pub(super) async fn run(invocation: &Invocation, args: Args) -> Result<Done, Fai
         }
         Some(project) => project,
     };
-    invocation.out.show(&view(&project), |_| human(std::slice::from_ref(&project)))?;
+    invocation.out.show(&ProjectView::from(&project), |_| human(std::slice::from_ref(&project)))?;
     Ok(Done::All)
-}
-
-fn view(project: &Project) -> Json {
-    json!({"slug": project.slug, "zone": project.zone, "currency": project.currency})
 }
 
 fn human(projects: &[Project]) -> String {

@@ -54,6 +54,8 @@ pub struct Config {
     pub extra_ca_file: Option<PathBuf>,
     /// Runs in flight at the same time.
     pub workers: u16,
+    /// Requests to the API that a project may make in an hour; 0 for any number.
+    pub api_requests_per_hour: u32,
     /// The key that seals credentials, where it was given in plain.
     pub master_key: Option<Secret>,
     /// The file that holds the key. Where neither is given, the vault makes one in `data_dir`.

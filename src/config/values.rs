@@ -50,6 +50,7 @@ impl Values<'_> {
             allow_private_hosts: self.read("allow_private_hosts", "true or false")?,
             extra_ca_file: self.optional("extra_ca_file", "a file")?,
             workers,
+            api_requests_per_hour: self.read("api_requests_per_hour", "a whole number")?,
             master_key: self.given("master_key").map(Secret::new),
             master_key_file: self.optional("master_key_file", "a file")?,
             connect_timeout: self.seconds("connect_timeout_secs")?,

@@ -118,7 +118,7 @@ impl Connections {
     /// Asks the provider whether the credentials still work. A refusal is the result of the test, not an error.
     pub async fn test(&self, project: &str, connection: &str) -> Result<TestView, Error> {
         let project = self.project(project).await?;
-        let connection = self.find(&project, connection).await?;
+        let connection = self.find_synced(&project, connection).await?;
         let integration = self.registry.get(&connection.integration_id)?;
         let context =
             self.context(&connection, integration.as_ref(), TEST_BUDGET, std::sync::Arc::new(Nowhere)).await?;
@@ -149,7 +149,7 @@ impl Connections {
         connection: &str,
         credentials: BTreeMap<String, Secret>,
     ) -> Result<ConnectedView, Error> {
-        let found = self.find(&self.project(project).await?, connection).await?;
+        let found = self.find_synced(&self.project(project).await?, connection).await?;
         let descriptor = self.registry.get(&found.integration_id)?.descriptor();
         let mut credentials = self.check_input(&descriptor, credentials, &settings_of(&found))?;
         self.reconnect_with(project, connection, &mut credentials).await
@@ -163,7 +163,7 @@ impl Connections {
         credentials: &mut Credentials,
     ) -> Result<ConnectedView, Error> {
         let project = self.project(project).await?;
-        let connection = self.find(&project, connection).await?;
+        let connection = self.find_synced(&project, connection).await?;
         let integration = self.registry.get(&connection.integration_id)?;
         let (_, settings) = check_settings(&integration.descriptor(), &settings_of(&connection))?;
         let account = self.try_out(&project, integration.as_ref(), &settings, credentials).await?;
@@ -305,7 +305,7 @@ fn choose_name(given: Option<&str>, descriptor: &Descriptor, existing: &[Connect
 }
 
 /// The given name, if one is given and it is good.
-fn choose_given(given: Option<&str>, existing: &[Connection]) -> Result<Option<String>, Error> {
+pub(super) fn choose_given(given: Option<&str>, existing: &[Connection]) -> Result<Option<String>, Error> {
     match given.map(str::trim).filter(|name| !name.is_empty()) {
         Some(name) if name.chars().count() > 80 || name.chars().any(char::is_control) => {
             let fields = vec![FieldError::new("name", "use at most 80 printable characters")];

@@ -1,6 +1,8 @@
 //! What can go wrong with a connection.
 
-use super::SignInError;
+use serde_json::{Value as Json, json};
+
+use super::{ErrorView, SignInError};
 use crate::{
     http,
     integrations::{FieldError, UnknownIntegration},
@@ -24,6 +26,12 @@ pub enum Error {
         /// Names of the connections that there are.
         known: Vec<String>,
     },
+    /// Nothing is read through it.
+    #[error(
+        "\"{0}\" holds what programs push to the API: it has no credentials, settings or runs; `dashtray disconnect` \
+         removes it with its numbers"
+    )]
+    NotSynced(String),
     /// Fields are missing or wrong.
     #[error("{}", fields.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     InvalidFields {
@@ -116,6 +124,7 @@ impl Error {
             Self::UnknownIntegration(_) => "integration_not_found",
             Self::UnknownProject(_) => "project_not_found",
             Self::UnknownConnection { .. } => "connection_not_found",
+            Self::NotSynced(_) => "not_synced",
             Self::InvalidFields { .. } => "invalid_fields",
             Self::AlreadyConnected { .. } => "already_connected",
             Self::Conflict(_) => "conflict",
@@ -132,12 +141,25 @@ impl Error {
         }
     }
 
+    /// What programs may want to know besides; the same on the command line and in the API.
+    pub fn details(&self) -> Json {
+        match self {
+            Self::InvalidFields { fields } => {
+                let fields = fields.iter().map(|error| json!({"field": error.field, "message": error.message}));
+                json!({"fields": fields.collect::<Vec<_>>()})
+            }
+            Self::Provider(error) => json!(ErrorView::from(error)),
+            _ => Json::Null,
+        }
+    }
+
     /// Whether what was asked is at fault: an unknown id or a bad field.
     pub fn is_usage(&self) -> bool {
         match self {
             Self::UnknownIntegration(_)
             | Self::UnknownProject(_)
             | Self::UnknownConnection { .. }
+            | Self::NotSynced(_)
             | Self::InvalidFields { .. }
             | Self::NoSignIn { .. }
             | Self::NoClient { .. }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 use serde_json::{Map, Value as Json};
 
-use super::{ConnectionView, Connections, CorrectedView, Error, memory, options, session::tried, settings_of};
+use super::{ConnectionView, Connections, CorrectedView, Error, connect, memory, options, session::tried, settings_of};
 use crate::{
     fail_point,
     integrations::{Correction, FieldError, Settings},
@@ -67,6 +67,34 @@ impl Connections {
         Ok(connections.iter().map(|connection| self.view(connection, &corrected)).collect())
     }
 
+    /// How one connection stands.
+    pub async fn show(&self, project: &str, connection: &str) -> Result<ConnectionView, Error> {
+        let project = self.project(project).await?;
+        let found = self.find(&project, connection).await?;
+        Ok(self.view(&found, &self.corrected(project.id).await?))
+    }
+
+    /// Refuses a name that cannot be given to a connection.
+    pub async fn check_rename(&self, project: &str, connection: &str, name: &str) -> Result<String, Error> {
+        let project = self.project(project).await?;
+        let found = self.find(&project, connection).await?;
+        let mut others = self.store.connections(project.id).await?;
+        others.retain(|other| other.key != found.key);
+        let empty = || Error::InvalidFields { fields: vec![FieldError::new("name", "give it a name")] };
+        connect::choose_given(Some(name), &others)?.ok_or_else(empty)
+    }
+
+    /// Gives a connection another name.
+    pub async fn rename(&self, project: &str, connection: &str, name: &str) -> Result<ConnectionView, Error> {
+        let name = self.check_rename(project, connection, name).await?;
+        let found = self.find(&self.project(project).await?, connection).await?;
+        match self.store.rename_connection(found.key, &name).await {
+            Err(store::Error::Conflict(_)) => return Err(Error::NameTaken(name)),
+            other => other?,
+        }
+        self.reload(found.key).await
+    }
+
     /// Changes settings. A setting that a stream depends on makes the next run read that stream again.
     pub async fn set(
         &self,
@@ -75,7 +103,7 @@ impl Connections {
         changes: &[(String, String)],
     ) -> Result<ConnectionView, Error> {
         let project = self.project(project).await?;
-        let connection = self.find(&project, connection).await?;
+        let connection = self.find_synced(&project, connection).await?;
         let descriptor = self.registry.get(&connection.integration_id)?.descriptor();
         if let Some((key, message)) = changes.iter().find_map(|(key, _)| Some((key, options::frozen(key)?))) {
             return Err(Error::InvalidFields { fields: vec![FieldError::new(key, message)] });
@@ -133,7 +161,7 @@ impl Connections {
 
     async fn set_paused(&self, project: &str, connection: &str, paused: bool) -> Result<ConnectionView, Error> {
         let project = self.project(project).await?;
-        let connection = self.find(&project, connection).await?;
+        let connection = self.find_synced(&project, connection).await?;
         self.store.set_paused(connection.key, paused, self.clock.now()).await?;
         self.reload(connection.key).await
     }
@@ -219,9 +247,11 @@ impl Connections {
         let syncing = connection.lease_until.is_some_and(|until| until > self.clock.now());
         let state = &connection.state;
         // Of this process alone: others may have the key, and for them nothing is wrong.
-        let (name, reason) = match self.vault.key_ids().contains(&connection.key_id.as_str()) {
-            true => (state.state.clone(), state.reason.clone()),
-            false => ("credentials_unreadable".to_owned(), Some(unreadable(&connection.key_id))),
+        let (name, reason) = match &connection.key_id {
+            Some(key_id) if !self.vault.key_ids().contains(&key_id.as_str()) => {
+                ("credentials_unreadable".to_owned(), Some(unreadable(key_id)))
+            }
+            _ => (state.state.clone(), state.reason.clone()),
         };
         ConnectionView {
             connection_id: connection.public_id,
@@ -232,7 +262,7 @@ impl Connections {
             until: connection.state.until,
             syncing,
             last_synced_at: connection.state.last_synced_at,
-            next_sync_at: (!connection.paused).then_some(connection.state.due_at),
+            next_sync_at: (!connection.paused && connection.is_synced()).then_some(connection.state.due_at),
             corrected: corrected.get(&connection.key.connection_id).and_then(corrected_view),
         }
     }

@@ -34,7 +34,7 @@ pub(crate) use memory::pack;
 pub(crate) use options::LONGEST_HISTORY_DAYS;
 pub use session::{Guarded, guarded};
 pub use sign_in::{Allowed, Callback, SignInError, SignInFor, SignInRequest, SignInView, SignedIn};
-pub use view::{AccountView, ConnectedView, ConnectionView, CorrectedView, ErrorView, TestView};
+pub use view::{AccountView, ConnectedView, ConnectionView, CorrectedView, ErrorView, ProjectView, TestView};
 
 /// What all that touches a connection needs. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -108,6 +108,12 @@ impl Connections {
             Some(project) => Ok(project),
             None => Err(Error::UnknownProject(slug.chars().take(60).collect())),
         }
+    }
+
+    /// The same of a connection that a provider is read through, and not one that programs push to.
+    pub async fn find_synced(&self, project: &Project, id_or_name: &str) -> Result<Connection, Error> {
+        let found = self.find(project, id_or_name).await?;
+        if found.is_synced() { Ok(found) } else { Err(Error::NotSynced(found.name)) }
     }
 
     /// The connection of that id or name; a name is found whatever its case.

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::{
     integrations::{AccountInfo, Check, Choice, Error},
     metric::{Currency, FailureKind},
+    store::Project,
 };
 
 /// A connection that was just made or made anew.
@@ -53,6 +54,23 @@ impl From<&AccountInfo> for AccountView {
             currency: account.currency,
             info: account.info.clone(),
         }
+    }
+}
+
+/// A project.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ProjectView {
+    /// What it is called in commands and addresses.
+    pub slug: String,
+    /// Name of the zone of connections that name none.
+    pub zone: String,
+    /// Its currency.
+    pub currency: Currency,
+}
+
+impl From<&Project> for ProjectView {
+    fn from(project: &Project) -> Self {
+        Self { slug: project.slug.clone(), zone: project.zone.clone(), currency: project.currency }
     }
 }
 

@@ -92,6 +92,8 @@ pub enum Dimension {
     Repository,
     Project,
     Goal,
+    /// Whatever programs push.
+    Custom,
 }
 
 /// How a dashboard shows a metric first. A `table` has no series of its own but those of its dimension.

@@ -3,11 +3,18 @@
 use super::SeriesView;
 use crate::metric::Quality;
 
+/// The names of the columns.
+pub const HEAD: &str =
+    "date,metric_id,connection_id,dimension,currency,converted,value,state,reason,provisional,stale,quality\n";
+
 /// Series as comma-separated values: a line a point, with the names of the columns first.
 pub fn csv(series: &[SeriesView]) -> String {
-    let mut out =
-        "date,metric_id,connection_id,dimension,currency,converted,value,state,reason,provisional,stale,quality\n"
-            .to_owned();
+    format!("{HEAD}{}", rows(series))
+}
+
+/// The lines of points alone, in the columns of [`HEAD`].
+pub fn rows(series: &[SeriesView]) -> String {
+    let mut out = String::new();
     for series in series {
         for point in &series.points {
             let fields = [

@@ -8,6 +8,7 @@ mod points;
 pub mod rates;
 mod stored;
 mod view;
+mod walk;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,6 +18,7 @@ use std::{
 use jiff::Timestamp;
 
 use crate::{
+    custom,
     integrations::{Descriptor, Registry},
     metric::{Currency, Day, Definition, Interval, Period, Zone},
     store::{self, Connection, ConnectionKey, Store},
@@ -24,8 +26,9 @@ use crate::{
 use points::Reading;
 use stored::Stored;
 
-pub use csv::csv;
-pub use view::{Number, PointView, ReceiptView, SeriesView};
+pub use csv::{HEAD as CSV_HEAD, csv, rows as csv_rows};
+pub use view::{Number, PointView, ReceiptView, RowView, SeriesView};
+pub use walk::{Piece, Place, Walk, WalkRequest};
 
 /// Days that are shown where no range is named.
 const DEFAULT_DAYS: i32 = 30;
@@ -136,8 +139,11 @@ async fn read_each(
     requests: &[GetRequest],
     with_whole: bool,
 ) -> Result<Vec<Vec<SeriesView>>, Error> {
-    let defined = requests.iter().map(|request| definition(registry, &request.metric_id));
-    let defined: Vec<(Arc<Descriptor>, Definition)> = defined.collect::<Result<_, _>>()?;
+    let mut known = Known { store, registry, pushed: BTreeMap::new() };
+    let mut defined: Vec<(Arc<Descriptor>, Definition)> = Vec::with_capacity(requests.len());
+    for request in requests {
+        defined.push(known.metric(&request.project, &request.metric_id).await?);
+    }
     let mut wanted: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for (request, (descriptor, definition)) in requests.iter().zip(&defined) {
         if request.by_dimension && definition.dimension.is_none() {
@@ -153,7 +159,7 @@ async fn read_each(
     for (place, (request, (descriptor, definition))) in requests.iter().zip(&defined).enumerate() {
         let of_project = connections.get(request.project.as_str()).map(Vec::as_slice).unwrap_or_default();
         let measuring = measuring(of_project, descriptor, request.connection.as_deref())?;
-        check_range(request)?;
+        check_range(request.from, request.to, request.now)?;
         for connection in measuring {
             let reading = reading(store, request, descriptor, definition, connection);
             readings.push((place, Reading { with_whole, ..reading }));
@@ -204,6 +210,7 @@ fn reading<'a>(
         grain: if is_kept { request.interval } else { Interval::Day },
         ends_early: request.to.is_some_and(|to| to < today),
         by_dimension: request.by_dimension,
+        as_kept: false,
         with_whole: false,
     }
 }
@@ -217,7 +224,8 @@ pub async fn explain(
     connection: Option<&str>,
     currency: Option<Currency>,
 ) -> Result<ReceiptView, Error> {
-    let (descriptor, definition) = definition(registry, metric_id)?;
+    let mut known = Known { store, registry, pushed: BTreeMap::new() };
+    let (descriptor, definition) = known.metric(project, metric_id).await?;
     if !definition.explained {
         let message = format!("{metric_id} is counted by the provider and has no receipt; see `dashtray integrations`");
         return Err(Error::NoReceipt(message));
@@ -243,14 +251,15 @@ pub async fn explain(
     Err(Error::NoReceipt(format!("there is no receipt of {metric_id}{which} yet; run `dashtray sync` first")))
 }
 
-fn check_range(request: &GetRequest) -> Result<(), Error> {
+/// Refuses a range that runs backwards, or ends where no zone has come to yet.
+fn check_range(from: Option<Day>, to: Option<Day>, now: Timestamp) -> Result<(), Error> {
     // The day in the zone that is furthest ahead of all.
-    let ahead = request.now.checked_add(jiff::SignedDuration::from_hours(14)).unwrap_or(request.now);
+    let ahead = now.checked_add(jiff::SignedDuration::from_hours(14)).unwrap_or(now);
     let newest = Day::of(ahead, &Zone::utc());
-    if let Some(day) = [request.from, request.to].into_iter().flatten().find(|day| *day > newest) {
+    if let Some(day) = from.into_iter().chain(to).find(|day| *day > newest) {
         return Err(Error::InvalidRange(format!("{day} is in the future; give a day up to {newest}")));
     }
-    match (request.from, request.to) {
+    match (from, to) {
         (Some(from), Some(to)) if to < from => {
             Err(Error::InvalidRange(format!("the range runs backwards: {from} is after {to}; swap them")))
         }
@@ -258,18 +267,37 @@ fn check_range(request: &GetRequest) -> Result<(), Error> {
     }
 }
 
-/// A metric and the integration that it is of.
-fn definition(registry: &Registry, metric_id: &str) -> Result<(Arc<Descriptor>, Definition), Error> {
-    let descriptors: Vec<_> = registry.descriptors().collect();
-    let found =
-        descriptors.iter().find_map(|descriptor| Some((descriptor.clone(), descriptor.metric(metric_id)?.clone())));
-    match found {
-        Some(found) => Ok(found),
-        None => {
-            let ids = descriptors.iter().flat_map(|descriptor| &descriptor.metrics).map(|metric| metric.id.as_str());
-            let nearest = crate::nearest::nearest(metric_id, ids).map(str::to_owned);
-            Err(Error::UnknownMetric { given: metric_id.chars().take(60).collect(), nearest })
+/// Which metrics there are: those of integrations, and those that were pushed to a project.
+struct Known<'a> {
+    store: &'a Store,
+    registry: &'a Registry,
+    /// By project; read where no integration has a metric.
+    pushed: BTreeMap<String, Option<Arc<Descriptor>>>,
+}
+
+impl Known<'_> {
+    /// A metric and what it is of.
+    async fn metric(&mut self, project: &str, metric_id: &str) -> Result<(Arc<Descriptor>, Definition), Error> {
+        let measured = |descriptor: Arc<Descriptor>| {
+            let definition = descriptor.metric(metric_id)?.clone();
+            Some((descriptor, definition))
+        };
+        if let Some(found) = self.registry.descriptors().find_map(measured) {
+            return Ok(found);
         }
+        if !self.pushed.contains_key(project) {
+            let found = self.store.project(project).await?;
+            let found = found.ok_or_else(|| Error::UnknownProject(project.chars().take(60).collect()))?;
+            self.pushed.insert(project.to_owned(), custom::descriptor(self.store, found.id).await?);
+        }
+        let pushed = self.pushed.get(project).cloned().flatten();
+        if let Some(found) = pushed.clone().and_then(measured) {
+            return Ok(found);
+        }
+        let descriptors: Vec<_> = self.registry.descriptors().chain(pushed).collect();
+        let ids = descriptors.iter().flat_map(|descriptor| &descriptor.metrics).map(|metric| metric.id.as_str());
+        let nearest = crate::nearest::nearest(metric_id, ids).map(str::to_owned);
+        Err(Error::UnknownMetric { given: metric_id.chars().take(60).collect(), nearest })
     }
 }
 

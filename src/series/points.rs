@@ -35,6 +35,8 @@ pub(super) struct Reading<'a> {
     pub(super) by_dimension: bool,
     /// Whether somebody wants to know what all days come to. It costs as much as all weeks and months.
     pub(super) with_whole: bool,
+    /// All series as they are kept, and none that is made of them.
+    pub(super) as_kept: bool,
 }
 
 /// One day (or week, or month that was asked for) of one series.
@@ -60,7 +62,8 @@ impl Reading<'_> {
             .iter()
             .map(|(dimension, currency, days)| self.view(stored, dimension, *currency, days, false))
             .collect();
-        let Some(reporting) = self.reporting_currency().filter(|_| self.definition.has_currency()) else {
+        let Some(reporting) = self.reporting_currency().filter(|_| self.definition.has_currency() && !self.as_kept)
+        else {
             return Ok(views);
         };
         // A rate is of a day, so nothing but days is converted.
@@ -100,7 +103,9 @@ impl Reading<'_> {
             let own = self.connection.settings.currency;
             read.push((String::new(), self.definition.has_currency().then_some(own), states));
         }
-        self.drop_silent(&mut read);
+        if !self.as_kept {
+            self.drop_silent(&mut read);
+        }
         read
     }
 
@@ -148,8 +153,10 @@ impl Reading<'_> {
         let carrier = stored.series(&self.definition.id, self.grain).find(|row| self.is_carrier(row));
         let mut days = carrier.map(|row| self.known(stored, row)).unwrap_or_default();
         let mark = Mark::new(State::Pending);
+        let nobody = || (!self.connection.is_synced()).then(|| "nothing was pushed".to_owned());
         for day in self.grain.starts(self.reach()) {
-            let pending = || DayPoint { value: None, mark, reason: reason_of(mark), metadata: None };
+            let reason = || nobody().or_else(|| reason_of(mark));
+            let pending = || DayPoint { value: None, mark, reason: reason(), metadata: None };
             days.entry(day).or_insert_with(pending);
         }
         days

@@ -15,6 +15,8 @@ use crate::{
 #[derive(Default)]
 pub(super) struct Stored {
     series: Vec<SeriesRow>,
+    /// What people call values of a dimension, by metric and value, where they call them anything else.
+    labels: BTreeMap<(String, String), String>,
     points: BTreeMap<i64, Vec<PointRow>>,
     notes: BTreeMap<i64, BTreeMap<Day, Map<String, Json>>>,
 }
@@ -39,7 +41,11 @@ impl Stored {
         let Some(period) = start.zip(end).map(|(start, end)| Period::new(start, end)) else {
             return Ok(Self::default());
         };
-        let mut stored = Self { series, ..Self::default() };
+        let labelled = series.iter().filter(|row| !row.label.is_empty());
+        let label = |row: &SeriesRow| ((row.metric_id.clone(), row.dimension.clone()), row.label.clone());
+        // Of several the first one counts.
+        let labels = labelled.rev().map(label).collect();
+        let mut stored = Self { series, labels, ..Self::default() };
         for point in store.points(key.project_id, &ids, period).await? {
             stored.points.entry(point.series_id).or_default().push(point);
         }
@@ -58,8 +64,10 @@ impl Stored {
 
     /// What people call a value of a metric's dimension.
     pub(super) fn label(&self, metric_id: &str, dimension: &str) -> Option<&str> {
-        let mut of_value = self.series.iter().filter(|row| row.metric_id == metric_id && row.dimension == dimension);
-        of_value.find_map(|row| (!row.label.is_empty()).then_some(row.label.as_str()))
+        if self.labels.is_empty() {
+            return None;
+        }
+        self.labels.get(&(metric_id.to_owned(), dimension.to_owned())).map(String::as_str)
     }
 
     /// The points of a series in a period, in the order of their days, each with its metadata.

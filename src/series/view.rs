@@ -59,6 +59,38 @@ pub struct PointView {
     pub metadata: Option<Map<String, Json>>,
 }
 
+/// One point with what its series is: a line of a list or an export.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct RowView<'a> {
+    /// The metric.
+    pub metric_id: &'a str,
+    /// The connection it was read through.
+    pub connection_id: Uuid,
+    /// Value of the dimension; `None` for the total.
+    pub dimension: Option<&'a str>,
+    /// What values are counted in.
+    pub unit: Unit,
+    /// Set where values are money.
+    pub currency: Option<Currency>,
+    /// The point itself.
+    #[serde(flatten)]
+    pub point: &'a PointView,
+}
+
+impl SeriesView {
+    /// Its points as lines.
+    pub fn rows(&self) -> impl Iterator<Item = RowView<'_>> {
+        self.points.iter().map(|point| RowView {
+            metric_id: &self.metric_id,
+            connection_id: self.connection_id,
+            dimension: self.dimension.as_deref(),
+            unit: self.unit,
+            currency: self.currency,
+            point,
+        })
+    }
+}
+
 /// A normalised value. Counts and bytes leave as JSON integers, everything else as decimal strings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Number {

@@ -48,7 +48,15 @@ pub struct Connection {
     /// Until when a worker holds it; in the future means that a run is under way.
     pub lease_until: Option<Timestamp>,
     /// The master key that its credentials are sealed with.
-    pub key_id: String,
+    /// `None` where it has none: nothing syncs it, programs push what it holds.
+    pub key_id: Option<String>,
+}
+
+impl Connection {
+    /// Whether runs read it from a provider; else programs push what it holds.
+    pub fn is_synced(&self) -> bool {
+        self.key_id.is_some()
+    }
 }
 
 /// What a user may set of a connection.
@@ -179,7 +187,7 @@ impl Store {
 
     /// A project's connections, oldest first.
     pub async fn connections(&self, project_id: i64) -> Result<Vec<Connection>, Error> {
-        let sql = "SELECT c.*, s.key_id FROM connections c JOIN credentials s USING (project_id, connection_id)
+        let sql = "SELECT c.*, s.key_id FROM connections c LEFT JOIN credentials s USING (project_id, connection_id)
              WHERE c.project_id = $1 ORDER BY c.connection_id";
         self.db.all(sql, args![project_id]).await?.iter().map(connection).collect()
     }
@@ -190,7 +198,7 @@ impl Store {
         let ids = list(values.len(), integrations.len());
         values.extend(integrations.iter().map(|id| Arg::from(*id)));
         let sql = format!(
-            "SELECT c.*, s.key_id FROM connections c JOIN credentials s USING (project_id, connection_id)
+            "SELECT c.*, s.key_id FROM connections c LEFT JOIN credentials s USING (project_id, connection_id)
              WHERE c.project_id = $1 AND c.integration_id IN {ids} ORDER BY c.connection_id"
         );
         self.db.all(AssertSqlSafe(sql), values).await?.iter().map(connection).collect()
@@ -198,7 +206,7 @@ impl Store {
 
     /// The connection of that key; [`Error::NotFound`] when it was deleted.
     pub async fn connection(&self, key: ConnectionKey) -> Result<Connection, Error> {
-        let sql = "SELECT c.*, s.key_id FROM connections c JOIN credentials s USING (project_id, connection_id)
+        let sql = "SELECT c.*, s.key_id FROM connections c LEFT JOIN credentials s USING (project_id, connection_id)
              WHERE c.project_id = $1 AND c.connection_id = $2";
         let row = self.db.first(sql, args![key.project_id, key.connection_id]).await?;
         connection(&row.ok_or_else(|| missing(key))?)
@@ -218,6 +226,12 @@ impl Store {
             }
             other => other,
         }
+    }
+
+    /// Gives it another name. [`Error::Conflict`] when another connection has it.
+    pub async fn rename_connection(&self, key: ConnectionKey, name: &str) -> Result<(), Error> {
+        let sql = "UPDATE connections SET name = $3 WHERE project_id = $1 AND connection_id = $2";
+        self.change(key, sql, args![name]).await
     }
 
     /// Pauses it, or resumes it and makes it due.
@@ -310,7 +324,7 @@ impl Store {
 
     /// The connections of an integration in all projects.
     pub async fn connections_of(&self, integration_id: &str) -> Result<Vec<Connection>, Error> {
-        let sql = "SELECT c.*, s.key_id FROM connections c JOIN credentials s USING (project_id, connection_id)
+        let sql = "SELECT c.*, s.key_id FROM connections c LEFT JOIN credentials s USING (project_id, connection_id)
              WHERE c.integration_id = $1 ORDER BY c.project_id, c.connection_id";
         self.db.all(sql, args![integration_id]).await?.iter().map(connection).collect()
     }
@@ -343,8 +357,13 @@ impl Store {
 
 /// The next small id of a project. They are never given out twice, so that an old claim never fits a new connection.
 pub(super) async fn next_id(tx: &mut Tx, project_id: i64) -> Result<i64, Error> {
-    let sql = "UPDATE projects SET last_id = last_id + 1 WHERE project_id = $1 RETURNING last_id";
-    let row = tx.first(sql, args![project_id]).await?;
+    next_ids(tx, project_id, 1).await
+}
+
+/// Takes several; gives the last of them.
+pub(super) async fn next_ids(tx: &mut Tx, project_id: i64, count: i64) -> Result<i64, Error> {
+    let sql = "UPDATE projects SET last_id = last_id + $2 WHERE project_id = $1 RETURNING last_id";
+    let row = tx.first(sql, args![project_id, count]).await?;
     row.ok_or_else(|| Error::NotFound(format!("there is no project with number {project_id}")))?.get("last_id")
 }
 

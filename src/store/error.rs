@@ -9,6 +9,9 @@ pub enum Error {
     /// Something else has that name, account or slug already; says which.
     #[error("{0}")]
     Conflict(String),
+    /// A pushed metric's numbers would not fit any more with more digits behind the point; names it.
+    #[error("values of {0} are kept that are too large for more digits behind the point")]
+    TooLarge(String),
     /// Another worker has claimed the connection, or it was deleted. Whatever this claim still wants to write is void.
     #[error(
         "another worker has taken over this connection, or it was deleted; nothing of this run is written any more"

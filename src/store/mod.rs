@@ -6,10 +6,13 @@
 //!
 //! The store knows nothing of cryptography: sealed things pass through it as [`SealedRow`].
 
+mod api_hours;
+mod api_keys;
 mod budgets;
 mod changes;
 mod columns;
 mod connections;
+mod custom;
 mod dashboards;
 mod db;
 mod dialect;
@@ -30,8 +33,10 @@ mod users;
 mod web_sessions;
 mod write;
 
+pub use api_keys::{ApiKey, NewApiKey, Scope};
 pub use changes::ChangeRow;
 pub use connections::{Connection, ConnectionKey, ConnectionSettings, ConnectionState, NewConnection, SealedRow};
+pub use custom::{CustomMetric, MetricChange, Push, PushConnection, PushedPoint};
 pub use dashboards::{Dashboard, NewDashboard, Widget};
 pub use error::Error;
 pub use grants::{CredentialsRow, RenewalRow};

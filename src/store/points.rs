@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{
     Error, Store, Write,
     columns::strange,
-    db::{Arg, Row, args},
+    db::{Arg, Row, Tx, args},
     dialect::list,
 };
 use crate::metric::{Day, Period};
@@ -138,20 +138,7 @@ impl Write {
     /// Of several points of one day the last counts.
     pub async fn upsert_points(&mut self, points: &[PointRow]) -> Result<u64, Error> {
         let project_id = self.key().project_id;
-        // In the order of the key, so that neighbours are written together; and PostgreSQL wants each key once.
-        let mut sorted: Vec<&PointRow> = points.iter().rev().collect();
-        sorted.sort_by_key(|point| (point.series_id, point.day));
-        sorted.dedup_by_key(|point| (point.series_id, point.day));
-        let rows = sorted
-            .into_iter()
-            .map(|point| args![project_id, point.series_id, point.day, point.value, point.denominator, point.mark]);
-        let head = "INSERT INTO points (project_id, series_id, day, value, denominator, mark)";
-        let tail = "ON CONFLICT (project_id, series_id, day) DO UPDATE
-             SET value = excluded.value, denominator = excluded.denominator, mark = excluded.mark
-             WHERE points.value IS DISTINCT FROM excluded.value
-                OR points.denominator IS DISTINCT FROM excluded.denominator
-                OR points.mark <> excluded.mark";
-        let changed = self.tx.insert_many(head, tail, 6, rows).await?;
+        let changed = upsert(&mut self.tx, project_id, points).await?;
         Ok(self.news(changed))
     }
 
@@ -182,6 +169,24 @@ impl Write {
             args![project_id, old.series_id, old.day, changed_at, run_id, old.value, old.denominator, old.mark];
         self.tx.execute(sql, values).await.map(drop)
     }
+}
+
+/// Writes points over those of the same day; see [`Write::upsert_points`].
+pub(super) async fn upsert(tx: &mut Tx, project_id: i64, points: &[PointRow]) -> Result<u64, Error> {
+    // In the order of the key, so that neighbours are written together; and PostgreSQL wants each key once.
+    let mut sorted: Vec<&PointRow> = points.iter().rev().collect();
+    sorted.sort_by_key(|point| (point.series_id, point.day));
+    sorted.dedup_by_key(|point| (point.series_id, point.day));
+    let rows = sorted
+        .into_iter()
+        .map(|point| args![project_id, point.series_id, point.day, point.value, point.denominator, point.mark]);
+    let head = "INSERT INTO points (project_id, series_id, day, value, denominator, mark)";
+    let tail = "ON CONFLICT (project_id, series_id, day) DO UPDATE
+         SET value = excluded.value, denominator = excluded.denominator, mark = excluded.mark
+         WHERE points.value IS DISTINCT FROM excluded.value
+            OR points.denominator IS DISTINCT FROM excluded.denominator
+            OR points.mark <> excluded.mark";
+    tx.insert_many(head, tail, 6, rows).await
 }
 
 /// What is handed over of a point.

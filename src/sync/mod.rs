@@ -171,11 +171,12 @@ impl Syncer {
 
     async fn chosen(&self, project: &Project, names: &[String]) -> Result<Vec<Connection>, Error> {
         if names.is_empty() {
-            return Ok(self.connections.store.connections(project.id).await?);
+            let all = self.connections.store.connections(project.id).await?;
+            return Ok(all.into_iter().filter(Connection::is_synced).collect());
         }
         let mut chosen: Vec<Connection> = Vec::new();
         for name in names {
-            let connection = self.connections.find(project, name).await?;
+            let connection = self.connections.find_synced(project, name).await?;
             if chosen.iter().all(|other| other.public_id != connection.public_id) {
                 chosen.push(connection);
             }
@@ -255,9 +256,20 @@ impl Syncer {
 
     /// The last runs of a connection, newest first.
     pub async fn runs(&self, project: &str, connection: &str, limit: u32) -> Result<Vec<RunView>, Error> {
+        self.runs_before(project, connection, limit, None).await
+    }
+
+    /// The same of those before one that is known by its start and id.
+    pub async fn runs_before(
+        &self,
+        project: &str,
+        connection: &str,
+        limit: u32,
+        before: Option<(Timestamp, Uuid)>,
+    ) -> Result<Vec<RunView>, Error> {
         let project = self.connections.project(project).await?;
         let connection = self.connections.find(&project, connection).await?;
-        let rows = self.connections.store.runs(connection.key, limit, None).await?;
+        let rows = self.connections.store.runs(connection.key, limit, before).await?;
         Ok(rows.iter().map(|row| view::of_row(&connection, row)).collect())
     }
 

@@ -25,6 +25,9 @@ pub enum Error {
     /// Nobody has that address.
     #[error("there is no user {0}; `dashtray user list` shows all")]
     UnknownUser(String),
+    /// No key of the project has that id or name.
+    #[error("there is no API key \"{0}\"; `dashtray api-key list` shows all")]
+    UnknownKey(String),
     /// Too many passwords are being judged at once.
     #[error("Dashtray is busy with other sign-ins. Try again in a moment.")]
     Busy,
@@ -68,6 +71,7 @@ impl Error {
             Self::LinkUsed => "link_used",
             Self::NotAllowed => "forbidden",
             Self::UnknownUser(_) => "unknown_user",
+            Self::UnknownKey(_) => "api_key_not_found",
             Self::Busy => "busy",
             Self::Internal(_) => "internal",
             Self::Store(_) => "database",
@@ -76,7 +80,7 @@ impl Error {
 
     /// Whether typing something else mends it.
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::InvalidFields(_) | Self::UnknownUser(_))
+        matches!(self, Self::InvalidFields(_) | Self::UnknownUser(_) | Self::UnknownKey(_))
     }
 }
 

@@ -3,6 +3,7 @@
 //!
 //! What a browser or a link holds is random and is kept only as its hash; passwords are kept as Argon2id.
 
+mod api_keys;
 mod error;
 mod password;
 mod throttle;
@@ -18,6 +19,7 @@ use crate::{
     secret::Secret,
     store::{Membership, NewProject, NewUser, NewWebSession, Project, Role, Store, User, WebSession},
 };
+pub use api_keys::MadeKey;
 pub use error::{Error, FieldError};
 use password::Passwords;
 use throttle::Throttle;
@@ -39,6 +41,7 @@ pub struct Users {
     clock: Clock,
     passwords: Arc<Passwords>,
     throttle: Arc<Throttle>,
+    uses: Arc<api_keys::Uses>,
 }
 
 /// An account to make.
@@ -88,7 +91,7 @@ impl Session {
 impl Users {
     /// Over a database.
     pub fn new(store: Store, clock: Clock) -> Self {
-        Self { store, clock, passwords: Arc::default(), throttle: Arc::default() }
+        Self { store, clock, passwords: Arc::default(), throttle: Arc::default(), uses: Arc::default() }
     }
 
     /// The present instant.

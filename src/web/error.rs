@@ -41,7 +41,7 @@ impl Error {
         Self::Internal
     }
 
-    fn parts(self) -> (StatusCode, &'static str, String) {
+    pub(super) fn parts(self) -> (StatusCode, &'static str, String) {
         match self {
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "there is nothing at this address".to_owned()),
             Self::MethodNotAllowed => (
@@ -104,7 +104,7 @@ impl From<users::Error> for Error {
             users::Error::TooMany(wait) => Self::TooMany(error.to_string(), wait),
             users::Error::Busy => Self::Unavailable(error.to_string()),
             users::Error::Internal(_) => Self::fault(&error),
-            users::Error::UnknownUser(_) => Self::NotFound,
+            users::Error::UnknownUser(_) | users::Error::UnknownKey(_) => Self::NotFound,
             users::Error::InvalidFields(_) => Self::BadRequest(error.to_string()),
             users::Error::WrongPassword | users::Error::LinkUsed | users::Error::NotAllowed => {
                 Self::Forbidden(error.to_string())

@@ -20,8 +20,3 @@ pub(super) async fn database(State(app): State<App>) -> Result<Json<Value>, Erro
     })?;
     Ok(Json(json!({"status": "ok"})))
 }
-
-/// `GET /api/v1/health`: the same for users of the API, no key needed.
-pub(super) async fn api() -> Json<Value> {
-    Json(json!({"data": {"status": "ok", "version": env!("CARGO_PKG_VERSION")}}))
-}

@@ -3,6 +3,7 @@
 //! A page is a file in `pages/` and a template of the same name. Its handler asks the same functions as the command line
 //! and turns their answer into a template; who may see it follows from what the handler takes: see `auth`.
 
+mod api;
 mod assets;
 mod auth;
 mod board;
@@ -30,11 +31,9 @@ pub fn router(app: App) -> Router {
     let machines = Router::new()
         .route("/healthz", get(health::process))
         .route("/readyz", get(health::database))
-        .route("/api/v1/health", get(health::api))
-        .route("/api/{*rest}", axum::routing::any(async || Error::NotFound))
         .method_not_allowed_fallback(async || Error::MethodNotAllowed);
     let live = live::Live::new(app.store.clone());
-    machines.merge(pages::routes(&app)).layer(Extension(live)).with_state(app)
+    machines.merge(api::routes(&app)).merge(pages::routes(&app)).layer(Extension(live)).with_state(app)
 }
 
 /// Serves until `stop` is cancelled and the answers under way are sent.

@@ -7,7 +7,7 @@ const LEAVES: &[&str] = &["metric", "secret", "clock", "nearest", "fail_point"];
 /// What a top-level module may use besides itself; design.md, section 2.
 fn allowed(module: &str) -> Option<Vec<&'static str>> {
     let below_sync = [&["store", "vault", "integrations", "http"], LEAVES].concat();
-    let below_app = [&["sync", "connections", "series", "users"], below_sync.as_slice()].concat();
+    let below_app = [&["sync", "connections", "series", "custom", "users"], below_sync.as_slice()].concat();
     Some(match module {
         "metric" | "secret" | "clock" | "nearest" | "fail_point" => vec![],
         "demo" => vec!["metric"],
@@ -15,8 +15,9 @@ fn allowed(module: &str) -> Option<Vec<&'static str>> {
         "integrations" => vec!["http", "metric", "secret", "nearest"],
         "users" => [&["store"], LEAVES].concat(),
         "store" | "vault" | "config" => [&["http"], LEAVES].concat(),
-        "connections" => below_sync,
-        "sync" | "series" => [&["connections"], below_sync.as_slice()].concat(),
+        "connections" | "custom" => below_sync,
+        "sync" => [&["connections"], below_sync.as_slice()].concat(),
+        "series" => [&["connections", "custom"], below_sync.as_slice()].concat(),
         "app" => [&["config"], below_app.as_slice()].concat(),
         "web" => [&["app", "config"], below_app.as_slice()].concat(),
         "cli" => [&["web", "app", "config", "demo"], below_app.as_slice()].concat(),

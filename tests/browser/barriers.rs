@@ -4,7 +4,7 @@ use super::{Browser, close, signed_in};
 use crate::support::site::{EMAIL, Site};
 
 /// Pages that need nothing to be made first.
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 11] = [
     "/",
     "/connect/stripe",
     "/connect/google-analytics",
@@ -13,6 +13,8 @@ const PAGES: [&str; 9] = [
     "/settings/account",
     "/settings/sessions",
     "/settings/projects",
+    "/settings/keys",
+    "/docs/api",
     "/settings/appearance",
 ];
 

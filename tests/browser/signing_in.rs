@@ -64,6 +64,8 @@ async fn pages_fit_a_phone_follow_the_chosen_theme_and_know_their_keys() {
             "/settings/account",
             "/settings/sessions",
             "/settings/projects",
+            "/settings/keys",
+            "/docs/api",
         ] {
             browser.go(&site.url(page)).await;
             let scrolls = browser.run("return document.documentElement.scrollWidth > innerWidth").await;

@@ -30,3 +30,23 @@ async fn people_are_added_listed_and_given_another_password() {
     let sentence = sandbox.refused("user add bob@example.com", 2).await;
     assert!(sentence.contains("--password FILE"), "{sentence}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_are_made_shown_once_listed_and_revoked() {
+    let sandbox = Sandbox::new().await;
+    assert_eq!(sandbox.json("api-key list").await, json!({"api_keys": []}));
+    let made = sandbox.json("api-key create deploys --scope write").await;
+    has_keys(&made, "api_key_id name scope last_four created_at last_used_at revoked_at key");
+    let key = text(&made["key"]);
+    assert!(key.starts_with("dk_") && key.ends_with(text(&made["last_four"])), "{key}");
+    let listed = sandbox.json("api-key list").await;
+    assert_eq!((list(&listed["api_keys"]).len(), text(&listed["api_keys"][0]["scope"])), (1, "write"));
+    assert!(!listed.to_string().contains(key), "it is shown once");
+    assert_ne!(sandbox.json("api-key revoke deploys").await["revoked_at"], json!(null));
+    let sentence = sandbox.refused("api-key revoke deploys", 2).await;
+    assert!(sentence.contains("there is no API key \"deploys\""), "{sentence}");
+    let sentence = sandbox.refused("api-key create x --scope admin", 2).await;
+    assert!(sentence.contains("use read or write"), "{sentence}");
+    let sentence = sandbox.refused("api-key create x --project nowhere", 2).await;
+    assert!(sentence.contains("there is no project"), "{sentence}");
+}

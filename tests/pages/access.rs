@@ -8,7 +8,7 @@ use dashtray::{
 use super::visitor::{FORM, Visitor, form};
 use crate::support::site::{EMAIL, Site};
 
-const PAGES: [&str; 14] = [
+const PAGES: [&str; 16] = [
     "/",
     "/d/stripe",
     "/d/stripe/edit",
@@ -22,6 +22,8 @@ const PAGES: [&str; 14] = [
     "/settings/account",
     "/settings/sessions",
     "/settings/projects",
+    "/settings/keys",
+    "/docs/api",
     "/settings/appearance",
 ];
 
@@ -44,6 +46,8 @@ async fn a_stranger_is_sent_to_the_sign_in_and_changes_nothing() {
         "/settings/sessions",
         "/settings/projects",
         "/settings/projects/new",
+        "/settings/keys",
+        "/settings/keys/revoke",
         "/connect/stripe",
     ];
     for form in forms.into_iter().chain(acts.iter().map(String::as_str)) {

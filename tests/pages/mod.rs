@@ -10,5 +10,5 @@ mod guessing;
 mod live;
 mod metrics;
 mod sign_ins;
-mod visitor;
+pub(crate) mod visitor;
 mod without_script;

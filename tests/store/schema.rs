@@ -59,14 +59,12 @@ async fn the_form_before_the_newest_is_brought_up_to_date_with_all_that_it_holds
     db.execute(&format!(
         "DROP TABLE changes;
          ALTER TABLE users DROP COLUMN last_range;
-         ALTER TABLE streams DROP COLUMN changed_at;
          DELETE FROM _sqlx_migrations WHERE version = {NEWEST}"
     ))
     .await;
     let store = db.open().await;
     assert_eq!(store.series(connection.key, Interval::Day, None).await.unwrap(), before);
     assert_eq!(store.changes(&[connection.key.project_id]).await.unwrap().len(), 1);
-    assert_eq!(store.stream_changed_at(connection.key, "events").await.unwrap(), None);
     let kept = store.points(connection.key.project_id, &[gold], march()).await.unwrap();
     assert_eq!(kept, [point(gold, "2026-03-01", 7)]);
 }

@@ -103,7 +103,7 @@ async fn a_paused_connection_is_left_alone(db: Database) {
     let process = connected(&db, &script).await;
     process.connections.pause("default", "main").await.unwrap();
     let project = process.connections.project("default").await.unwrap();
-    let key = process.connections.find(&project, "main").await.unwrap().key_id;
+    let key = process.connections.find(&project, "main").await.unwrap().key_id.unwrap();
     let keys = [key.as_str()];
     let claims = process.store.claim_due("someone", now(), Duration::from_secs(1), 10, &keys).await.unwrap();
     assert!(claims.is_empty());

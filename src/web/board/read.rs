@@ -9,6 +9,7 @@ use super::range::{Range, recalled};
 use crate::{
     app::App,
     connections::ConnectionView,
+    custom,
     integrations::Descriptor,
     metric::{Day, Definition, Interval, Kind, WidgetType, Zone},
     series::{self, GetRequest, SeriesView},
@@ -65,7 +66,8 @@ impl Board {
         if let Some(kept) = range.kept().filter(|kept| is_choice && kept != last) {
             app.users.remember_range(&viewer.session.user, &kept).await?;
         }
-        let descriptors = app.registry.descriptors().collect();
+        let mut descriptors: Vec<_> = app.registry.descriptors().collect();
+        descriptors.extend(custom::descriptor(&app.store, project.id).await?);
         Ok(Self { project: project.clone(), range, connections, views, now, descriptors, changes, asked_of })
     }
 
@@ -90,7 +92,16 @@ impl Board {
     /// Without anything to read it from.
     #[cfg(test)]
     pub(super) fn of_nothing(project: Project, range: Range, views: Vec<ConnectionView>, now: Timestamp) -> Self {
-        Self { project, range, connections: Vec::new(), views, now, descriptors: Vec::new() }
+        Self {
+            project,
+            range,
+            connections: Vec::new(),
+            views,
+            now,
+            descriptors: Vec::new(),
+            changes: Vec::new(),
+            asked_of: None,
+        }
     }
 
     /// A metric and the integration that measures it.

@@ -1,6 +1,6 @@
 //! `/d/{slug}/edit`: what stands on a dashboard. Every step is kept at once, and works with buttons alone.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use askama::Template;
 use axum::{
@@ -14,6 +14,8 @@ use super::dashboards::checked_name;
 use crate::{
     app::App,
     connections::starter,
+    custom,
+    integrations::Descriptor,
     metric::Definition,
     store::{Connection, Dashboard, Widget},
     web::{
@@ -184,8 +186,10 @@ pub(super) async fn change(
                 return Ok((StatusCode::UNPROCESSABLE_ENTITY, render(&page)?).into_response());
             }
         },
-        ["add"] => add(&app, &connections, &mut widgets, &fields),
-        ["show", id, connection] => show_of(&app, &connections, &mut widgets, id, connection),
+        ["add"] => add(&measured(&app, &viewer).await?, &connections, &mut widgets, &fields),
+        ["show", id, connection] => {
+            show_of(&measured(&app, &viewer).await?, &connections, &mut widgets, id, connection)
+        }
         step => arrange(&mut widgets, step),
     };
     let done = match done {
@@ -215,12 +219,17 @@ fn typed(page: Page, fields: &Fields) -> Page {
 }
 
 /// Puts a further widget last. Gives the button that has the focus then, or what is wrong.
-fn add(app: &App, connections: &[Connection], widgets: &mut Vec<Widget>, fields: &Fields) -> Result<String, String> {
+fn add(
+    measured: &[Arc<Descriptor>],
+    connections: &[Connection],
+    widgets: &mut Vec<Widget>,
+    fields: &Fields,
+) -> Result<String, String> {
     if widgets.len() >= MOST {
         return Err(format!("A dashboard holds at most {MOST} widgets. Remove one first."));
     }
-    let (integration, metric) = measured(app, fields.text("metric")).ok_or("Choose what the widget shows.")?;
-    let connection_id = chosen(connections, &integration, &metric, fields.text("connection"))?;
+    let (integration, metric) = metric(measured, fields.text("metric")).ok_or("Choose what the widget shows.")?;
+    let connection_id = chosen(connections, integration, metric, fields.text("connection"))?;
     let known = KINDS.iter().find(|(kind, style, _)| format!("{kind} {style}").trim_end() == fields.text("kind"));
     let (kind, style, _) = known.ok_or("Choose how it is shown.")?;
     if *kind == "table" && metric.dimension.is_none() {
@@ -228,13 +237,19 @@ fn add(app: &App, connections: &[Connection], widgets: &mut Vec<Widget>, fields:
     }
     let size = if *kind == "metric" { "s" } else { "m" };
     let options = if style.is_empty() { json!({}) } else { json!({"style": style}) };
-    widgets.push(Widget { options, connection_id, ..starter::widget(kind, &metric, size) });
+    widgets.push(Widget { options, connection_id, ..starter::widget(kind, metric, size) });
     Ok("add-0".to_owned())
 }
 
+/// What measures something, integrations and what was pushed.
+async fn measured(app: &App, viewer: &Viewer) -> Result<Vec<Arc<Descriptor>>, Error> {
+    let pushed = custom::descriptor(&app.store, viewer.project.id).await?;
+    Ok(app.registry.descriptors().chain(pushed).collect())
+}
+
 /// A metric and the integration that it is of.
-fn measured(app: &App, metric_id: &str) -> Option<(String, Definition)> {
-    app.registry.descriptors().find_map(|one| Some((one.id.clone(), one.metric(metric_id)?.clone())))
+fn metric<'a>(measured: &'a [Arc<Descriptor>], metric_id: &str) -> Option<(&'a str, &'a Definition)> {
+    measured.iter().find_map(|one| Some((one.id.as_str(), one.metric(metric_id)?)))
 }
 
 /// The small number of the connection of that id; `None` for all, which is what nothing says.
@@ -252,15 +267,15 @@ fn chosen(connections: &[Connection], integration: &str, metric: &Definition, id
 
 /// Lets one show a single connection, or all. Gives the button that has the focus then, or what is wrong.
 fn show_of(
-    app: &App,
+    measured: &[Arc<Descriptor>],
     connections: &[Connection],
     widgets: &mut [Widget],
     id: &str,
     connection: &str,
 ) -> Result<String, String> {
     let widget = widgets.iter_mut().find(|widget| widget.id.to_string() == id).ok_or(GONE)?;
-    let (integration, metric) = measured(app, &widget.metric_id).ok_or(GONE)?;
-    widget.connection_id = chosen(connections, &integration, &metric, connection)?;
+    let (integration, metric) = metric(measured, &widget.metric_id).ok_or(GONE)?;
+    widget.connection_id = chosen(connections, integration, metric, connection)?;
     Ok(format!("show-{id}"))
 }
 

@@ -4,6 +4,7 @@ mod connect;
 pub(super) mod connection;
 mod dashboard;
 mod dashboards;
+mod docs;
 mod edit;
 pub(super) mod fault;
 mod integrations;
@@ -54,10 +55,13 @@ pub(super) fn routes(app: &App) -> Router<App> {
         .route("/connections/{id}/settings", post(connection::acts::set))
         .route("/connections/{id}/disconnect", post(connection::acts::disconnect))
         .route("/connections/{id}/reconnect", get(connect::reconnect::show).post(connect::reconnect::act))
+        .route("/docs/api", get(docs::show))
         .route("/settings", get(settings::index))
         .route("/settings/account", get(settings::account::show).post(settings::account::change))
         .route("/settings/sessions", get(settings::sessions::show).post(settings::sessions::end))
         .route("/settings/sessions/others", post(settings::sessions::end_others))
+        .route("/settings/keys", get(settings::keys::show).post(settings::keys::make))
+        .route("/settings/keys/revoke", post(settings::keys::revoke))
         .route("/settings/projects", get(settings::projects::show).post(settings::projects::change))
         .route("/settings/projects/new", post(settings::projects::make))
         .route("/settings/projects/choose", post(settings::projects::choose))

@@ -2,6 +2,7 @@
 
 pub(super) mod account;
 pub(super) mod appearance;
+pub(super) mod keys;
 pub(super) mod projects;
 pub(super) mod sessions;
 

@@ -1,0 +1,40 @@
+-- What programs sign requests with. The key is shown once and is here only as its hash.
+CREATE TABLE api_keys (
+    project_id   INTEGER NOT NULL REFERENCES projects,
+    api_key_id   BLOB    NOT NULL,
+    name         TEXT    NOT NULL,
+    -- read or write
+    scope        TEXT    NOT NULL,
+    key_hash     BLOB    NOT NULL,
+    last_four    TEXT    NOT NULL,
+    created_at   INTEGER NOT NULL,
+    -- About when it was last used: written once a minute at most.
+    last_used_at INTEGER,
+    revoked_at   INTEGER,
+    PRIMARY KEY (project_id, api_key_id)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX api_keys_by_hash ON api_keys (key_hash);
+
+-- Requests of a project in the hour that begins at `hour_at`, counted in portions that processes take for themselves.
+CREATE TABLE api_hours (
+    project_id INTEGER NOT NULL PRIMARY KEY REFERENCES projects,
+    hour_at    INTEGER NOT NULL,
+    used       INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Metrics that programs push. They belong to a connection without credentials, which nothing syncs.
+CREATE TABLE custom_metrics (
+    project_id    INTEGER NOT NULL,
+    metric_id     TEXT    NOT NULL,
+    connection_id INTEGER NOT NULL,
+    name          TEXT    NOT NULL,
+    unit          TEXT    NOT NULL,
+    -- Digits behind the point of the unit decimal: rises when a value has more.
+    scale         INTEGER NOT NULL,
+    kind          TEXT    NOT NULL,
+    -- Whether values of a dimension were pushed.
+    has_dimension INTEGER NOT NULL,
+    created_at    INTEGER NOT NULL,
+    PRIMARY KEY (project_id, metric_id),
+    FOREIGN KEY (project_id, connection_id) REFERENCES connections ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,164 @@
+//! Points, series and receipts.
+
+use serde_json::json;
+
+use super::{
+    call::Call,
+    params::{CONNECTION_ID, END_DATE, Kind, METRIC_ID, PAGING, Param, START_DATE},
+    refusal::Refusal,
+    reply::{Reply, cursor, no_cursor, read_cursor},
+    route::{Access, Gives, Method, Route, Takes},
+};
+use crate::{
+    metric::{Currency, Day, Interval, Zone},
+    series::{self, GetRequest, Place, SeriesView, Walk, WalkRequest},
+};
+
+/// Days that are listed where no range is named.
+const DEFAULT_DAYS: i32 = 30;
+
+const INTERVAL: Param = Param {
+    name: "interval",
+    kind: Kind::OneOf(&["day", "week", "month"]),
+    about: "How finely. Weeks are ISO weeks; what may not be added up is not.",
+};
+const DIMENSION: Param = Param {
+    name: "dimension",
+    kind: Kind::Text,
+    about: "One value of the metric's dimension, such as a plan; `*` for each of them. The total where nothing is said.",
+};
+const CURRENCY: Param =
+    Param { name: "currency", kind: Kind::Currency, about: "The receipt in this currency, such as EUR." };
+
+pub(super) const ROUTES: [Route; 3] = [
+    Route {
+        method: Method::Get,
+        path: "/api/v1/metrics",
+        name: "list_points",
+        summary: "Points of all metrics, or of one",
+        about: "As they are kept: in their own currencies, by connection, metric and day; the last 30 days where no range is \
+                named. Totals; with `dimension` set to `*` each value of a dimension besides.",
+        access: Access::Read,
+        params: &[METRIC_ID, CONNECTION_ID, START_DATE, END_DATE, DIMENSION, PAGING[0], PAGING[1], PAGING[2]],
+        takes: Takes::Nothing,
+        gives: Gives::List("points", "Row"),
+        refusals: &[404],
+        call: |call| Box::pin(points(call)),
+    },
+    Route {
+        method: Method::Get,
+        path: "/api/v1/metrics/{metric_id}/timeseries",
+        name: "get_timeseries",
+        summary: "One metric over time",
+        about: "A series for each connection and currency, without a gap: a day that is not known says why. The last 30 days \
+                where no range is named. With a reporting currency and known rates there is also a converted series.",
+        access: Access::Read,
+        params: &[START_DATE, END_DATE, INTERVAL, DIMENSION, CONNECTION_ID],
+        takes: Takes::Nothing,
+        gives: Gives::Data("SeriesList"),
+        refusals: &[],
+        call: |call| Box::pin(timeseries(call)),
+    },
+    Route {
+        method: Method::Get,
+        path: "/api/v1/metrics/{metric_id}/explain",
+        name: "explain_metric",
+        summary: "How a computed value came about",
+        about: "The newest receipt: the formula, what was counted, what was left out and why. Its terms add up to the value.",
+        access: Access::Read,
+        params: &[CONNECTION_ID, CURRENCY],
+        takes: Takes::Nothing,
+        gives: Gives::Data("Receipt"),
+        refusals: &[],
+        call: |call| Box::pin(explain(call)),
+    },
+];
+
+async fn timeseries(call: Call) -> Result<Reply, Refusal> {
+    let params = &call.params;
+    let dimension = params.text("dimension");
+    let interval = params.text("interval").and_then(|word| word.parse().ok()).unwrap_or(Interval::Day);
+    let app = &call.app;
+    let owner = app.registry.descriptors().find(|descriptor| descriptor.metric(call.id()).is_some());
+    let request = GetRequest {
+        project: call.project()?.slug.clone(),
+        metric_id: call.id().to_owned(),
+        connection: params.text("connection_id").map(str::to_owned),
+        from: params.day("start_date"),
+        to: params.day("end_date"),
+        interval,
+        by_dimension: dimension.is_some(),
+        now: app.connections.now_for(owner.as_ref().map_or("", |descriptor| descriptor.id.as_str())),
+    };
+    let mut series = series::get(&app.store, &app.registry, &request).await?;
+    series.retain(|one| is_of(one, dimension));
+    Reply::data(&json!({"series": series}))
+}
+
+fn is_of(series: &SeriesView, dimension: Option<&str>) -> bool {
+    dimension.is_none_or(|wanted| wanted == "*" || series.dimension.as_deref() == Some(wanted))
+}
+
+async fn explain(call: Call) -> Result<Reply, Refusal> {
+    let currency = call.params.text("currency").and_then(|code| code.parse::<Currency>().ok());
+    let (app, project) = (&call.app, &call.project()?.slug);
+    let connection = call.params.text("connection_id");
+    Reply::data(&series::explain(&app.store, &app.registry, project, call.id(), connection, currency).await?)
+}
+
+async fn points(call: Call) -> Result<Reply, Refusal> {
+    let (params, app, project) = (&call.params, &call.app, call.project()?);
+    let dimension = params.text("dimension");
+    let today = Day::of(app.users.now(), &project.zone.parse().unwrap_or_else(|_| Zone::utc()));
+    let to = params.day("end_date");
+    let request = WalkRequest {
+        project: project.slug.clone(),
+        metric_id: params.text("metric_id").map(str::to_owned),
+        connection: params.text("connection_id").map(str::to_owned),
+        from: Some(params.day("start_date").unwrap_or_else(|| to.unwrap_or(today).plus(1 - DEFAULT_DAYS))),
+        to,
+        totals_only: dimension.is_none(),
+    };
+    let now_for = |id: &str| app.connections.now_for(id);
+    let mut walk = Walk::begin(&app.store, &app.registry, &request, now_for).await?;
+    let page = params.page();
+    let mut pass_over = page.offset;
+    if let Some(cursor) = &page.cursor {
+        let (place, seen) = place(cursor)?;
+        if !walk.go_on(&place) {
+            return Err(no_cursor());
+        }
+        pass_over = pass_over.saturating_add(seen);
+    }
+    let (mut rows, mut next) = (Vec::new(), None);
+    'walk: while let Some(piece) = walk.next().await? {
+        let of_piece = piece.series.iter().filter(|one| is_of(one, dimension)).flat_map(SeriesView::rows);
+        for (number, row) in of_piece.enumerate() {
+            if rows.len() == page.limit {
+                next = Some(name(&piece.place, number));
+                break 'walk;
+            }
+            if pass_over > 0 {
+                pass_over -= 1;
+            } else {
+                rows.push(serde_json::to_value(row).map_err(|error| Refusal::fault(&error))?);
+            }
+        }
+    }
+    Reply::list("points", &rows, next)
+}
+
+/// A place in a walk, and how many points of the piece that begins there were seen.
+fn name(place: &Place, seen: usize) -> String {
+    cursor(&format!("{} {} {seen} {}", place.connection_id, place.from, place.metric_id))
+}
+
+fn place(cursor: &str) -> Result<(Place, usize), Refusal> {
+    let text = read_cursor(cursor)?;
+    let mut parts = text.splitn(4, ' ');
+    let mut part = || parts.next().ok_or_else(no_cursor);
+    let connection_id = part()?.parse().map_err(|_| no_cursor())?;
+    let from = part()?.parse().map_err(|_| no_cursor())?;
+    let seen = part()?.parse().map_err(|_| no_cursor())?;
+    Ok((Place { connection_id, from, metric_id: part()?.to_owned() }, seen))
+}

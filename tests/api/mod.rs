@@ -1,0 +1,10 @@
+//! The JSON API, asked over HTTP as a program would.
+
+mod export;
+mod input;
+mod keys;
+mod limits;
+mod program;
+mod push;
+mod resources;
+mod schema;
