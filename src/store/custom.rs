@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::{
     ConnectionKey, Error, PointRow, Store,
+    changes::{Changed, tell},
     connections::next_ids,
     db::{Arg, Row, Tx, args},
     dialect::list,
@@ -133,6 +134,9 @@ impl Store {
                  CASE WHEN history_start > $4 THEN $4 ELSE history_start END
                  WHERE project_id = $1 AND connection_id = $2";
             tx.execute(sql, args![key.project_id, key.connection_id, push.now, first]).await?;
+        }
+        if changed > 0 {
+            tell(&mut tx, key, Changed::Numbers).await?;
         }
         tx.commit("pushed metrics").await?;
         Ok(changed)
