@@ -205,6 +205,15 @@ impl Browser {
         }
     }
 
+    /// Waits until an expression holds, as when a form was sent whose answer looks much like the page before.
+    pub(crate) async fn until(&self, expression: &str) {
+        let begun = tokio::time::Instant::now();
+        while self.run(&format!("return Boolean({expression})")).await != true {
+            assert!(begun.elapsed() < PATIENCE, "it never holds that {expression}: {}", self.text().await);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// What the browser complained of since this was last asked, and the hosts that it sent requests to.
     pub(crate) async fn complaints_and_hosts(&self) -> (Vec<String>, Vec<String>) {
         let lines = |log: Json| log.as_array().cloned().unwrap_or_default();
