@@ -1,7 +1,5 @@
 //! `/m/{metric_id}`: one metric whole.
 
-mod beside;
-
 use std::collections::BTreeMap;
 
 use askama::Template;
@@ -20,6 +18,7 @@ use crate::{
         Error,
         auth::Viewer,
         board::{
+            beside::{self, Changed, Explained, Restated, Wrote},
             chart::{self, Chart, Drawn},
             dates::{Banner, Dates, Tab, banner, tabs},
             plot::{Plot, plot, written},
@@ -31,7 +30,6 @@ use crate::{
         frame::{Bars, Frame, Section, framed, render},
     },
 };
-use beside::{Changed, Explained, Restated, Wrote};
 
 const RESTATEMENTS: usize = 20;
 /// Values of the dimension that are shown.
