@@ -151,8 +151,9 @@ function githubRecordings() {
         else if (object.tag_name && 'draft' in object) keep('release', object)
         else if (object.number && 'merge_commit_sha' in object) keep('pull', object)
         else if (object.number && 'comments' in object) keep('issue', object)
-        // What a write answers holds the commit as git has it: the part that a list of commits calls `commit`.
-        else if (object.commit?.sha && object.commit.committer) keep('commit', { sha: object.commit.sha, commit: object.commit })
+        // What a write answers holds the commit as git has it: the part that a list of commits calls `commit`, beside the
+        // account that GitHub knows its author by, or null.
+        else if (object.commit?.sha && object.commit.committer) keep('commit', { sha: object.commit.sha, author: null, commit: object.commit })
         else if (object.sha && object.commit?.committer) keep('commit', object)
       }
     }

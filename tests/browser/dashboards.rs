@@ -28,10 +28,10 @@ async fn tab_to(browser: &Browser, name: &str) {
     panic!("{name} is not reached by the keyboard");
 }
 
-/// The names of the widgets in the list, from top to bottom.
-async fn order(browser: &Browser) -> String {
-    let script = "return [...document.querySelectorAll('.edit-list strong')].map((one) => one.innerText).join(' ')";
-    browser.run(script).await.as_str().unwrap().to_owned()
+/// Waits until the widgets in the list begin with these, from top to bottom.
+async fn ordered(browser: &Browser, names: &str) {
+    let shown = "[...document.querySelectorAll('.edit-list strong')].map((one) => one.innerText).join(' ')";
+    browser.until(&format!("{shown}.startsWith('{names}')")).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -43,10 +43,11 @@ async fn dates_and_comparison_by_keys_and_editing_by_the_keyboard_alone() {
     browser.sees("no change").await;
     assert_eq!(browser.url().await, site.url("/?range=7d&compare=previous"));
     browser.press("x").await;
+    browser.until("location.search === '?range=7d&compare=none'").await;
     browser.sees("Last 7 days").await;
-    assert_eq!(browser.url().await, site.url("/?range=7d&compare=none"));
 
     browser.press("1").await;
+    browser.until("location.pathname === '/d/fake'").await;
     assert_eq!(browser.url().await, site.url("/d/fake?range=7d&compare=none"));
     // What was chosen last is chosen where an address says nothing.
     browser.go(&site.url("/")).await;
@@ -54,19 +55,17 @@ async fn dates_and_comparison_by_keys_and_editing_by_the_keyboard_alone() {
     browser.press("1").await;
     browser.press("e").await;
     browser.sees("Every step is kept at once").await;
-    let before = order(&browser).await;
-    assert!(before.starts_with("fake_events fake_users fake_total"), "{before}");
+    ordered(&browser, "fake_events fake_users fake_total").await;
     tab_to(&browser, "Move fake_events down").await;
     browser.press(ENTER).await;
-    browser.sees("Every step is kept at once").await;
-    assert!(order(&browser).await.starts_with("fake_users fake_events fake_total"));
+    ordered(&browser, "fake_users fake_events fake_total").await;
     // The same button has the focus again, so that it can be pressed once more.
-    assert_eq!(focused(&browser).await, "Move fake_events down");
+    browser.until("document.activeElement.ariaLabel === 'Move fake_events down'").await;
     browser.press(ENTER).await;
-    assert!(order(&browser).await.starts_with("fake_users fake_total fake_events"));
+    ordered(&browser, "fake_users fake_total fake_events").await;
     tab_to(&browser, "Remove fake_events").await;
     browser.press(ENTER).await;
-    assert!(order(&browser).await.starts_with("fake_users fake_total"));
+    ordered(&browser, "fake_users fake_total").await;
     close(site, browser).await;
 }
 

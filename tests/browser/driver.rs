@@ -216,11 +216,11 @@ impl Browser {
         }
     }
 
-    /// Waits until a script says that it is so.
-    pub(crate) async fn waits(&self, script: &str) {
+    /// Waits until an expression holds, as when a form was sent whose answer looks much like the page before.
+    pub(crate) async fn until(&self, expression: &str) {
         let begun = tokio::time::Instant::now();
-        while self.run(script).await != json!(true) {
-            assert!(begun.elapsed() < PATIENCE, "{script} does not come true:\n{}", self.text().await);
+        while self.run(&format!("return Boolean({expression})")).await != true {
+            assert!(begun.elapsed() < PATIENCE, "it never holds that {expression}: {}", self.text().await);
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

@@ -78,8 +78,8 @@ async fn numbers_change_on_every_page_without_a_reload_and_what_is_open_stays_op
     let runs = "return document.querySelectorAll('.runs > tbody > tr').length";
     let before = browser.run(runs).await.as_i64().unwrap();
     sync(&site).await;
-    let more = format!("return document.querySelectorAll('.runs > tbody > tr').length === {}", before + 1);
-    browser.waits(&more).await;
+    let more = format!("document.querySelectorAll('.runs > tbody > tr').length === {}", before + 1);
+    browser.until(&more).await;
     assert_eq!(browser.run("return document.querySelector('#past details').open").await, true);
     assert!(is_marked(&browser).await);
     close(site, browser).await;
@@ -103,7 +103,7 @@ async fn a_widget_is_bound_to_one_of_several_connections() {
     browser.press(ENTER).await;
     browser.press(TAB).await;
     browser.press(ENTER).await;
-    browser.waits(&format!("{chosen} === 'All connections'")).await;
+    browser.until(&format!("{} === 'All connections'", chosen.trim_start_matches("return "))).await;
     let found = barriers(&browser, &site, &["/d/fake/edit"]).await;
     assert!(found.is_empty(), "{}", found.join("\n"));
     for width in [390, 1440] {
@@ -136,16 +136,16 @@ async fn a_widget_is_dragged_to_its_place_unless_somebody_else_was_there() {
     let [first, second, third] = [&before[0], &before[1], &before[2]];
     let line = |at: usize| format!(".edit-list > li:nth-child({at}) .handle");
     browser.drag(&line(1), &line(3), 8).await;
-    browser.waits("return location.search.startsWith('?at=place-')").await;
+    browser.until("location.search.startsWith('?at=place-')").await;
     assert_eq!(order(&browser).await[..3], [second.clone(), third.clone(), first.clone()]);
     browser.drag(&line(3), &line(1), -8).await;
-    let back = format!("return document.querySelector('.edit-list strong').innerText === '{first}'");
-    browser.waits(&back).await;
+    let back = format!("document.querySelector('.edit-list strong').innerText === '{first}'");
+    browser.until(&back).await;
     let (version, widgets) = stored(&site).await;
     assert_eq!(version, 2);
 
     // Somebody else removes one meanwhile: that stays, and what was dragged is to be dragged again.
-    browser.waits("return document.querySelector('input[name=version]').value === '2'").await;
+    browser.until("document.querySelector('input[name=version]').value === '2'").await;
     let project = site.app.store.project("default").await.unwrap().unwrap().id;
     let board = site.app.store.dashboard(project, "fake").await.unwrap().unwrap();
     assert!(site.app.store.change_dashboard(project, &board, "Fake", &widgets[1..]).await.unwrap());

@@ -74,7 +74,8 @@ impl Job<'_> {
         reread: &mut HashMap<String, Option<Subscription>>,
     ) -> Result<News, Error> {
         let mut shown = Vec::with_capacity(page.len());
-        for event in &page {
+        // What was not asked for is nobody's concern.
+        for event in page.iter().filter(|event| KINDS.contains(&event.kind.as_str())) {
             let sub = match subscription_of(event) {
                 Ok(sub) => Some(sub),
                 Err(error) => {

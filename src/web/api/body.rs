@@ -13,6 +13,7 @@ use serde::{
 use serde_json::json;
 
 use super::refusal::Refusal;
+use crate::http::path_to;
 
 /// A batch of a thousand metrics with all that they may carry.
 const LARGEST: usize = 4 << 20;
@@ -42,13 +43,9 @@ pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
         let message = "the body must be an object, {…}";
         return Err(Refusal::bad("invalid_field", message).with(json!({"field": ""})));
     }
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let path = match error.path().to_string() {
-            path if path == "." => String::new(),
-            path => path,
-        };
-        let sentence = sentence(error.inner());
+    serde_json::from_str(text).map_err(|error| {
+        let path = path_to(bytes, error.line(), error.column());
+        let sentence = sentence(&error);
         let code = match sentence.split(' ').next() {
             Some("unknown") => "unknown_field",
             Some("missing") => "missing_field",

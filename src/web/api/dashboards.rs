@@ -1,7 +1,5 @@
 //! Dashboards and what stands on them.
 
-use std::collections::BTreeMap;
-
 use axum::http::StatusCode;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -17,7 +15,7 @@ use super::{
 };
 use crate::{
     store::{Connection, Dashboard, Widget},
-    web::board::{read::Board, starter},
+    web::board::read::dashboards_of,
 };
 
 pub(super) const ROUTES: [Route; 2] = [
@@ -73,10 +71,11 @@ struct WidgetView {
     options: Value,
 }
 
-async fn dashboards(call: &Call) -> Result<(Board, Vec<Dashboard>), Refusal> {
-    let board = Board::open(&call.app, call.project()?, &BTreeMap::new()).await?;
-    let dashboards = starter::dashboards(&call.app, &board).await?;
-    Ok((board, dashboards))
+async fn dashboards(call: &Call) -> Result<(Vec<Connection>, Vec<Dashboard>), Refusal> {
+    let project = call.project()?.id;
+    let connections = call.app.store.connections(project).await?;
+    let dashboards = dashboards_of(&call.app.store, project, &connections).await?;
+    Ok((connections, dashboards))
 }
 
 async fn list(call: Call) -> Result<Reply, Refusal> {
@@ -86,13 +85,13 @@ async fn list(call: Call) -> Result<Reply, Refusal> {
 }
 
 async fn get(call: Call) -> Result<Reply, Refusal> {
-    let (board, dashboards) = dashboards(&call).await?;
+    let (connections, dashboards) = dashboards(&call).await?;
     let Some(dashboard) = dashboards.iter().find(|dashboard| dashboard.slug == call.id()) else {
         let message = "there is no such dashboard; see /api/v1/dashboards";
         return Err(Refusal::new(StatusCode::NOT_FOUND, "dashboard_not_found", message));
     };
     let widgets = call.app.store.widgets(call.project()?.id, dashboard.id).await?;
-    let widgets = widgets.into_iter().map(|widget| widget_view(widget, &board.connections)).collect();
+    let widgets = widgets.into_iter().map(|widget| widget_view(widget, &connections)).collect();
     Reply::data(&view(dashboard, Some(widgets)))
 }
 

@@ -1,5 +1,6 @@
 //! What dashboards and the page of a metric are made of: the days they show, pictures of series, and widgets.
 
+pub(super) mod beside;
 pub(super) mod card;
 pub(super) mod chart;
 pub(super) mod dates;

@@ -13,7 +13,7 @@ use crate::{
     integrations::Descriptor,
     metric::{Day, Definition, Interval, Kind, WidgetType, Zone},
     series::{self, GetRequest, SeriesView},
-    store::{ChangeRow, Connection, Dashboard, Project, Widget},
+    store::{self, ChangeRow, Connection, Dashboard, Project, Store, Widget},
     web::{Error, auth::Viewer, live::Stage},
 };
 
@@ -73,10 +73,7 @@ impl Board {
 
     /// The dashboards of the project. Of what is not connected any more there is nothing to see.
     pub(in crate::web) async fn dashboards(&self, app: &App) -> Result<Vec<Dashboard>, Error> {
-        let mut dashboards = app.store.dashboards(self.project.id).await?;
-        let is_connected = |id: &str| self.connections.iter().any(|one| one.integration_id == id);
-        dashboards.retain(|one| one.integration_id.as_deref().is_none_or(is_connected));
-        Ok(dashboards)
+        Ok(dashboards_of(&app.store, self.project.id, &self.connections).await?)
     }
 
     /// What tells the page of changes of these integrations.
@@ -220,4 +217,16 @@ impl Shown {
     pub(in crate::web) fn main(&self) -> Option<&SeriesView> {
         self.current.iter().find(|series| series.converted).or_else(|| self.current.first())
     }
+}
+
+/// The dashboards of a project. Of what is not connected any more there is nothing to see.
+pub(in crate::web) async fn dashboards_of(
+    store: &Store,
+    project_id: i64,
+    connections: &[Connection],
+) -> Result<Vec<Dashboard>, store::Error> {
+    let mut dashboards = store.dashboards(project_id).await?;
+    let is_connected = |id: &str| connections.iter().any(|one| one.integration_id == id);
+    dashboards.retain(|one| one.integration_id.as_deref().is_none_or(is_connected));
+    Ok(dashboards)
 }

@@ -11,10 +11,9 @@ use super::{
     chart::chart,
     range::Range,
     read::{Board, Shown},
-    starter,
 };
 use crate::{
-    connections::ConnectionView,
+    connections::{ConnectionView, starter},
     integrations::Registry,
     metric::{Currency, Day, Definition, FailureKind, Interval, Kind, Polarity, Quality, State, Unit},
     series::{Number, PointView, SeriesView},

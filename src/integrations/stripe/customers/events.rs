@@ -82,6 +82,10 @@ fn list(http: &Http, span: Span, after: Option<&str>) -> Listing<Event> {
 }
 
 fn tell(event: &Event, happened: &mut Vec<Happened>) -> Result<(), Error> {
+    if !KINDS.contains(&event.kind.as_str()) {
+        // Not what was asked for, and so nobody's concern.
+        return Ok(());
+    }
     let object: Object = serde_json::from_str(event.data.object.get())
         .map_err(|_| Error::invalid_response("what an event of a customer is about cannot be read"))?;
     let mut note = |customer: &str, born_at, what| {

@@ -4,6 +4,10 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::{
+    range::bucket_name,
+    read::{Board, Shown},
+};
 use crate::{
     app::App,
     integrations::Descriptor,
@@ -13,55 +17,53 @@ use crate::{
         format::{self, Figure},
     },
     store::Connection,
-    web::{
-        Error,
-        board::{
-            range::bucket_name,
-            read::{Board, Shown},
-        },
-    },
+    web::Error,
 };
 
 const RUNS: u32 = 8;
 const TERMS: usize = 12;
 
 /// A receipt in words.
-pub(super) struct Explained {
-    pub(super) receipt: Receipt,
-    pub(super) date: String,
-    pub(super) value: String,
-    pub(super) terms: Vec<(String, String)>,
-    pub(super) other: Option<(u64, String)>,
-    pub(super) excluded: Vec<(String, u64, String)>,
+pub(in crate::web) struct Explained {
+    pub(in crate::web) receipt: Receipt,
+    pub(in crate::web) date: String,
+    pub(in crate::web) value: String,
+    pub(in crate::web) terms: Vec<(String, String)>,
+    pub(in crate::web) other: Option<(u64, String)>,
+    pub(in crate::web) excluded: Vec<(String, u64, String)>,
     /// What other settings would make of it, with its sign.
-    pub(super) alternatives: Vec<(String, String)>,
+    pub(in crate::web) alternatives: Vec<(String, String)>,
 }
 
 /// A value that the provider changed after the fact.
-pub(super) struct Restated {
+pub(in crate::web) struct Restated {
     /// Of a day, or of the week or month that begins on it.
-    pub(super) day: Day,
-    pub(super) name: String,
-    pub(super) old: String,
-    pub(super) at: String,
+    pub(in crate::web) day: Day,
+    pub(in crate::web) name: String,
+    pub(in crate::web) old: String,
+    pub(in crate::web) at: String,
 }
 
 /// That a metric is reckoned otherwise than before.
-pub(super) struct Changed {
-    pub(super) day: Day,
-    pub(super) words: String,
+pub(in crate::web) struct Changed {
+    pub(in crate::web) day: Day,
+    pub(in crate::web) words: String,
 }
 
 /// A run that read the metric.
-pub(super) struct Wrote {
-    pub(super) at: String,
-    pub(super) age: String,
-    pub(super) outcome: String,
-    pub(super) connection: String,
-    pub(super) address: String,
+pub(in crate::web) struct Wrote {
+    pub(in crate::web) at: String,
+    pub(in crate::web) age: String,
+    pub(in crate::web) outcome: String,
+    pub(in crate::web) connection: String,
+    pub(in crate::web) address: String,
 }
 
-pub(super) async fn explained(app: &App, board: &Board, metric: &Definition) -> Result<Option<Explained>, Error> {
+pub(in crate::web) async fn explained(
+    app: &App,
+    board: &Board,
+    metric: &Definition,
+) -> Result<Option<Explained>, Error> {
     let view = match series::explain(&app.store, &app.registry, &board.project.slug, &metric.id, None, None).await {
         Ok(view) => view,
         Err(series::Error::NoReceipt(_)) => return Ok(None),
@@ -100,7 +102,7 @@ fn alternative(one: &Alternative, amount: &impl Fn(&str) -> String) -> (String, 
 }
 
 /// The newest changes first.
-pub(super) async fn restated(app: &App, board: &Board, shown: &Shown) -> Result<Vec<Restated>, Error> {
+pub(in crate::web) async fn restated(app: &App, board: &Board, shown: &Shown) -> Result<Vec<Restated>, Error> {
     let (metric, grains) = (&shown.definition, shown.descriptor.grains(&shown.definition));
     // Weeks and months that were read as such have values of their own, and so changes of their own.
     let grain = if grains.contains(&shown.interval) { shown.interval } else { Interval::Day };
@@ -130,7 +132,7 @@ pub(super) async fn restated(app: &App, board: &Board, shown: &Shown) -> Result<
 }
 
 /// What was changed, by the first day of the chart's day, week or month that holds it.
-pub(super) fn notes(restated: &[Restated], interval: Interval) -> BTreeMap<Day, String> {
+pub(in crate::web) fn notes(restated: &[Restated], interval: Interval) -> BTreeMap<Day, String> {
     let mut of_bucket: BTreeMap<Day, Vec<&Restated>> = BTreeMap::new();
     for one in restated {
         of_bucket.entry(interval.bucket(one.day).start()).or_default().push(one);
@@ -143,7 +145,7 @@ pub(super) fn notes(restated: &[Restated], interval: Interval) -> BTreeMap<Day, 
 }
 
 /// When the formula or the settings became others, within the range.
-pub(super) async fn changed(app: &App, board: &Board, shown: &Shown) -> Result<Vec<Changed>, Error> {
+pub(in crate::web) async fn changed(app: &App, board: &Board, shown: &Shown) -> Result<Vec<Changed>, Error> {
     let mut found = Vec::new();
     for connection in of_it(board, &shown.descriptor) {
         let Some(at) = app.store.stream_changed_at(connection.key, &shown.definition.stream).await? else { continue };
@@ -160,7 +162,7 @@ fn of_it<'a>(board: &'a Board, descriptor: &'a Descriptor) -> impl Iterator<Item
     board.connections.iter().filter(|one| one.integration_id == descriptor.id)
 }
 
-pub(super) async fn wrote(app: &App, board: &Board, shown: &Shown) -> Result<Vec<Wrote>, Error> {
+pub(in crate::web) async fn wrote(app: &App, board: &Board, shown: &Shown) -> Result<Vec<Wrote>, Error> {
     let mut found = Vec::new();
     for connection in of_it(board, &shown.descriptor) {
         for run in app.store.runs(connection.key, RUNS, None).await? {

@@ -1,7 +1,5 @@
 //! `/m/{metric_id}`: one metric whole.
 
-mod beside;
-
 use std::collections::BTreeMap;
 
 use askama::Template;
@@ -21,6 +19,7 @@ use crate::{
         Error,
         auth::Viewer,
         board::{
+            beside::{self, Changed, Explained, Restated, Wrote},
             chart::{self, Chart, Drawn},
             dates::{Banner, Dates, Tab, banner, tabs},
             plot::{Plot, plot, written},
@@ -32,7 +31,6 @@ use crate::{
         live::Stage,
     },
 };
-use beside::{Changed, Explained, Restated, Wrote};
 
 const RESTATEMENTS: usize = 20;
 /// Values of the dimension that are shown.
