@@ -31,7 +31,7 @@ const RUNS: usize = if cfg!(debug_assertions) { 1 } else { 5 };
 const REQUESTS: usize = if cfg!(debug_assertions) { 400 } else { 4_000 };
 const MANY_REQUESTS: usize = if cfg!(debug_assertions) { 1_000 } else { 10_000 };
 /// What can be named to run alone.
-const BENCHES: [&str; 13] = [
+const BENCHES: [&str; 16] = [
     "first-sync",
     "changes",
     "limits",
