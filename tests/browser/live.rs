@@ -95,9 +95,8 @@ async fn a_widget_is_bound_to_one_of_several_connections() {
         .run("document.querySelector('#connection').value = document.querySelector('#connection').options[2].value")
         .await;
     browser.click("main .stack button.primary").await;
-    browser.sees("Mint shop").await;
     let chosen = "return [...document.querySelectorAll('.edit-list summary')].at(-1)?.querySelector('span')?.nextSibling.textContent.trim()";
-    assert_eq!(browser.run(chosen).await, "Mint shop");
+    browser.waits(&format!("{chosen} === 'Mint shop'")).await;
     // By the keyboard, from the menu of the line.
     browser.run("[...document.querySelectorAll('.edit-list summary')].at(-1).focus()").await;
     browser.press(ENTER).await;
