@@ -15,7 +15,7 @@ async fn signed_in(site: &Site) -> Browser {
     let browser = Browser::open().await;
     browser.go(&site.link(EMAIL).await).await;
     browser.click("button.primary").await;
-    browser.waits("return location.pathname === '/'").await;
+    browser.until("location.pathname === '/'").await;
     browser
 }
 
