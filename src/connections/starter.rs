@@ -32,7 +32,7 @@ impl Connections {
     }
 
     /// Makes an integration's dashboard unless the project has it.
-    pub(super) async fn make_starter(&self, project: &Project, descriptor: &Descriptor) -> Result<(), store::Error> {
+    pub async fn make_starter(&self, project: &Project, descriptor: &Descriptor) -> Result<(), store::Error> {
         let dashboards = self.store.dashboards(project.id).await?;
         if dashboards.iter().any(|one| one.integration_id.as_ref() == Some(&descriptor.id)) {
             return Ok(());

@@ -68,6 +68,9 @@ pub struct Pushed {
     pub accepted: usize,
     /// Values that are new or other than they were.
     pub changed: u64,
+    /// Whether they are the first of their project.
+    #[serde(skip)]
+    pub are_first: bool,
 }
 
 /// What is wrong with one entry.
@@ -134,10 +137,10 @@ pub async fn push(
     }
     let mut attempts = 0;
     loop {
-        let (push, accepted) = prepare(store, registry, project, batch, now).await?;
+        let (push, accepted, are_first) = prepare(store, registry, project, batch, now).await?;
         attempts += 1;
         match store.push(&push).await {
-            Ok(changed) => return Ok(Pushed { accepted, changed }),
+            Ok(changed) => return Ok(Pushed { accepted, changed, are_first }),
             // Somebody else's batch defined one of its metrics, or made the connection.
             Err(store::Error::Conflict(_)) if attempts < ATTEMPTS => {}
             Err(store::Error::TooLarge(metric_id)) => {
@@ -158,7 +161,7 @@ async fn prepare(
     project: &Project,
     batch: &Batch,
     now: Timestamp,
-) -> Result<(Push, usize), Error> {
+) -> Result<(Push, usize, bool), Error> {
     let connections = store.connections(project.id).await?;
     let own = connections.iter().find(|one| one.integration_id == ID);
     let zone = own.map_or(&project.zone, |own| &own.settings.zone);
@@ -206,7 +209,7 @@ async fn prepare(
     };
     let metrics = reader.changes.into_values().collect();
     let points = points.into_values().collect();
-    Ok((Push { project_id: project.id, connection, metrics, points, now }, batch.metrics.len()))
+    Ok((Push { project_id: project.id, connection, metrics, points, now }, batch.metrics.len(), own.is_none()))
 }
 
 /// Reads the entries of a batch one after another and keeps what is wrong with them.

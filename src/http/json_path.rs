@@ -40,9 +40,8 @@ pub(crate) fn path_to(json: &[u8], line: usize, column: usize) -> String {
             b'"' => {
                 let text = string(rest);
                 at += text.len() + 1;
-                match steps.last_mut() {
-                    Some(Step::Field(name @ None)) => *name = Some(String::from_utf8_lossy(text).into_owned()),
-                    _ => {}
+                if let Some(Step::Field(name @ None)) = steps.last_mut() {
+                    *name = Some(String::from_utf8_lossy(text).into_owned());
                 }
                 path = shown(&steps);
             }

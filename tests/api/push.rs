@@ -75,8 +75,12 @@ impl Taker {
 async fn of_one_bucket_the_last_value_stands(db: Database) {
     let taker = Taker::over(&db).await;
     let one = json!({"metric_id": "signups", "value": 3, "unit": "count", "date": "2026-03-30"});
-    assert_eq!(taker.push(json!([one])).await.unwrap(), Pushed { accepted: 1, changed: 1 });
-    assert_eq!(taker.push(json!([one])).await.unwrap(), Pushed { accepted: 1, changed: 0 }, "a batch may be repeated");
+    assert_eq!(taker.push(json!([one])).await.unwrap(), Pushed { accepted: 1, changed: 1, are_first: true });
+    assert_eq!(
+        taker.push(json!([one])).await.unwrap(),
+        Pushed { accepted: 1, changed: 0, are_first: false },
+        "a batch may be repeated"
+    );
     let late = json!([
         {"metric_id": "signups", "value": 4, "date": "2026-03-30", "metadata": {"source": "a"}},
         {"metric_id": "signups", "value": 5, "date": "2026-03-30", "metadata": {"source": "b"}},
@@ -84,7 +88,7 @@ async fn of_one_bucket_the_last_value_stands(db: Database) {
         // Still the 31st in Berlin, as everything before 22 o'clock UTC is.
         {"metric_id": "signups", "value": 7, "timestamp": "2026-03-31T21:59:59Z"},
     ]);
-    assert_eq!(taker.push(late).await.unwrap(), Pushed { accepted: 4, changed: 3 });
+    assert_eq!(taker.push(late).await.unwrap(), Pushed { accepted: 4, changed: 3, are_first: false });
     assert_eq!(taker.value("signups", "2026-03-30").await, 5);
     assert_eq!(taker.value("signups", "2026-03-31").await, 7);
     let series = taker.get("signups", Interval::Day, false).await.remove(0);

@@ -27,6 +27,13 @@ pub(super) const ROUTES: [Route; 1] = [Route {
 
 async fn push(call: Call) -> Result<Reply, Refusal> {
     let batch: Batch = call.json()?;
-    let app = &call.app;
-    Reply::data(&custom::push(&app.store, &app.registry, call.project()?, &batch, app.users.now()).await?)
+    let (app, project) = (&call.app, call.project()?);
+    let pushed = custom::push(&app.store, &app.registry, project, &batch, app.now()).await?;
+    // Whatever is connected has a dashboard.
+    if pushed.are_first
+        && let Some(descriptor) = custom::descriptor(&app.store, project.id).await?
+    {
+        app.connections.make_starter(project, &descriptor).await?;
+    }
+    Reply::data(&pushed)
 }
