@@ -8,6 +8,7 @@ use crate::{
     clock::Clock,
     config::Config,
     connections::{Connections, Overrides},
+    custom,
     http::{self, ClientConfig},
     integrations::Registry,
     metric::Currency,
@@ -76,6 +77,17 @@ impl App {
     /// The present instant.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Makes the dashboards that are missing: whatever is connected has one, and what programs push.
+    pub async fn make_starters(&self) -> Result<(), store::Error> {
+        self.connections.make_starters().await?;
+        for project in self.store.projects().await? {
+            if let Some(descriptor) = custom::descriptor(&self.store, project.id).await? {
+                self.connections.make_starter(&project, &descriptor).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Opens the data directory, the database and the vault. A missing master key locks the sealed credentials and

@@ -199,7 +199,10 @@ const plots = new Map();
 const drawAll = () => {
   for (const frame of document.querySelectorAll("[data-plot]")) {
     const old = plots.get(frame);
+    const isFocused = frame.contains(document.activeElement);
     const plot = draw(frame);
+    if (isFocused) frame.querySelector("[tabindex]")?.focus({ preventScroll: true });
+    old?.series.forEach((line, at) => plot && !line.show && plot.setSeries(at, { show: false }));
     // What somebody looks at closely stays as close.
     const { min, max } = old?.scales.x ?? {};
     const [first, last] = [old?.data[0][0], old?.data[0].at(-1)];

@@ -5,6 +5,8 @@ const stage = document.querySelector("[data-live]");
 const parts = () => [...document.querySelectorAll("[data-part]")];
 /** Between two fetches, and before a stream that was refused is asked for again, in milliseconds. */
 const GAP = 1000;
+const LONGEST_GAP = 30000;
+const PATIENCE = 30000;
 const REFUSED = 30000;
 
 let seen = stage?.dataset.seen;
@@ -22,11 +24,11 @@ function morph(old, fresh) {
   Idiomorph.morph(old, fresh, { callbacks: kept });
 }
 
-/** Puts what a page holds in the place of a part, or of those of its children that came along. */
-function put(part, page) {
+/** Puts what a page holds in the place of a part, or of those of its children that came along; of a whole page all. */
+function put(part, page, isAll) {
   const fresh = page.getElementById(part.id);
-  if (!fresh) return;
-  if (!("each" in part.dataset)) return morph(part, fresh);
+  if (!fresh) return isAll && part.replaceChildren();
+  if (isAll || !("each" in part.dataset)) return morph(part, fresh);
   for (const child of [...fresh.children]) {
     const old = document.getElementById(child.id);
     if (old) morph(old, child);
@@ -39,39 +41,50 @@ async function fetched(address, of) {
     if (!url.searchParams.has(name)) url.searchParams.append(name, value);
   }
   url.searchParams.set("of", of);
-  const answer = await fetch(url, { headers: { "HX-Request": "true" } });
+  const answer = await fetch(url, { headers: { "HX-Request": "true" }, signal: AbortSignal.timeout(PATIENCE) });
+  if (answer.status >= 500) throw new Error(answer.statusText);
   return answer.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : undefined;
 }
 
 async function refresh() {
   if (isBusy) return;
   isBusy = true;
+  let gap = GAP;
   while (wanted) {
     const { numbers, isAll, of } = wanted;
+    const failed = wanted;
     wanted = undefined;
     const concerned = parts().filter((part) => numbers || part.dataset.on === "steps");
     try {
       for (const address of new Set(concerned.map((part) => part.dataset.part))) {
         const page = await fetched(address, isAll ? "*" : [...of].join(","));
-        if (page) concerned.filter((part) => part.dataset.part === address).forEach((part) => put(part, page));
+        if (page) concerned.filter((part) => part.dataset.part === address).forEach((part) => put(part, page, isAll));
       }
-      document.dispatchEvent(new CustomEvent("dashtray:live"));
+      if (concerned.length) document.dispatchEvent(new CustomEvent("dashtray:live"));
+      gap = GAP;
     } catch {
-      // The server is away; the stream tells of everything again once it is back.
+      // The server is away. The stream has told of this and will not tell of it again.
+      join(failed);
+      gap = Math.min(2 * gap, LONGEST_GAP);
     }
-    await new Promise((done) => setTimeout(done, GAP));
+    await new Promise((done) => setTimeout(done, gap));
   }
   isBusy = false;
+}
+
+/** Adds something to what is to be fetched. */
+function join({ numbers, isAll, of }) {
+  wanted ??= { numbers: false, of: new Set(), isAll: false };
+  wanted.numbers ||= numbers;
+  wanted.isAll ||= isAll;
+  of.forEach((id) => wanted.of.add(id));
 }
 
 function want(event) {
   seen = event.lastEventId;
   const of = event.data === "*" ? [] : event.data.split(",");
-  const isAll = event.type === "numbers" && of.length === 0;
-  wanted ??= { numbers: false, of: new Set(), isAll: false };
-  wanted.numbers ||= event.type === "numbers";
-  wanted.isAll ||= isAll;
-  of.forEach((id) => wanted.of.add(id));
+  const numbers = event.type === "numbers";
+  join({ numbers, isAll: numbers && of.length === 0, of });
   refresh();
 }
 

@@ -68,7 +68,7 @@ pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
 /// Web server, scheduler and workers until the program is asked to stop.
 pub(super) async fn serve(invocation: &Invocation, app: App, listener: TcpListener) -> Result<Done, Failure> {
     // Of what was connected by an older version, or by a process that was killed there and then.
-    app.connections.make_starters().await.map_err(app::Error::from)?;
+    app.make_starters().await.map_err(app::Error::from)?;
     let stop = CancellationToken::new();
     let pages = tokio::spawn(web::serve(listener, app.clone(), stop.clone()));
     let work = tokio::spawn({

@@ -5,9 +5,6 @@ use serde::de::DeserializeOwned;
 
 use super::{Error, json_path::path_to};
 
-/// Characters of a path that are shown.
-const LONGEST_PATH: usize = 200;
-
 /// Decodes JSON. The error names path and position, never any value of the body.
 pub(super) fn json<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, Error> {
     serde_json::from_slice(body).map_err(|error| explain(headers, body, &error))
@@ -28,7 +25,7 @@ fn explain(headers: &HeaderMap, body: &[u8], error: &serde_json::Error) -> Error
     if error.is_syntax() {
         return Error::invalid_response("the answer is not JSON").context("position", position);
     }
-    let path: String = path_to(body, error.line(), error.column()).chars().take(LONGEST_PATH).collect();
+    let path = path_to(body, error.line(), error.column());
     let error = Error::invalid_response(format!("the JSON is not as documented{}", expectation(&error.to_string())));
     let error = if path.is_empty() { error } else { error.context("path", path) };
     error.context("position", position)

@@ -1,5 +1,10 @@
 //! Where in a JSON document something is wrong.
 
+/// Characters of a path that are kept.
+const LONGEST: usize = 200;
+/// Levels that a path shows. What lies deeper is counted and not remembered.
+const DEEPEST: usize = 64;
+
 /// A step of the path to a value: which entry of a list, or which field, once it is named.
 enum Step {
     Entry(usize),
@@ -11,50 +16,32 @@ enum Step {
 pub(crate) fn path_to(json: &[u8], line: usize, column: usize) -> String {
     let lines_before = json.split_inclusive(|byte| *byte == b'\n').take(line.saturating_sub(1)).map(<[u8]>::len);
     let end = lines_before.sum::<usize>().saturating_add(column).min(json.len());
-    let (mut steps, mut path, mut at): (Vec<Step>, String, usize) = (Vec::new(), String::new(), 0);
-    // Some positions are before what is wrong and not behind it.
-    let mut comes_value = true;
+    let (mut steps, mut deeper, mut at): (Vec<Step>, usize, usize) = (Vec::new(), 0, 0);
     while let Some(byte) = json.get(at).filter(|_| at < end) {
-        let rest = json.get(at..).unwrap_or_default();
-        comes_value = match byte {
-            b':' | b'[' => true,
-            b',' => matches!(steps.last(), Some(Step::Entry(_))),
-            _ => comes_value && byte.is_ascii_whitespace(),
-        };
         match byte {
-            b'{' | b'[' => {
-                path = shown(&steps);
+            b'{' | b'[' if steps.len() < DEEPEST => {
                 steps.push(if *byte == b'{' { Step::Field(None) } else { Step::Entry(0) });
             }
-            b'}' | b']' => {
-                steps.pop();
-                if at + 1 == end {
-                    path = shown(&steps);
-                }
-            }
-            b',' => match steps.last_mut() {
+            b'{' | b'[' => deeper += 1,
+            b'}' | b']' if deeper > 0 => deeper -= 1,
+            b'}' | b']' => drop(steps.pop()),
+            b',' if deeper == 0 => match steps.last_mut() {
                 Some(Step::Entry(entry)) => *entry += 1,
                 Some(Step::Field(name)) => *name = None,
                 None => {}
             },
             b'"' => {
-                let text = string(rest);
+                let text = string(json.get(at..).unwrap_or_default());
                 at += text.len() + 1;
-                if let Some(Step::Field(name @ None)) = steps.last_mut() {
-                    *name = Some(String::from_utf8_lossy(text).into_owned());
+                if let (0, Some(Step::Field(name @ None))) = (deeper, steps.last_mut()) {
+                    *name = Some(String::from_utf8_lossy(text.get(..LONGEST).unwrap_or(text)).into_owned());
                 }
-                path = shown(&steps);
             }
-            b':' | b' ' | b'\n' | b'\r' | b'\t' => {}
-            _ => {
-                path = shown(&steps);
-                let is_over = |byte: &u8| matches!(byte, b',' | b'}' | b']') || byte.is_ascii_whitespace();
-                at += rest.iter().position(is_over).unwrap_or(rest.len()).saturating_sub(1);
-            }
+            _ => {}
         }
         at += 1;
     }
-    if comes_value { shown(&steps) } else { path }
+    shown(&steps)
 }
 
 /// What stands between the quotes of a string.
@@ -74,11 +61,36 @@ fn shown(steps: &[Step]) -> String {
     for step in steps {
         match step {
             Step::Entry(entry) => path.push_str(&format!("[{entry}]")),
-            Step::Field(name) => {
+            Step::Field(None) => {}
+            Step::Field(Some(name)) => {
                 path.push_str(if path.is_empty() { "" } else { "." });
-                path.push_str(name.as_deref().unwrap_or_default());
+                path.push_str(name);
             }
         }
     }
-    path
+    path.chars().take(LONGEST).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn depth_and_length_are_bounded() {
+        let deep = format!("{{\"x\":{}", "[".repeat(100_000));
+        assert!(path_to(deep.as_bytes(), 1, deep.len()).len() <= LONGEST);
+        let after = format!("{deep}{},\"data\":1}}", "]".repeat(100_000));
+        assert_eq!(path_to(after.as_bytes(), 1, after.len() - 1), "data");
+        let long = format!("{{\"{}\":1}}", "é".repeat(1000));
+        assert_eq!(path_to(long.as_bytes(), 1, long.len() - 1).chars().count(), LONGEST / 2);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_makes_it_panic(json in "[\\[\\]{}\":,\\\\a1é \n]{0,80}", line in 0_usize..4, column in 0_usize..120) {
+            path_to(json.as_bytes(), line, column);
+        }
+    }
 }

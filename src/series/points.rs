@@ -13,6 +13,9 @@ use crate::{
     store::{self, Connection, PointRow, SeriesRow, Store},
 };
 
+/// Why there is nothing on a day of what programs push.
+const NOT_PUSHED: &str = "nothing was pushed";
+
 /// What is read for one connection.
 #[derive(Clone, Copy)]
 pub(super) struct Reading<'a> {
@@ -153,7 +156,7 @@ impl Reading<'_> {
         let carrier = stored.series(&self.definition.id, self.grain).find(|row| self.is_carrier(row));
         let mut days = carrier.map(|row| self.known(stored, row)).unwrap_or_default();
         let mark = Mark::new(State::Pending);
-        let nobody = || (!self.connection.is_synced()).then(|| "nothing was pushed".to_owned());
+        let nobody = || (!self.connection.is_synced()).then(|| NOT_PUSHED.to_owned());
         for day in self.grain.starts(self.reach()) {
             let reason = || nobody().or_else(|| reason_of(mark));
             let pending = || DayPoint { value: None, mark, reason: reason(), metadata: None };
@@ -192,6 +195,14 @@ impl Reading<'_> {
         let one_by_one = !row.dimension.is_empty() && self.definition.widget_type != WidgetType::Table;
         if one_by_one && days.is_empty() {
             return None;
+        }
+        if !self.connection.is_synced() {
+            // Whoever pushes one currency or value of the dimension says nothing of the others.
+            for day in states.keys() {
+                let (mark, reason) = (Mark::new(State::Pending), Some(NOT_PUSHED.to_owned()));
+                days.entry(*day).or_insert(DayPoint { value: None, mark, reason, metadata: None });
+            }
+            return Some(days);
         }
         let (state, zero) = match self.definition.kind {
             Kind::Flow | Kind::Level | Kind::Distinct => {

@@ -231,7 +231,8 @@ impl Store {
     /// Gives it another name. [`Error::Conflict`] when another connection has it.
     pub async fn rename_connection(&self, key: ConnectionKey, name: &str) -> Result<(), Error> {
         let sql = "UPDATE connections SET name = $3 WHERE project_id = $1 AND connection_id = $2";
-        self.change(key, sql, args![name]).await
+        self.change(key, sql, args![name]).await?;
+        self.tell(key, Changed::Numbers).await
     }
 
     /// Pauses it, or resumes it and makes it due.

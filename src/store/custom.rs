@@ -135,9 +135,8 @@ impl Store {
                  WHERE project_id = $1 AND connection_id = $2";
             tx.execute(sql, args![key.project_id, key.connection_id, push.now, first]).await?;
         }
-        if changed > 0 {
-            tell(&mut tx, key, Changed::Numbers).await?;
-        }
+        // Also where only what a metric is has changed, or how old its values are.
+        tell(&mut tx, key, Changed::Numbers).await?;
         tx.commit("pushed metrics").await?;
         Ok(changed)
     }

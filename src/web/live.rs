@@ -260,6 +260,8 @@ impl Live {
                 let mut listeners = self.listeners();
                 listeners.is_looked = !listeners.of.is_empty();
                 if !listeners.is_looked {
+                    // Whoever comes next is not told of what was long ago.
+                    self.0.told.send_replace(Told::default());
                     return;
                 }
                 listeners.of.keys().copied().collect()

@@ -41,6 +41,11 @@ impl Facts {
 
     /// Fetches what is needed and not known yet. What may not be read, or is gone, is remembered as such.
     pub(super) async fn learn(&mut self, http: &Http, needs: Needs) -> Result<(), Error> {
+        let is_known = needs.prices.iter().all(|key| self.prices.contains_key(key))
+            && needs.coupons.iter().all(|id| self.coupons.contains_key(id));
+        if is_known {
+            return Ok(());
+        }
         if self.prices.len() + self.coupons.len() > REMEMBERED {
             *self = Self::default();
         }

@@ -74,19 +74,18 @@ impl Job<'_> {
         reread: &mut HashMap<String, Option<Subscription>>,
     ) -> Result<News, Error> {
         let mut shown = Vec::with_capacity(page.len());
+        let mut unreadable: BTreeMap<String, i64> = BTreeMap::new();
         // What was not asked for is nobody's concern.
         for event in page.iter().filter(|event| KINDS.contains(&event.kind.as_str())) {
-            let sub = match subscription_of(event) {
-                Ok(sub) => Some(sub),
+            match subscription_of(event) {
+                Ok(sub) => shown.push((event.created, sub)),
                 Err(error) => {
-                    // Events keep the shape of their version. What one does not show is taken as it is now.
-                    let id = evidence::subject(event).ok_or(error)?;
-                    self.read_again(std::iter::once(&id), reread).await?;
-                    reread.get(&id).cloned().flatten()
+                    let newest = unreadable.entry(evidence::subject(event).ok_or(error)?).or_insert(event.created);
+                    *newest = event.created.max(*newest);
                 }
-            };
-            shown.extend(sub.map(|sub| (event.created, sub)));
+            }
         }
+        shown.extend(self.stand_ins(unreadable, reread).await?);
         // Oldest first; of one second the list's order is turned round as well.
         shown.reverse();
         shown.sort_by_key(|(created, _)| *created);
@@ -129,6 +128,26 @@ impl Job<'_> {
             news.entry(customer).or_default().entry(id).or_default().push(State { since: created, sub, around });
         }
         Ok(news)
+    }
+
+    /// Events keep the shape of their version. What those of some subscriptions do not show is taken as it is now, from the
+    /// newest of them on; unless that was done before, when it was another now.
+    async fn stand_ins(
+        &mut self,
+        mut unreadable: BTreeMap<String, i64>,
+        reread: &mut HashMap<String, Option<Subscription>>,
+    ) -> Result<Vec<(i64, Subscription)>, Error> {
+        let known = self.timelines(&unreadable.keys().cloned().collect::<Vec<_>>()).await?;
+        unreadable.retain(|id, created| {
+            let is_kept = known.get(id).and_then(|kept| kept.at(*created)).is_some_and(|state| state.since == *created);
+            if is_kept {
+                self.progress.suspects.remove(id);
+            }
+            !is_kept
+        });
+        self.read_again(unreadable.keys(), reread).await?;
+        let now = |(id, created): (String, i64)| Some((created, reread.get(&id)?.clone()?));
+        Ok(unreadable.into_iter().filter_map(now).collect())
     }
 
     /// Subscriptions with their discounts, each read once a run and several side by side; `None` for what is gone.

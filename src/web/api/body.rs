@@ -59,7 +59,14 @@ pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
 /// What the parser says, without the place: the path names that better.
 fn sentence(error: &serde_json::Error) -> String {
     let said = error.to_string();
-    said.rsplit_once(" at line ").map_or(said.as_str(), |(sentence, _)| sentence).to_owned()
+    let sentence = said.rsplit_once(" at line ").map_or(said.as_str(), |(sentence, _)| sentence);
+    // The text itself is not repeated: it may be a secret in the wrong place.
+    for kind in ["invalid type: string ", "invalid value: string "] {
+        if let Some((_, expected)) = sentence.strip_prefix(kind).and_then(|rest| rest.rsplit_once(", expected ")) {
+            return format!("{}, expected {expected}", kind.trim_end());
+        }
+    }
+    sentence.to_owned()
 }
 
 /// What no parser may decide for others: a key that stands twice, and how deep is too deep.

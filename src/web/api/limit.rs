@@ -22,7 +22,11 @@ const LARGEST_PORTION: i64 = 100;
 
 /// What this process may still give out.
 #[derive(Debug, Default)]
-pub(super) struct Limiter(Mutex<HashMap<i64, Portion>>);
+pub(super) struct Limiter {
+    portions: Mutex<HashMap<i64, Portion>>,
+    /// Held by whoever counts a further portion, so that many requests at once do not take one each.
+    refilling: tokio::sync::Mutex<()>,
+}
 
 #[derive(Debug, Clone, Copy)]
 struct Portion {
@@ -57,8 +61,14 @@ impl Limiter {
             return Ok(None);
         }
         let hour = now.as_second().div_euclid(HOUR) * HOUR;
+        let is_used_up = |portion: &Option<Portion>| portion.is_none_or(|one| one.left < 0 && one.counted < limit);
         let mut portion = self.take(project_id, hour);
-        if portion.is_none_or(|portion| portion.left < 0 && portion.counted < limit) {
+        let mut refilling = None;
+        if is_used_up(&portion) {
+            refilling = Some(self.refilling.lock().await);
+            portion = self.take(project_id, hour);
+        }
+        if refilling.is_some() && is_used_up(&portion) {
             let wanted = (limit / PARTS).clamp(1, LARGEST_PORTION);
             let at = Timestamp::from_second(hour).unwrap_or(now);
             let counted = store.count_api_calls(project_id, at, wanted).await?;
@@ -78,7 +88,7 @@ impl Limiter {
     /// Takes one request out of this hour's portion, and gives what is left then: less than none where none was. `None`
     /// where the hour has just begun.
     fn take(&self, project_id: i64, hour: i64) -> Option<Portion> {
-        let mut portions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut portions = self.portions.lock().unwrap_or_else(PoisonError::into_inner);
         let portion = portions.get_mut(&project_id).filter(|portion| portion.hour == hour)?;
         if portion.left == 0 {
             return Some(Portion { left: -1, ..*portion });
@@ -89,7 +99,7 @@ impl Limiter {
 
     /// Adds what was granted to this hour's portion and takes one request out of it.
     fn refill(&self, project_id: i64, hour: i64, granted: i64, counted: i64) -> Portion {
-        let mut portions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut portions = self.portions.lock().unwrap_or_else(PoisonError::into_inner);
         let portion = portions.entry(project_id).or_insert(Portion { hour, left: 0, counted: 0 });
         if portion.hour != hour {
             *portion = Portion { hour, left: 0, counted: 0 };

@@ -111,31 +111,34 @@ async fn points(call: Call) -> Result<Reply, Refusal> {
     let dimension = params.text("dimension");
     let today = Day::of(app.users.now(), &project.zone.parse().unwrap_or_else(|_| Zone::utc()));
     let to = params.day("end_date");
+    let page = params.page();
+    let went = page.cursor.as_deref().map(place).transpose()?;
+    // A walk that goes on after midnight goes on where it began.
+    let begun = went.as_ref().map(|went| went.first);
+    let first = params.day("start_date").or(begun).unwrap_or_else(|| to.unwrap_or(today).plus(1 - DEFAULT_DAYS));
     let request = WalkRequest {
         project: project.slug.clone(),
         metric_id: params.text("metric_id").map(str::to_owned),
         connection: params.text("connection_id").map(str::to_owned),
-        from: Some(params.day("start_date").unwrap_or_else(|| to.unwrap_or(today).plus(1 - DEFAULT_DAYS))),
+        from: Some(first),
         to,
         totals_only: dimension.is_none(),
     };
     let now_for = |id: &str| app.connections.now_for(id);
     let mut walk = Walk::begin(&app.store, &app.registry, &request, now_for).await?;
-    let page = params.page();
     let mut pass_over = page.offset;
-    if let Some(cursor) = &page.cursor {
-        let (place, seen) = place(cursor)?;
-        if !walk.go_on(&place) {
+    if let Some(went) = &went {
+        if !walk.go_on(&went.place) {
             return Err(no_cursor());
         }
-        pass_over = pass_over.saturating_add(seen);
+        pass_over = pass_over.saturating_add(went.seen);
     }
     let (mut rows, mut next) = (Vec::new(), None);
     'walk: while let Some(piece) = walk.next().await? {
         let of_piece = piece.series.iter().filter(|one| is_of(one, dimension)).flat_map(SeriesView::rows);
         for (number, row) in of_piece.enumerate() {
             if rows.len() == page.limit {
-                next = Some(name(&piece.place, number));
+                next = Some(name(&piece.place, number, first));
                 break 'walk;
             }
             if pass_over > 0 {
@@ -148,17 +151,26 @@ async fn points(call: Call) -> Result<Reply, Refusal> {
     Reply::list("points", &rows, next)
 }
 
-/// A place in a walk, and how many points of the piece that begins there were seen.
-fn name(place: &Place, seen: usize) -> String {
-    cursor(&format!("{} {} {seen} {}", place.connection_id, place.from, place.metric_id))
+/// How far a walk went.
+struct Went {
+    place: Place,
+    /// Points of the piece that begins there which were seen.
+    seen: usize,
+    /// The day it began with.
+    first: Day,
 }
 
-fn place(cursor: &str) -> Result<(Place, usize), Refusal> {
+fn name(place: &Place, seen: usize, first: Day) -> String {
+    cursor(&format!("{} {} {seen} {first} {}", place.connection_id, place.from, place.metric_id))
+}
+
+fn place(cursor: &str) -> Result<Went, Refusal> {
     let text = read_cursor(cursor)?;
-    let mut parts = text.splitn(4, ' ');
+    let mut parts = text.splitn(5, ' ');
     let mut part = || parts.next().ok_or_else(no_cursor);
     let connection_id = part()?.parse().map_err(|_| no_cursor())?;
     let from = part()?.parse().map_err(|_| no_cursor())?;
     let seen = part()?.parse().map_err(|_| no_cursor())?;
-    Ok((Place { connection_id, from, metric_id: part()?.to_owned() }, seen))
+    let first = part()?.parse().map_err(|_| no_cursor())?;
+    Ok(Went { place: Place { connection_id, from, metric_id: part()?.to_owned() }, seen, first })
 }

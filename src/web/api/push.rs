@@ -33,7 +33,10 @@ async fn push(call: Call) -> Result<Reply, Refusal> {
     if pushed.are_first
         && let Some(descriptor) = custom::descriptor(&app.store, project.id).await?
     {
-        app.connections.make_starter(project, &descriptor).await?;
+        // The batch is kept, whatever comes of this; a start makes up for it.
+        if let Err(error) = app.connections.make_starter(project, &descriptor).await {
+            tracing::warn!(%error, "the dashboard of what was pushed could not be made");
+        }
     }
     Reply::data(&pushed)
 }

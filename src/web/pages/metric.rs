@@ -129,8 +129,12 @@ pub(super) async fn show(
     let mut restatements = beside::restated(&app, &board, &shown).await?;
     let changes = beside::changed(&app, &board, &shown).await?;
     let dots = beside::notes(&restatements, shown.interval);
-    let first_day = |change: &Changed| (shown.interval.bucket(change.day).start(), change.words.clone());
-    let posts: BTreeMap<Day, String> = changes.iter().map(first_day).collect();
+    let mut posts: BTreeMap<Day, String> = BTreeMap::new();
+    for change in &changes {
+        let words = posts.entry(shown.interval.bucket(change.day).start()).or_default();
+        words.push_str(if words.is_empty() { "" } else { ", " });
+        words.push_str(&change.words);
+    }
     let drawn = Drawn::of(&shown, &board);
     let chart = Chart {
         dots: drawn.dots(|point| dots.contains_key(&point.date)),
