@@ -35,6 +35,9 @@ async fn requests_are_counted_among_processes_and_anew_each_hour(db: Database) {
     let later = now + jiff::SignedDuration::from_hours(1);
     assert_eq!(one.count_api_calls(id, later, 5).await.unwrap(), 5);
     assert_eq!(other.count_api_calls(id, now, 2).await.unwrap(), 7, "a clock that is behind counts in the newest hour");
+    let wrong: Timestamp = "2036-01-01T00:00:00Z".parse().unwrap();
+    assert_eq!(one.count_api_calls(id, wrong, 9).await.unwrap(), 9);
+    assert_eq!(other.count_api_calls(id, now, 2).await.unwrap(), 2, "nobody waits for an hour of a wrong clock");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

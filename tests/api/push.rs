@@ -3,7 +3,7 @@
 use dashtray::{
     custom::{self, Batch, Error, Pushed},
     integrations::Registry,
-    metric::{Currency, Interval},
+    metric::{Currency, Interval, State},
     series::{self, GetRequest, SeriesView},
     store::{NewProject, Project, Scope, Store},
 };
@@ -23,6 +23,7 @@ const NOW: &str = "2026-03-31T20:00:00Z";
 
 on_both! {
     of_one_bucket_the_last_value_stands,
+    silence_about_a_currency_or_a_value_is_no_zero,
     values_are_kept_digit_by_digit,
     what_a_metric_is_its_first_push_says,
     all_of_a_batch_is_kept_or_nothing,
@@ -69,6 +70,36 @@ impl Taker {
         let series = self.get(metric_id, Interval::Day, false).await;
         let point = series[0].points.iter().find(|point| point.date.to_string() == day).unwrap();
         json!(point.value)
+    }
+}
+
+async fn silence_about_a_currency_or_a_value_is_no_zero(db: Database) {
+    let taker = Taker::over(&db).await;
+    let cash = |value: i64, currency: &str, date: &str| {
+        json!({"metric_id": "cash", "value": value, "unit": "currency",
+        "currency": currency, "kind": "level", "date": date})
+    };
+    let seats = |value: i64, dimension: Option<&str>, date: &str| {
+        json!({"metric_id": "seats", "value": value,
+        "unit": "count", "date": date, "dimension": dimension})
+    };
+    let batch = json!([
+        cash(10, "USD", "2026-03-30"),
+        cash(20, "EUR", "2026-03-30"),
+        cash(11, "USD", "2026-03-31"),
+        seats(3, None, "2026-03-30"),
+        seats(2, Some("team"), "2026-03-30"),
+        seats(4, None, "2026-03-31")
+    ]);
+    taker.push(batch).await.unwrap();
+    for (metric, by_dimension) in [("cash", false), ("seats", true)] {
+        let series = taker.get(metric, Interval::Day, by_dimension).await;
+        let is_silent = |one: &&SeriesView| {
+            one.currency == Some("EUR".parse().unwrap()) || one.dimension.as_deref() == Some("team")
+        };
+        let one = series.iter().find(is_silent).unwrap();
+        let point = one.points.iter().find(|point| point.date.to_string() == "2026-03-31").unwrap();
+        assert_eq!((point.state, point.reason.as_deref()), (State::Pending, Some("nothing was pushed")), "{metric}");
     }
 }
 

@@ -227,6 +227,8 @@ mod tests {
         assert_eq!((refusal.code, &refusal.details["field"]), ("unknown_field", &json!("list[1].nmber")));
         let refusal = refused(r#"{"list":[{}]}"#);
         assert_eq!((refusal.code, &refusal.details["field"]), ("missing_field", &json!("list[0]")));
+        let refusal = refused(r#"{"list":"sk_live_hunter2, expected fun"}"#);
+        assert_eq!(refusal.message, "list: invalid type: string, expected a sequence");
         let refusal = refused(r#"{"list":7}"#);
         assert_eq!((refusal.code, &refusal.details["field"]), ("invalid_field", &json!("list")));
     }
