@@ -39,8 +39,9 @@ const MOST_ANSWER_BYTES: u64 = 4 << 20;
 pub(crate) const MOST_DECODED_BYTES: u64 = 8 << 20;
 /// Longer than any wait that the HTTP layer sits out.
 const A_WAIT: Duration = Duration::from_secs(61);
-/// So much of a wait passes at once, and the runtime has so many turns before.
-const A_STEP: Duration = Duration::from_secs(5);
+/// So much of a wait passes at once, and the runtime has so many turns before. A run notes its progress while it waits: the
+/// database must come to its turn long before whoever wants it next gives up.
+const A_STEP: Duration = Duration::from_millis(500);
 const TURNS: usize = 10;
 /// After this long a dead process's connection can be claimed.
 const A_LEASE: Duration = Duration::from_secs(26);
