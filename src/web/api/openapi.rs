@@ -75,7 +75,7 @@ fn document(schemas: Value, examples: &Value) -> Value {
     })
 }
 
-fn operation(route: &Route, example: &Value) -> Value {
+fn operation(route: &Route, sample: &Value) -> Value {
     let placeholder = route.placeholder().map(|name| {
         json!({
             "name": name, "in": "path", "required": true, "description": "Which one.",
@@ -84,7 +84,7 @@ fn operation(route: &Route, example: &Value) -> Value {
     });
     let parameters: Vec<Value> = placeholder.into_iter().chain(route.params.iter().map(parameter)).collect();
     let mut responses = Map::new();
-    responses.insert(route.gives.status().as_str().to_owned(), success(route, &example["response"]));
+    responses.insert(route.gives.status().as_str().to_owned(), success(route, &sample["response"]));
     for status in statuses(route) {
         responses.insert(status.to_string(), refused(status));
     }
@@ -99,7 +99,7 @@ fn operation(route: &Route, example: &Value) -> Value {
     if let Takes::Json(schema) | Takes::MaybeJson(schema) = route.takes {
         operation["requestBody"] = json!({
             "required": matches!(route.takes, Takes::Json(_)),
-            "content": {"application/json": content(reference(schema), &example["request"])},
+            "content": {"application/json": content(reference(schema), &sample["request"])},
         });
     }
     operation
@@ -149,11 +149,11 @@ fn listed(name: &str, entry: &str) -> Value {
     })
 }
 
-fn content(schema: Value, example: &Value) -> Value {
-    if example.is_null() { json!({"schema": schema}) } else { json!({"schema": schema, "example": example}) }
+fn content(schema: Value, sample: &Value) -> Value {
+    if sample.is_null() { json!({"schema": schema}) } else { json!({"schema": schema, "example": sample}) }
 }
 
-fn success(route: &Route, example: &Value) -> Value {
+fn success(route: &Route, sample: &Value) -> Value {
     let schema = match route.gives {
         Gives::Data(schema) | Gives::Made(schema) => wrapped(&reference(schema)),
         Gives::List(name, entry) => listed(name, entry),
@@ -164,7 +164,7 @@ fn success(route: &Route, example: &Value) -> Value {
         Gives::Plain => json!({"type": "object"}),
     };
     let mut types = Map::new();
-    types.insert("application/json".to_owned(), content(schema, example));
+    types.insert("application/json".to_owned(), content(schema, sample));
     if route.gives == Gives::Rows {
         types.insert("text/csv".to_owned(), json!({"schema": {"type": "string"}}));
     }
