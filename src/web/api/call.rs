@@ -91,7 +91,7 @@ async fn reply(
         Access::Open => None,
         Access::Read | Access::Write => {
             let (key, project) = caller(&app, request.headers()).await?;
-            let (per_hour, now) = (app.config.api_requests_per_hour, app.users.now());
+            let (per_hour, now) = (app.config.api_requests_per_hour, app.now());
             *standing = limiter.count(&app.store, project.id, per_hour, now).await?;
             if let Some(refusal) = standing.and_then(Standing::refusal) {
                 return Err(refusal);

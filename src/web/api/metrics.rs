@@ -109,7 +109,7 @@ async fn explain(call: Call) -> Result<Reply, Refusal> {
 async fn points(call: Call) -> Result<Reply, Refusal> {
     let (params, app, project) = (&call.params, &call.app, call.project()?);
     let dimension = params.text("dimension");
-    let today = Day::of(app.users.now(), &project.zone.parse().unwrap_or_else(|_| Zone::utc()));
+    let today = Day::of(app.now(), &project.zone.parse().unwrap_or_else(|_| Zone::utc()));
     let to = params.day("end_date");
     let page = params.page();
     let went = page.cursor.as_deref().map(place).transpose()?;

@@ -45,7 +45,7 @@ struct Row {
 
 async fn page(app: &App, viewer: &Viewer, notice: Option<&str>) -> Result<Keys, Error> {
     let (frame, bars) = framed(viewer, Section::Settings, "API keys");
-    let now = app.users.now();
+    let now = app.now();
     let row = |key: ApiKey| Row {
         id: key.id.to_string(),
         name: key.name,

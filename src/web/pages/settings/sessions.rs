@@ -47,7 +47,7 @@ pub(in crate::web) async fn show(
         "others" => Some("All other browsers are signed out."),
         _ => None,
     };
-    let now = app.users.now();
+    let now = app.now();
     let own = viewer.session.session.id;
     let rows = app.users.sessions(&viewer.session.user).await?.iter().map(|one| row(one, own, now)).collect();
     let (frame, bars) = framed(&viewer, Section::Settings, "Sessions");
