@@ -49,6 +49,14 @@ pub(crate) fn memory(process: &str, line: &str) -> f64 {
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
+/// A server in a process of its own, what it says after this, and where it is, which it says first.
+async fn started(args: &[&str]) -> (Child, Lines<BufReader<ChildStdout>>, String) {
+    let mut child = itself(args).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+    let mut says = BufReader::new(child.stdout.take().unwrap()).lines();
+    let address = says.next_line().await.unwrap().unwrap();
+    (child, says, address)
+}
+
 /// The provider in a process of its own, so that its work is not counted as ours. It ends with its standard input.
 pub(crate) struct Provider {
     pub(crate) url: String,
@@ -62,15 +70,8 @@ impl Provider {
     /// each endpoint (0: any number).
     pub(crate) async fn start(subscriptions: u64, latency_ms: u64, calls_a_second: u64) -> Self {
         let args = [subscriptions, latency_ms, calls_a_second].map(|number| number.to_string());
-        let mut child = itself(&["provider", &args[0], &args[1], &args[2]])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let mut says = BufReader::new(child.stdout.take().unwrap()).lines();
+        let (mut child, says, url) = started(&["provider", &args[0], &args[1], &args[2]]).await;
         let hears = child.stdin.take().unwrap();
-        let url = says.next_line().await.unwrap().unwrap();
         Self { url, says, hears, _child: child }
     }
 
@@ -90,14 +91,7 @@ pub(crate) struct Reference {
 impl Reference {
     /// Over a data directory that the program has filled.
     pub(crate) async fn start(directory: &Path) -> Self {
-        let mut child = itself(&["reference", directory.to_str().unwrap()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let mut says = BufReader::new(child.stdout.take().unwrap()).lines();
-        let address = says.next_line().await.unwrap().unwrap();
+        let (child, _, address) = started(&["reference", directory.to_str().unwrap()]).await;
         Self { address, _child: child }
     }
 }
