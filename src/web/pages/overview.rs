@@ -1,4 +1,4 @@
-//! `/`: the first numbers of everything that is connected.
+//! `/`: the first numbers of everything that is connected, in the catalogue's order.
 
 use std::collections::BTreeMap;
 
@@ -59,7 +59,8 @@ pub(super) async fn show(
 ) -> Result<Html<String>, Error> {
     let board = Board::open(&app, &viewer, &asked).await?;
     let dashboards = board.dashboards(&app).await?;
-    let connected: Vec<_> = board.connected().cloned().collect();
+    let mut connected: Vec<_> = board.connected().cloned().collect();
+    connected.sort_by_key(|descriptor| descriptor.category);
     let widgets = |descriptor| starter::cards(descriptor).into_iter().take(CARDS);
     let all: Vec<Widget> = connected
         .iter()
