@@ -5,6 +5,7 @@ mod connections;
 mod dashboards;
 mod failures;
 mod grants;
+mod guesses;
 mod queue;
 mod reading;
 mod schema;
