@@ -35,13 +35,13 @@ pub(super) fn carrying<'a>(rows: &'a [SeriesRow], (metric_id, carrier): &(&str, 
 
 /// What stands of some series, among points that are in the order of their series.
 pub(super) fn standing(rows: &[&SeriesRow], points: &[PointRow]) -> Standing {
-    let of_one = |row: &&SeriesRow| {
-        let first = points.partition_point(|point| point.series_id < row.id);
-        let key = key_of(row);
-        let points = points.iter().skip(first).take_while(move |point| point.series_id == row.id);
-        points.filter_map(move |point| Some(((key.clone(), point.day), cell_of(point)?)))
-    };
-    rows.iter().flat_map(|row| of_one(row).collect::<Vec<_>>()).collect()
+    let mut standing = Standing::new();
+    for row in rows {
+        let (key, first) = (key_of(row), points.partition_point(|point| point.series_id < row.id));
+        let of_it = points.iter().skip(first).take_while(|point| point.series_id == row.id);
+        standing.extend(of_it.filter_map(|point| Some(((key.clone(), point.day), cell_of(point)?))));
+    }
+    standing
 }
 
 fn labels<'a>(rows: impl Iterator<Item = &'a SeriesRow>) -> BTreeMap<i64, String> {

@@ -311,3 +311,12 @@ async fn two_workers_keep_the_budget_of_one_key() {
     let blocked = sandbox.emulators.requests("plausible").iter().filter(|request| request.status == 429).count();
     assert_eq!(blocked, 0);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_makes_no_key_of_its_own() {
+    let (mut sandbox, _) = shared(Options::default()).await;
+    sandbox.set("DASHTRAY_MASTER_KEY", "");
+    let sentence = sandbox.refused("worker", 2).await;
+    assert!(sentence.starts_with("needs_master_key: ") && sentence.contains("DASHTRAY_MASTER_KEY_FILE"), "{sentence}");
+    assert!(!sandbox.data().exists());
+}

@@ -134,7 +134,8 @@ async fn points(call: Call) -> Result<Reply, Refusal> {
         return Err(no_cursor());
     }
     let mut last = went.map(|went| went.last);
-    let (mut rows, mut next, mut shown) = (Vec::new(), None, None);
+    let (mut rows, mut next) = (Vec::new(), None);
+    let mut shown: Option<(Place, String)> = None;
     'walk: while let Some(piece) = walk.next().await? {
         let mut of_piece = piece.series.iter().filter(|one| is_of(one, dimension)).flat_map(SeriesView::rows);
         // What a cursor names is in the piece with which it goes on.
