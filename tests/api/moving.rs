@@ -99,8 +99,10 @@ async fn series_that_come_between_two_pages_of_points_move_no_other_point() {
         let Some(cursor) = told["next_cursor"].as_str() else { break };
         path = format!("{first}&cursor={cursor}");
         // Before all that was shown, and behind it.
-        for part in ["a", "z"] {
-            push(&site, "sales", "2026-03-05", &format!("{part}{turn}"), "1").await;
+        if turn < 6 {
+            for part in ["a", "z"] {
+                push(&site, "sales", "2026-03-05", &format!("{part}{turn}"), "1").await;
+            }
         }
         turn += 1;
     }
