@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     process::{Figures, cpu_ms, memory},
     serve::Serve,
-    sync::{connect, open, sync_project},
+    sync::{connect, open, open_at, sync_project},
 };
 
 /// Subscriptions of each account.
@@ -40,7 +40,18 @@ pub(crate) async fn connect_one_account(directory: &Path, url: &str, count: usiz
 }
 
 async fn connect_each(directory: &Path, url: &str, count: usize, key: fn(usize) -> String) -> Figures {
-    let app = open(directory, url).await;
+    connect_each_at(directory, None, url, count, key).await
+}
+
+/// The same over a database that is not the directory's own.
+pub(crate) async fn connect_each_at(
+    directory: &Path,
+    database: Option<&str>,
+    url: &str,
+    count: usize,
+    key: fn(usize) -> String,
+) -> Figures {
+    let app = open_at(directory, database, url).await;
     for number in 0..count {
         let project = NewProject { slug: slug(number), zone: "UTC".to_owned(), currency: Currency::USD };
         app.store.insert_project(&project, jiff::Timestamp::now()).await.unwrap();

@@ -11,6 +11,9 @@ mod floor;
 mod load;
 mod pages;
 mod points;
+#[path = "../tests/support/postgres.rs"]
+#[expect(dead_code, reason = "tests share one server, and here each figure has its own")]
+mod postgres;
 mod process;
 mod reference;
 mod series;
@@ -18,6 +21,7 @@ mod serve;
 mod sync;
 mod table;
 mod traffic;
+mod workers;
 
 use std::path::Path;
 
@@ -31,7 +35,7 @@ const RUNS: usize = if cfg!(debug_assertions) { 1 } else { 5 };
 const REQUESTS: usize = if cfg!(debug_assertions) { 400 } else { 4_000 };
 const MANY_REQUESTS: usize = if cfg!(debug_assertions) { 1_000 } else { 10_000 };
 /// What can be named to run alone.
-const BENCHES: [&str; 16] = [
+const BENCHES: [&str; 17] = [
     "first-sync",
     "changes",
     "limits",
@@ -48,9 +52,12 @@ const BENCHES: [&str; 16] = [
     "dashboard",
     "pages",
     "memory-after-10000",
+    "workers",
 ];
 /// Connections that are due at once.
 const CONNECTIONS: usize = 100;
+/// Connections that workers share.
+const SHARED: usize = if cfg!(debug_assertions) { 60 } else { 1_000 };
 /// Callers of one grant.
 const CALLERS: usize = 100;
 
@@ -102,6 +109,12 @@ async fn figure(name: &str, args: &[&str]) -> Figures {
         ("push", [directory]) => api::push(Path::new(directory)).await,
         ("fill-export", [directory, count]) => api::fill_export(Path::new(directory), number(count)).await,
         ("export", [directory]) => api::export(Path::new(directory)).await,
+        ("connect-shared", [directory, database, url, count]) => {
+            workers::connect(Path::new(directory), database, url, number(count)).await
+        }
+        ("workers", [directory, database, url, count]) => {
+            workers::read(Path::new(directory), database, url, number(count)).await
+        }
         ("serve", []) => serve::start().await,
         ("fill-pages", [directory]) => pages::fill(Path::new(directory)).await,
         ("speed", [host, directory, count]) => pages::speed(host, Path::new(directory), number(count)).await,
@@ -133,6 +146,7 @@ async fn table(chosen: &[&str]) {
             "timeseries" => timeseries().await,
             "push" => push().await,
             "export" => export().await,
+            "workers" => several_workers().await,
             _ => running().await,
         }
     }
@@ -353,6 +367,42 @@ async fn export() {
         Bar::AtMost(64.0),
     );
     line(&format!("{of} time"), median(&runs, "seconds"), "s", Bar::None);
+}
+
+/// The same connections, all of which are due again, by one worker and by two.
+async fn several_workers() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = postgres::Server::start(workers::SETTINGS);
+    let (template, count) = (server.new_database_like("template1").await, SHARED.to_string());
+    let quick = Provider::start(connections::SMALL, 0, 0).await;
+    measured(&["connect-shared", text(directory.path()), &template, &quick.url, &count]).await;
+    let first = measured(&["workers", text(directory.path()), &template, &quick.url, "2"]).await;
+    let provider = Provider::start(connections::SMALL, 200, 0).await;
+    let (mut one, mut two) = (Vec::new(), Vec::new());
+    for _ in 0..RUNS.min(3) {
+        for (workers, runs) in [("1", &mut one), ("2", &mut two)] {
+            let database = server.new_database_like("test_0").await;
+            runs.push(measured(&["workers", text(directory.path()), &database, &provider.url, workers]).await);
+        }
+    }
+    let each = |run: &Figures, name: &str| run[name] / run["runs"];
+    let of = format!("{SHARED} first syncs on PostgreSQL, two workers, no latency:");
+    line(&format!("{of} time"), first["wall_s"], "s", Bar::None);
+    line("  each: CPU of workers", each(&first, "cpu_ms"), "ms", Bar::None);
+    line("  each: CPU of PostgreSQL", each(&first, "database_cpu_ms"), "ms", Bar::None);
+    line("  each: points", each(&first, "points"), "", Bar::None);
+    line("  bytes a point on PostgreSQL, with its index", first["bytes_each"], "", Bar::None);
+    let of = format!("{SHARED} syncs on PostgreSQL, 200 ms an answer:");
+    line(&format!("{of} one worker"), median(&one, "wall_s"), "s", Bar::None);
+    line(&format!("{of} two workers"), median(&two, "wall_s"), "s", Bar::None);
+    line(&format!("{of} faster by two"), ratio(&one, &two, "wall_s"), "times", Bar::AtLeast(1.8));
+    line(&format!("{of} not ok"), median(&two, "failed"), "", Bar::AtMost(0.0));
+    let two = &two[two.len() / 2];
+    line("  each: requests", each(two, "requests"), "", Bar::None);
+    line("  each: CPU of workers", each(two, "cpu_ms"), "ms", Bar::None);
+    line("  each: CPU of PostgreSQL", each(two, "database_cpu_ms"), "ms", Bar::None);
+    line("  peak memory of a worker", two["peak_kib"] / 1024.0, "MiB", Bar::None);
+    line("  sessions at PostgreSQL", two["sessions"], "", Bar::None);
 }
 
 async fn running() {

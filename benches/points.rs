@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use dashtray::{
-    metric::{Currency, Day, Interval, Mark, State},
+    metric::{Currency, Day, Interval, Mark, State, Zone},
     store::{
         Claim, ClaimOutcome, ConnectionKey, ConnectionSettings, NewConnection, NewProject, PointRow, Project,
         SealedRow, Store,
@@ -72,7 +72,7 @@ pub(crate) fn new_connection(project: &Project, integration_id: &str) -> NewConn
         account: json!({}),
         settings: ConnectionSettings {
             values: json!({}),
-            zone: "UTC".to_owned(),
+            zone: Zone::utc(),
             currency: Currency::USD,
             history_start: Day::from_number(0).unwrap(),
             sync_interval_minutes: None,

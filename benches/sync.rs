@@ -67,7 +67,13 @@ fn taken(count: &Count) -> u64 {
 
 /// Opens a data directory; all of Stripe is at `url`.
 pub(crate) async fn open(directory: &Path, url: &str) -> App {
-    let flags = Flags { data_dir: Some(directory.to_owned()), ..Flags::default() };
+    open_at(directory, None, url).await
+}
+
+/// The same over a database that is not the directory's own.
+pub(crate) async fn open_at(directory: &Path, database: Option<&str>, url: &str) -> App {
+    let database_url = database.map(Secret::new);
+    let flags = Flags { data_dir: Some(directory.to_owned()), database_url, ..Flags::default() };
     let mut config = Config::load(&flags).unwrap().config;
     config.provider_urls.insert("stripe".to_owned(), url.parse().unwrap());
     config.api_requests_per_hour = 0;

@@ -53,9 +53,9 @@ pub(super) async fn run(invocation: &Invocation, args: Args) -> Result<Done, Fai
             made
         }
         Some(mut project) if args.zone.is_some() || args.currency.is_some() => {
-            project.zone = args.zone.map_or(project.zone, |zone| zone.name().to_owned());
+            project.zone = args.zone.unwrap_or(project.zone);
             project.currency = args.currency.unwrap_or(project.currency);
-            app.store.update_project(project.id, &project.zone, project.currency).await?;
+            app.store.update_project(project.id, project.zone.name(), project.currency).await?;
             project
         }
         Some(project) => project,
@@ -67,7 +67,7 @@ pub(super) async fn run(invocation: &Invocation, args: Args) -> Result<Done, Fai
 fn human(projects: &[Project]) -> String {
     let mut rows = table(&["slug", "zone", "currency"]);
     for project in projects {
-        rows.add_row([&project.slug, &project.zone, project.currency.code()]);
+        rows.add_row([&project.slug, project.zone.name(), project.currency.code()]);
     }
     text(&rows)
 }

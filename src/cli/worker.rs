@@ -22,6 +22,16 @@ pub(super) async fn run(invocation: &Invocation) -> Result<Done, Failure> {
             "a worker of its own needs PostgreSQL, and this database is SQLite; `dashtray serve` has its workers within",
         ));
     }
+    let config = invocation.config();
+    // A key of its own would open nothing, and hide that the right one is missing.
+    let has_key = config.master_key.is_some() || config.master_key_file.is_some();
+    if !has_key && !config.data_dir.join("master.key").exists() {
+        return Err(Failure::usage(
+            "needs_master_key",
+            "a worker opens what `dashtray serve` has sealed: give it the same key with DASHTRAY_MASTER_KEY_FILE, or the same \
+             --data-dir",
+        ));
+    }
     let app = invocation.open().await?;
     let stop = CancellationToken::new();
     let work = async {

@@ -87,7 +87,7 @@ impl Connections {
             account: serde_json::to_value(&account).unwrap_or_default(),
             settings: ConnectionSettings {
                 values: Json::Object(request.settings),
-                zone: zone.name().to_owned(),
+                zone: zone.clone(),
                 currency: account.currency.unwrap_or(project.currency),
                 history_start: Day::of(now, &zone).plus(history.saturating_neg()),
                 sync_interval_minutes: host_settings.sync_interval,
@@ -324,7 +324,7 @@ fn is_taken(name: &str, existing: &[Connection]) -> bool {
 fn zone_of(descriptor: &Descriptor, chosen: Option<Zone>, account: &AccountInfo, project: &Project) -> Zone {
     let parsed = |name: &str| name.parse::<Zone>().ok();
     let of_account = account.zone.as_deref().and_then(parsed);
-    let of_project = parsed(&project.zone);
+    let of_project = Some(project.zone.clone());
     let zone = match descriptor.zone {
         ZonePolicy::Utc => Some(Zone::utc()),
         ZonePolicy::Account => of_account.or(of_project),

@@ -59,6 +59,10 @@ impl Memory for SealedMemory {
         self.store.reserve(reservation).await.map_err(failed)
     }
 
+    fn is_shared(&self) -> bool {
+        !self.store.is_sqlite()
+    }
+
     async fn learn(&self, learned: &Learned) -> Result<(), MemoryError> {
         self.store.learn(learned).await.map_err(failed)
     }

@@ -65,9 +65,7 @@ impl Connections {
             quota_share_permille: host_settings.max_quota_share_permille,
             deadline: self.clock.now().checked_add(budget).ok(),
         })?;
-        let zone: Zone = connection.settings.zone.parse().map_err(|_| {
-            http::Error::internal(format!("the zone {} of this connection is unknown", connection.settings.zone))
-        })?;
+        let zone = connection.settings.zone.clone();
         let now = self.now_for(&connection.integration_id);
         Ok(Context::new(http, settings, zone, connection.settings.currency, now, host))
     }

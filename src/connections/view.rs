@@ -70,7 +70,7 @@ pub struct ProjectView {
 
 impl From<&Project> for ProjectView {
     fn from(project: &Project) -> Self {
-        Self { slug: project.slug.clone(), zone: project.zone.clone(), currency: project.currency }
+        Self { slug: project.slug.clone(), zone: project.zone.name().to_owned(), currency: project.currency }
     }
 }
 

@@ -164,8 +164,7 @@ async fn prepare(
 ) -> Result<(Push, usize, bool), Error> {
     let connections = store.connections(project.id).await?;
     let own = connections.iter().find(|one| one.integration_id == ID);
-    let zone = own.map_or(&project.zone, |own| &own.settings.zone);
-    let zone: Zone = zone.parse().unwrap_or_else(|_| Zone::utc());
+    let zone = own.map_or(&project.zone, |own| &own.settings.zone).clone();
     let known = store.custom_metrics(project.id).await?;
     let mut reader = Reader {
         registry,

@@ -75,6 +75,10 @@ struct Held {
     blocked_until: Option<Timestamp>,
     /// When this process made its last calls, oldest first, in a window that may slide.
     made: VecDeque<Timestamp>,
+    /// When `left` lapses in a window that slides for several processes: there a call counts from when it was taken.
+    fresh_until: Option<Timestamp>,
+    /// Until when others have used such a window up.
+    full_until: Option<Timestamp>,
 }
 
 /// Whether a call may be made now.
@@ -154,6 +158,11 @@ impl Budget {
     pub(super) async fn take(&self, claims: &[Claim]) -> Result<Taken, Error> {
         let permit = self.gate.clone().acquire_owned().await.map_err(|_| Error::internal("the client was closed"))?;
         let mut windows = self.windows.lock().await;
+        let now = self.clock.now();
+        // Nothing is taken out of one window while another is known to be closed.
+        if let Some(until) = claims.iter().filter_map(|claim| closed_until(&mut windows, claim, now)).max() {
+            return Ok(Taken::Wait(until));
+        }
         for (at, claim) in claims.iter().enumerate() {
             let Some(until) = self.take_one(&mut windows, claim).await? else { continue };
             for earlier in claims.iter().take(at) {
@@ -167,30 +176,32 @@ impl Budget {
     async fn take_one(&self, windows: &mut HashMap<String, Held>, claim: &Claim) -> Result<Option<Timestamp>, Error> {
         let now = self.clock.now();
         let held = windows.entry(claim.name.clone()).or_default();
-        if let Some(until) = held.blocked_until.filter(|until| *until > now) {
-            return Ok(Some(until));
-        }
         if now >= held.resets_at {
             (held.left, held.expected) = (0, None);
         }
-        let capacity = claim.capacity(held.limit);
-        if let Some(until) = claim.slides().and_then(|per| held.room_at(capacity, per, now)) {
-            return Ok(Some(until));
+        if held.fresh_until.is_some_and(|until| until <= now) {
+            held.left = 0;
         }
         if held.left <= 0 {
+            let capacity = claim.capacity(held.limit);
+            let shared = claim.slides().filter(|_| self.memory.is_shared());
             let reservation = Reservation {
                 budget: self.key.clone(),
                 window: claim.name.clone(),
                 window_ms: i64::try_from(claim.per.as_millis()).unwrap_or(i64::MAX),
                 capacity,
-                wanted: held.used.min(capacity / CHUNKS).max(1),
+                wanted: if shared.is_some() { 1 } else { held.used.min(capacity / CHUNKS).max(1) },
+                slides_ms: shared.and_then(|per| i64::try_from(per.as_millis()).ok()),
                 now,
             };
             let grant = self.memory.reserve(&reservation).await.map_err(|error| forgot(&error))?;
             if grant.granted <= 0 {
-                return Ok(Some(grant.resets_at.max(after(now, SHORTEST_WAIT))));
+                let until = grant.resets_at.max(after(now, SHORTEST_WAIT));
+                held.full_until = shared.map(|_| until);
+                return Ok(Some(until));
             }
             (held.left, held.resets_at) = (grant.granted, grant.resets_at);
+            held.fresh_until = shared.map(|_| after(now, claim.per / (2 * JITTER)));
         }
         held.left -= 1;
         held.used += 1;
@@ -258,6 +269,14 @@ impl Budget {
         }
         Ok(())
     }
+}
+
+/// Until when a window is closed, as far as this process knows.
+fn closed_until(windows: &mut HashMap<String, Held>, claim: &Claim, now: Timestamp) -> Option<Timestamp> {
+    let held = windows.entry(claim.name.clone()).or_default();
+    let said = held.blocked_until.max(held.full_until).filter(|until| *until > now);
+    let capacity = claim.capacity(held.limit);
+    said.or_else(|| claim.slides().and_then(|per| held.room_at(capacity, per, now)))
 }
 
 impl Held {

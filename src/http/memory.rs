@@ -11,6 +11,12 @@ pub trait Memory: Send + Sync + 'static {
     /// Takes up to `wanted` calls out of a window, atomically among all processes. A window that is over starts anew.
     async fn reserve(&self, reservation: &Reservation) -> Result<Allowance, MemoryError>;
 
+    /// Whether other processes take calls out of it at the same time. Where they do not, each knows by itself when it made
+    /// its calls, and need not ask for every one.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     /// Notes what the provider said about a window, so that other runs and processes know it too.
     async fn learn(&self, learned: &Learned) -> Result<(), MemoryError>;
 
@@ -103,6 +109,9 @@ pub struct Reservation {
     pub capacity: i64,
     /// How many calls are wanted.
     pub wanted: i64,
+    /// For so long each call counts, from when it was taken: in a window that the provider may count from any instant on,
+    /// and that several processes share. They are made at once.
+    pub slides_ms: Option<i64>,
     /// The present instant.
     pub now: Timestamp,
 }

@@ -139,7 +139,22 @@ async fn read_each(
     requests: &[GetRequest],
     with_whole: bool,
 ) -> Result<Vec<Vec<SeriesView>>, Error> {
-    let mut known = Known { store, registry, pushed: BTreeMap::new() };
+    loop {
+        let mut known = Known { store, registry, pushed: BTreeMap::new() };
+        let read = read_known(&mut known, requests, with_whole).await?;
+        if known.still_holds().await? {
+            return Ok(read);
+        }
+    }
+}
+
+/// Reads with what is known of metrics by now.
+async fn read_known(
+    known: &mut Known<'_>,
+    requests: &[GetRequest],
+    with_whole: bool,
+) -> Result<Vec<Vec<SeriesView>>, Error> {
+    let store = known.store;
     let mut defined: Vec<(Arc<Descriptor>, Definition)> = Vec::with_capacity(requests.len());
     for request in requests {
         defined.push(known.metric(&request.project, &request.metric_id).await?);
@@ -189,8 +204,7 @@ fn reading<'a>(
     definition: &'a Definition,
     connection: &'a Connection,
 ) -> Reading<'a> {
-    let zone: Zone = connection.settings.zone.parse().unwrap_or_else(|_| Zone::utc());
-    let today = Day::of(request.now, &zone);
+    let today = Day::of(request.now, &connection.settings.zone);
     // A day that has not begun in its zone has in another one's: this connection has nothing of it yet.
     let last = request.to.unwrap_or(today).min(today);
     // Whole weeks and months, unless somebody asks for another first day.
@@ -271,8 +285,8 @@ fn check_range(from: Option<Day>, to: Option<Day>, now: Timestamp) -> Result<(),
 struct Known<'a> {
     store: &'a Store,
     registry: &'a Registry,
-    /// By project; read where no integration has a metric.
-    pushed: BTreeMap<String, Option<Arc<Descriptor>>>,
+    /// By project, with its number; read where no integration has a metric.
+    pushed: BTreeMap<String, Option<(i64, Arc<Descriptor>)>>,
 }
 
 impl Known<'_> {
@@ -288,9 +302,10 @@ impl Known<'_> {
         if !self.pushed.contains_key(project) {
             let found = self.store.project(project).await?;
             let found = found.ok_or_else(|| Error::UnknownProject(project.chars().take(60).collect()))?;
-            self.pushed.insert(project.to_owned(), custom::descriptor(self.store, found.id).await?);
+            let pushed = custom::descriptor(self.store, found.id).await?;
+            self.pushed.insert(project.to_owned(), pushed.map(|descriptor| (found.id, descriptor)));
         }
-        let pushed = self.pushed.get(project).cloned().flatten();
+        let pushed = self.pushed.get(project).cloned().flatten().map(|(_, descriptor)| descriptor);
         if let Some(found) = pushed.clone().and_then(measured) {
             return Ok(found);
         }
@@ -298,6 +313,19 @@ impl Known<'_> {
         let ids = descriptors.iter().flat_map(|descriptor| &descriptor.metrics).map(|metric| metric.id.as_str());
         let nearest = crate::nearest::nearest(metric_id, ids).map(str::to_owned);
         Err(Error::UnknownMetric { given: metric_id.chars().take(60).collect(), nearest })
+    }
+
+    /// Whether pushed metrics still are what they were when they were first looked at: where digits behind the point have grown
+    /// meanwhile, all their values have with them.
+    async fn still_holds(&self) -> Result<bool, Error> {
+        for pushed in self.pushed.values().flatten() {
+            let units = |one: &Descriptor| one.metrics.iter().map(|one| (one.id.clone(), one.unit)).collect::<Vec<_>>();
+            let now = custom::descriptor(self.store, pushed.0).await?;
+            if now.is_some_and(|now| units(&now) != units(&pushed.1)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }
 

@@ -249,7 +249,7 @@ impl Reading<'_> {
             unit: self.definition.unit,
             currency,
             kind: self.definition.kind,
-            zone: self.connection.settings.zone.clone(),
+            zone: self.connection.settings.zone.name().to_owned(),
             connection_id: self.connection.public_id,
             dimension: (!dimension.is_empty()).then(|| dimension.to_owned()),
             label: stored.label(&self.definition.id, dimension).map(str::to_owned),

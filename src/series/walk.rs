@@ -10,8 +10,8 @@ use super::{Error, SeriesView, check_range, points::Reading, stored::Stored};
 use crate::{
     custom,
     integrations::{Descriptor, Registry},
-    metric::{Day, Definition, Interval, Period, WidgetType, Zone},
-    store::{Connection, Store},
+    metric::{Day, Definition, Interval, Period, WidgetType},
+    store::{self, Connection, Store},
 };
 
 /// Points of one piece, about.
@@ -41,8 +41,8 @@ pub struct Place {
     pub connection_id: Uuid,
     /// Its metric.
     pub metric_id: String,
-    /// Its first day.
-    pub from: Day,
+    /// Its days.
+    pub period: Period,
 }
 
 /// Some days of one metric of one connection.
@@ -63,6 +63,8 @@ struct Part {
     today: Day,
     /// Series that it has, once somebody has looked.
     series: Option<usize>,
+    /// Where the next piece ends, if it was read before.
+    until: Option<Day>,
 }
 
 /// All points of a project, piece by piece: by connection, metric and day.
@@ -110,8 +112,7 @@ impl Walk {
         for connection in connections.into_iter().map(Arc::new) {
             let of_it = descriptors.iter().find(|descriptor| descriptor.id == connection.integration_id);
             let Some(descriptor) = of_it else { continue };
-            let zone: Zone = connection.settings.zone.parse().unwrap_or_else(|_| Zone::utc());
-            let today = Day::of(now_for(&descriptor.id), &zone);
+            let today = Day::of(now_for(&descriptor.id), &connection.settings.zone);
             let start = connection.settings.history_start;
             let first = request.from.map_or(start, |from| from.max(start));
             let last = request.to.map_or(today, |to| to.min(today));
@@ -126,19 +127,21 @@ impl Walk {
                 period: Period::inclusive(first, last),
                 today,
                 series: None,
+                until: None,
             }));
         }
         Ok(Self { store: store.clone(), parts, totals_only: request.totals_only })
     }
 
-    /// Goes on at a place; says whether there is such a place.
+    /// Goes on with the piece of a place, which has the same days then; says whether there is such a place.
     pub fn go_on(&mut self, place: &Place) -> bool {
         let is_there =
             |part: &Part| part.connection.public_id == place.connection_id && part.definition.id == place.metric_id;
         let Some(at) = self.parts.iter().position(is_there) else { return false };
         self.parts.drain(..at);
         if let Some(part) = self.parts.front_mut() {
-            part.period = Period::new(part.period.start().max(place.from), part.period.end());
+            part.period = Period::new(part.period.start().max(place.period.start()), part.period.end());
+            part.until = Some(place.period.end());
         }
         true
     }
@@ -160,14 +163,38 @@ impl Walk {
             part.series = Some(count);
             let days = i32::try_from((PIECE / count.max(1)).max(1)).unwrap_or(i32::MAX);
             let start = part.period.start();
-            let period = Period::new(start, start.plus(days).min(part.period.end()));
+            let end = part.until.take().unwrap_or_else(|| start.plus(days)).min(part.period.end());
+            let period = Period::new(start, end.max(start));
             let place =
-                Place { connection_id: part.connection.public_id, metric_id: part.definition.id.clone(), from: start };
-            let series = self.read(&part, period).await?;
+                Place { connection_id: part.connection.public_id, metric_id: part.definition.id.clone(), period };
+            let mut series = self.read(&part, period).await?;
+            while let Some(definition) = self.rescaled(&part).await? {
+                part.definition = definition;
+                series = self.read(&part, period).await?;
+            }
+            match self.store.connection(part.connection.key).await {
+                Ok(_) => {}
+                // Of one that was removed meanwhile all days would look as if nobody had read them yet.
+                Err(store::Error::NotFound(_)) => {
+                    self.parts.retain(|other| other.connection.key != part.connection.key);
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            }
             part.period = Period::new(period.end(), part.period.end());
             self.parts.push_front(part);
             return Ok(Some(Piece { place, series }));
         }
+    }
+
+    /// What a pushed metric is by now, if its digits behind the point have grown since: all its values have with them.
+    async fn rescaled(&self, part: &Part) -> Result<Option<Definition>, Error> {
+        if part.descriptor.id != custom::ID {
+            return Ok(None);
+        }
+        let now = custom::descriptor(&self.store, part.connection.key.project_id).await?;
+        let now = now.and_then(|descriptor| descriptor.metric(&part.definition.id).cloned());
+        Ok(now.filter(|definition| definition.unit != part.definition.unit))
     }
 
     async fn read(&self, part: &Part, period: Period) -> Result<Vec<SeriesView>, Error> {

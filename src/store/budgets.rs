@@ -22,6 +22,8 @@ struct Window {
     resets_at: Timestamp,
     /// Nobody calls before.
     blocked_until: Option<Timestamp>,
+    /// Calls that still count in a window that slides, by the millisecond at which they were given out, oldest first.
+    recent: Vec<(i64, i64)>,
 }
 
 impl Store {
@@ -62,11 +64,28 @@ impl Window {
             return Allowance { granted: 0, resets_at: until };
         }
         let capacity = self.learned_limit.map_or(reservation.capacity, |limit| limit.min(reservation.capacity));
-        let left = capacity.saturating_sub(self.used).min(self.remaining.unwrap_or(i64::MAX));
+        let mut left = capacity.saturating_sub(self.used).min(self.remaining.unwrap_or(i64::MAX));
+        if let Some(slides_ms) = reservation.slides_ms {
+            left = left.min(capacity.saturating_sub(self.count_recent(now.as_millisecond(), slides_ms)));
+            let oldest = self.recent.first().map(|(at, _)| Timestamp::from_millisecond(at.saturating_add(slides_ms)));
+            if let (true, Some(Ok(until))) = (left <= 0, oldest) {
+                return Allowance { granted: 0, resets_at: until.max(now) };
+            }
+        }
         let granted = reservation.wanted.min(left).max(0);
         self.used += granted;
         self.remaining = self.remaining.map(|remaining| remaining - granted);
+        if reservation.slides_ms.is_some() && granted > 0 {
+            self.recent.push((now.as_millisecond(), granted));
+        }
         Allowance { granted, resets_at: self.resets_at }
+    }
+
+    /// How many calls still count that were given out, once those are dropped that do not. What was given out far in the
+    /// future was so by a clock that was wrong.
+    fn count_recent(&mut self, now: i64, slides_ms: i64) -> i64 {
+        self.recent.retain(|(at, _)| (now - slides_ms + 1..=now + slides_ms).contains(at));
+        self.recent.iter().fold(0, |sum: i64, (_, calls)| sum.saturating_add(*calls))
     }
 
     fn learn(&mut self, learned: &Learned) {
@@ -88,17 +107,21 @@ impl Window {
 
 /// The window, locked until the transaction ends. A new one counts as over, so that a reservation starts it.
 async fn load(tx: &mut Tx, budget: &str, window: &str, now: Timestamp) -> Result<Window, Error> {
+    const SELECT: &str = "SELECT * FROM budgets WHERE budget = $1 AND window_name = $2";
+    let known = tx.first(tx.locking(SELECT), args![budget, window]).await?;
+    if let Some(row) = known {
+        return row_window(&row);
+    }
     let sql = "INSERT INTO budgets (budget, window_name, started_at, window_ms, used, resets_at)
          VALUES ($1, $2, $3, 0, 0, $3) ON CONFLICT (budget, window_name) DO NOTHING";
     tx.execute(sql, args![budget, window, now]).await?;
-    let sql = tx.locking("SELECT * FROM budgets WHERE budget = $1 AND window_name = $2");
-    let row = tx.first(sql, args![budget, window]).await?;
+    let row = tx.first(tx.locking(SELECT), args![budget, window]).await?;
     row_window(&row.ok_or_else(|| Error::Unavailable(format!("the budget {budget} vanished; try again")))?)
 }
 
 async fn save(tx: &mut Tx, budget: &str, window: &str, row: &Window) -> Result<(), Error> {
     let sql = "UPDATE budgets SET started_at = $3, window_ms = $4, used = $5, learned_limit = $6, remaining = $7,
-         resets_at = $8, blocked_until = $9 WHERE budget = $1 AND window_name = $2";
+         resets_at = $8, blocked_until = $9, recent = $10 WHERE budget = $1 AND window_name = $2";
     let values = args![
         budget,
         window,
@@ -108,7 +131,8 @@ async fn save(tx: &mut Tx, budget: &str, window: &str, row: &Window) -> Result<(
         row.learned_limit,
         row.remaining,
         row.resets_at,
-        row.blocked_until
+        row.blocked_until,
+        written(&row.recent)
     ];
     tx.execute(sql, values).await.map(drop)
 }
@@ -122,5 +146,19 @@ fn row_window(row: &Row) -> Result<Window, Error> {
         remaining: row.get("remaining")?,
         resets_at: row.get("resets_at")?,
         blocked_until: row.get("blocked_until")?,
+        recent: read(&row.get::<String>("recent")?),
     })
+}
+
+fn written(recent: &[(i64, i64)]) -> String {
+    recent.iter().map(|(at, calls)| format!("{at}:{calls}")).collect::<Vec<_>>().join(" ")
+}
+
+/// What cannot be read counts no more: it is about seconds.
+fn read(recent: &str) -> Vec<(i64, i64)> {
+    let one = |part: &str| {
+        let (at, calls) = part.split_once(':')?;
+        Some((at.parse().ok()?, calls.parse().ok()?))
+    };
+    recent.split_whitespace().filter_map(one).collect()
 }

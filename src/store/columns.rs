@@ -7,7 +7,7 @@ use super::{
     Error,
     db::{Arg, Column, Row},
 };
-use crate::metric::{Currency, Day, Interval};
+use crate::metric::{Currency, Day, Interval, Zone};
 
 impl From<Timestamp> for Arg {
     fn from(at: Timestamp) -> Self {
@@ -47,6 +47,12 @@ impl From<Currency> for Arg {
 impl From<Option<Currency>> for Arg {
     fn from(currency: Option<Currency>) -> Self {
         Self::from(currency.as_ref().map(Currency::code))
+    }
+}
+
+impl From<&Zone> for Arg {
+    fn from(zone: &Zone) -> Self {
+        Self::from(zone.name())
     }
 }
 
@@ -113,6 +119,20 @@ impl Column for Interval {
 impl Column for Currency {
     fn of(row: &Row, column: &str) -> Result<Self, Error> {
         row.get::<String>(column)?.parse().map_err(|_| strange(column))
+    }
+}
+
+/// Days are cut in it: in another zone all numbers would be others, so nothing is put in the place of one that is none.
+impl Column for Zone {
+    fn of(row: &Row, column: &str) -> Result<Self, Error> {
+        let name: String = row.get(column)?;
+        name.parse().map_err(|_| {
+            let name: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
+            Error::Corrupt(format!(
+                "the database holds \"{name}\" as a time zone, which this version does not know; install the newest version, or \
+                 restore a backup"
+            ))
+        })
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
     db::{Arg, Row, Tx, args},
     dialect::list,
 };
-use crate::metric::{Currency, Day};
+use crate::metric::{Currency, Day, Zone};
 
 /// The small numbers a connection's data is keyed by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,8 +64,8 @@ impl Connection {
 pub struct ConnectionSettings {
     /// The integration's own settings.
     pub values: Json,
-    /// Name of the zone its days are cut in.
-    pub zone: String,
+    /// The zone that its days are cut in.
+    pub zone: Zone,
     /// What zero is counted in: the account's currency, else the project's.
     pub currency: Currency,
     /// First day of its history.

@@ -6,7 +6,7 @@ use super::{
     Error, Store,
     db::{Row, Tx, args},
 };
-use crate::metric::Currency;
+use crate::metric::{Currency, Zone};
 
 /// A project.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,8 +15,8 @@ pub struct Project {
     pub id: i64,
     /// What people call it in commands and addresses.
     pub slug: String,
-    /// Name of the zone of connections that name none.
-    pub zone: String,
+    /// The zone of connections that name none.
+    pub zone: Zone,
     /// Reporting currency.
     pub currency: Currency,
     /// When it was made.
@@ -28,7 +28,7 @@ pub struct Project {
 pub struct NewProject {
     /// Unique.
     pub slug: String,
-    /// As in [`Project::zone`].
+    /// Name of the zone.
     pub zone: String,
     /// As in [`Project::currency`].
     pub currency: Currency,

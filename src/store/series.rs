@@ -88,6 +88,13 @@ impl Write {
         Ok(())
     }
 
+    /// As [`Store::series`], of all metrics, with what this transaction has made.
+    pub async fn series_of_all(&mut self, grain: Interval) -> Result<Vec<SeriesRow>, Error> {
+        let key = self.key();
+        let sql = "SELECT * FROM series WHERE project_id = $1 AND connection_id = $2 AND grain = $3 ORDER BY series_id";
+        self.tx.all(sql, args![key.project_id, key.connection_id, grain]).await?.iter().map(series).collect()
+    }
+
     /// The series of one metric and grain, in the order they were made.
     pub async fn series_of(&mut self, metric_id: &str, grain: Interval) -> Result<Vec<SeriesRow>, Error> {
         let key = self.key();

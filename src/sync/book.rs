@@ -24,8 +24,28 @@ pub(super) fn key_of(row: &SeriesRow) -> SeriesKey {
 }
 
 /// A damaged mark reads as nothing known, so that the day is asked for again.
-pub(super) fn cell_of(row: &PointRow) -> Option<Cell> {
+fn cell_of(row: &PointRow) -> Option<Cell> {
     Some(Cell { value: row.value, denominator: row.denominator, mark: Mark::from_code(row.mark)? })
+}
+
+/// The series that carries the states of a metric, among all of a connection.
+pub(super) fn carrying<'a>(rows: &'a [SeriesRow], (metric_id, carrier): &(&str, SeriesKey)) -> Vec<&'a SeriesRow> {
+    rows.iter().filter(|row| row.metric_id == *metric_id && key_of(row) == *carrier).collect()
+}
+
+/// What stands of some series, among points that are in the order of their series.
+pub(super) fn standing(rows: &[&SeriesRow], points: &[PointRow]) -> Standing {
+    let mut standing = Standing::new();
+    for row in rows {
+        let (key, first) = (key_of(row), points.partition_point(|point| point.series_id < row.id));
+        let of_it = points.iter().skip(first).take_while(|point| point.series_id == row.id);
+        standing.extend(of_it.filter_map(|point| Some(((key.clone(), point.day), cell_of(point)?))));
+    }
+    standing
+}
+
+fn labels<'a>(rows: impl Iterator<Item = &'a SeriesRow>) -> BTreeMap<i64, String> {
+    rows.filter(|row| !row.label.is_empty()).map(|row| (row.id, row.label.clone())).collect()
 }
 
 impl Book {
@@ -49,18 +69,30 @@ impl Book {
         period: Period,
         concerned: impl Fn(&SeriesKey) -> bool,
     ) -> Result<Self, store::Error> {
-        let ids: BTreeMap<SeriesKey, i64> =
-            rows.iter().map(|row| (key_of(row), row.id)).filter(|(key, _)| concerned(key)).collect();
-        let keys: BTreeMap<i64, &SeriesKey> = ids.iter().map(|(key, id)| (*id, key)).collect();
-        let wanted: Vec<i64> = keys.keys().copied().collect();
+        let concerned: Vec<&SeriesRow> = rows.iter().filter(|row| concerned(&key_of(row))).collect();
+        let wanted: Vec<i64> = concerned.iter().map(|row| row.id).collect();
         let points = write.points(&wanted, period).await?;
-        let standing = points
-            .iter()
-            .filter_map(|row| Some((((*keys.get(&row.series_id)?).clone(), row.day), cell_of(row)?)))
-            .collect();
-        let named = rows.iter().filter(|row| !row.label.is_empty());
-        let labels = named.map(|row| (row.id, row.label.clone())).collect();
-        Ok(Self { grain, ids, labels, standing })
+        Ok(Self { labels: labels(rows.iter()), ..Self::new(grain, &concerned, &points) })
+    }
+
+    /// The rows of one series of each of several metrics, read at once: a book each, in their order. `rows` are the series of
+    /// the connection.
+    pub(super) async fn of_each(
+        write: &mut Write,
+        rows: &[SeriesRow],
+        grain: Interval,
+        period: Period,
+        carriers: &[(&str, SeriesKey)],
+    ) -> Result<Vec<Self>, store::Error> {
+        let concerned: Vec<Vec<&SeriesRow>> = carriers.iter().map(|carrier| carrying(rows, carrier)).collect();
+        let wanted: Vec<i64> = concerned.iter().flatten().map(|row| row.id).collect();
+        let points = write.points(&wanted, period).await?;
+        Ok(concerned.iter().map(|concerned| Self::new(grain, concerned, &points)).collect())
+    }
+
+    fn new(grain: Interval, rows: &[&SeriesRow], points: &[PointRow]) -> Self {
+        let ids = rows.iter().map(|row| (key_of(row), row.id)).collect();
+        Self { grain, ids, labels: labels(rows.iter().copied()), standing: standing(rows, points) }
     }
 
     /// Notes what people call values of the dimension, in all currencies.

@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 use uuid::Uuid;
 
 use super::{
-    book::{Book, cell_of, key_of},
+    book::{Book, carrying, standing},
     ledger::{self, Frame, SeriesKey},
     plan::Due,
     progress::{Step, Teller},
@@ -123,15 +123,21 @@ impl RunHost {
     /// Writes the rows that make every asked day, week and month have a state, in one transaction.
     pub(super) async fn open_days(&self, asked: Period) -> Result<(), Error> {
         let mut write = self.begin("opening of days").await?;
-        for definition in &self.descriptor.metrics {
-            for grain in self.descriptor.grains(definition) {
-                let (asked, frame) = (self.asked(asked, *grain), self.frame(*grain));
-                let carrier = ledger::carrier(definition, frame);
+        for grain in Interval::ALL {
+            let (asked, frame) = (self.asked(asked, grain), self.frame(grain));
+            let definitions = self.kept(grain);
+            if definitions.is_empty() {
+                continue;
+            }
+            let rows = write.series_of_all(grain).await.map_err(internal)?;
+            let carriers: Vec<(&str, SeriesKey)> =
+                definitions.iter().map(|one| (one.id.as_str(), ledger::carrier(one, frame))).collect();
+            let books = Book::of_each(&mut write, &rows, grain, asked, &carriers).await.map_err(internal)?;
+            for (definition, mut book) in definitions.into_iter().zip(books) {
                 // Of weeks and months that run out of reach each series says so.
-                let all = *grain != Interval::Day && definition.retention_days.is_some();
-                let mut book = Book::load(&mut write, definition, *grain, asked, |series| all || *series == carrier)
-                    .await
-                    .map_err(internal)?;
+                if grain != Interval::Day && definition.retention_days.is_some() {
+                    book = Book::load(&mut write, definition, grain, asked, |_| true).await.map_err(internal)?;
+                }
                 let changes = ledger::opening(definition, &book.standing, asked, frame);
                 book.apply(&mut write, definition, changes, None).await.map_err(internal)?;
             }
@@ -142,8 +148,7 @@ impl RunHost {
     /// The buckets of each metric that have to be read; all that are within reach if they were asked for by name.
     pub(super) async fn due(&self, grain: Interval, asked: Period, forced: bool) -> Result<Due, Error> {
         let (asked, frame) = (self.asked(asked, grain), self.frame(grain));
-        let kept = |definition: &&Definition| self.descriptor.grains(definition).contains(&grain);
-        let definitions: Vec<&Definition> = self.descriptor.metrics.iter().filter(kept).collect();
+        let definitions = self.kept(grain);
         if definitions.is_empty() {
             return Ok(Due::new());
         }
@@ -155,19 +160,20 @@ impl RunHost {
             return Ok(named.collect());
         }
         let rows = self.store.series(self.key(), grain, None).await.map_err(internal)?;
-        let mut due = Due::new();
-        for definition in definitions {
-            let carrier = ledger::carrier(definition, frame);
-            let ids: Vec<i64> = rows
-                .iter()
-                .filter(|row| row.metric_id == definition.id && key_of(row) == carrier)
-                .map(|row| row.id)
-                .collect();
-            let points = self.store.points(self.key().project_id, &ids, asked).await.map_err(internal)?;
-            let standing = points.iter().filter_map(|row| Some(((carrier.clone(), row.day), cell_of(row)?))).collect();
-            due.insert(definition.id.clone(), ledger::due(definition, &standing, asked, frame));
-        }
-        Ok(due)
+        let carriers: Vec<_> =
+            definitions.iter().map(|one| carrying(&rows, &(one.id.as_str(), ledger::carrier(one, frame)))).collect();
+        let ids: Vec<i64> = carriers.iter().flatten().map(|row| row.id).collect();
+        let points = self.store.points(self.key().project_id, &ids, asked).await.map_err(internal)?;
+        let due = definitions.iter().zip(&carriers).map(|(definition, carrier)| {
+            (definition.id.clone(), ledger::due(definition, &standing(carrier, &points), asked, frame))
+        });
+        Ok(due.collect())
+    }
+
+    /// The metrics of which buckets of this grain are kept.
+    fn kept(&self, grain: Interval) -> Vec<&Definition> {
+        let is_kept = |definition: &&Definition| self.descriptor.grains(definition).contains(&grain);
+        self.descriptor.metrics.iter().filter(is_kept).collect()
     }
 
     /// Drops what was kept for a stream and marks its days to be read again, in one transaction. What stands of them is

@@ -218,8 +218,7 @@ impl Syncer {
     }
 
     fn today(&self, connection: &Connection) -> Day {
-        let zone = connection.settings.zone.parse().unwrap_or_else(|_| crate::metric::Zone::utc());
-        Day::of(self.connections.now_for(&connection.integration_id), &zone)
+        Day::of(self.connections.now_for(&connection.integration_id), &connection.settings.zone)
     }
 
     async fn run_or_join(

@@ -22,7 +22,7 @@ use crate::{
 pub use api_keys::MadeKey;
 pub use error::{Error, FieldError};
 use password::Passwords;
-use throttle::Throttle;
+use throttle::Turn;
 use token::{hash, new_token};
 
 /// A browser that asks for nothing for so long is signed out.
@@ -34,13 +34,12 @@ const LINK_HOURS: i64 = 24;
 /// A set-up link is void when the next one is printed; this is for those that nobody prints again.
 const SET_UP_DAYS: i64 = 365;
 
-/// Everything about people. Cheap to clone; clones share what they know of wrong passwords.
+/// Everything about people. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Users {
     store: Store,
     clock: Clock,
     passwords: Arc<Passwords>,
-    throttle: Arc<Throttle>,
     uses: Arc<api_keys::Uses>,
 }
 
@@ -91,7 +90,7 @@ impl Session {
 impl Users {
     /// Over a database.
     pub fn new(store: Store, clock: Clock) -> Self {
-        Self { store, clock, passwords: Arc::default(), throttle: Arc::default(), uses: Arc::default() }
+        Self { store, clock, passwords: Arc::default(), uses: Arc::default() }
     }
 
     /// The present instant.
@@ -168,15 +167,12 @@ impl Users {
 
     /// Signs a browser in and gives what its cookie holds. Who has guessed wrong too often waits, whoever it is.
     pub async fn sign_in(&self, email: &str, password: &Secret, browser: Browser) -> Result<Secret, Error> {
-        let (email, now) = (normal(email), self.clock.now());
-        let _turn = self.throttle.begin(&email, &browser.address, now).map_err(Error::TooMany)?;
+        let email = normal(email);
         let user = self.store.user(&email).await?;
         let kept = user.as_ref().and_then(|user| user.password_hash.clone());
-        if !self.passwords.verify(password, kept).await? {
-            self.throttle.failed(&email, &browser.address, now);
+        if !self.judge(&email, &browser.address, password, kept).await? {
             return Err(Error::WrongPassword);
         }
-        self.throttle.succeeded(&email, &browser.address);
         let user = user.ok_or(Error::WrongPassword)?;
         self.open_session(user.id, browser).await
     }
@@ -222,15 +218,26 @@ impl Users {
 
     /// Changes the password of whoever knows the old one, and ends their other sessions.
     pub async fn change_password(&self, session: &Session, old: &Secret, new: &Secret) -> Result<(), Error> {
-        let (email, now) = (&session.user.email, self.clock.now());
         valid_password("new_password", new)?;
-        let _turn = self.throttle.begin(email, &session.session.address, now).map_err(Error::TooMany)?;
-        if !self.passwords.verify(old, session.user.password_hash.clone()).await? {
-            self.throttle.failed(email, &session.session.address, now);
+        let (user, address) = (&session.user, &session.session.address);
+        if !self.judge(&user.email, address, old, user.password_hash.clone()).await? {
             return Err(FieldError::of("password", "this is not your password").into());
         }
         let hash = self.passwords.hash(new).await?;
         Ok(self.store.set_password(session.user.id, &hash, Some(session.session.id)).await?)
+    }
+
+    /// Whether a password is right, for whoever may still guess.
+    async fn judge(&self, email: &str, address: &str, password: &Secret, kept: Option<String>) -> Result<bool, Error> {
+        let turn = Turn::begin(&self.store, email, address, self.clock.now()).await?;
+        match self.passwords.verify(password, kept).await {
+            Ok(true) => turn.was_right(&self.store).await.map(|()| true),
+            Ok(false) => Ok(false),
+            Err(error) => {
+                turn.was_not_judged(&self.store).await?;
+                Err(error)
+            }
+        }
     }
 
     /// Changes a password for the operator, and ends all sessions of its user.

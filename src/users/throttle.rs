@@ -1,100 +1,60 @@
 //! How often somebody may guess: so many wrong passwords for an account, and so many from an address, in a quarter of an
-//! hour. Kept in memory: a restart forgives, and nobody can fill the database with guesses.
+//! hour. Counted in the database, so that several processes let in no more than one does and a restart forgives nothing.
 
-use std::{
-    collections::HashMap,
-    net::Ipv6Addr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{net::Ipv6Addr, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
+
+use super::Error;
+use crate::store::{Guesser, Store};
 
 const WINDOW: SignedDuration = SignedDuration::from_mins(15);
-const PER_ACCOUNT: u32 = 10;
-const PER_ADDRESS: u32 = 50;
-/// More accounts and addresses than this are forgotten, the oldest first.
-const MOST: usize = 20_000;
+const PER_ACCOUNT: i64 = 10;
+const PER_ADDRESS: i64 = 50;
 
-#[derive(Debug, Default)]
-pub(super) struct Throttle {
-    counts: Arc<Mutex<HashMap<Key, Count>>>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Key {
-    Account(String),
-    Address(String),
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Count {
-    since: Timestamp,
-    wrong: u32,
-    /// Guesses under way count as wrong until they are judged, or a thousand at once would all be let in.
-    open: u32,
-}
-
-/// A guess under way.
+/// A guess that was let in. It counts as wrong until it is judged, or a thousand at once would all be let in.
 #[derive(Debug)]
+#[must_use]
 pub(super) struct Turn {
-    counts: Arc<Mutex<HashMap<Key, Count>>>,
-    keys: [Key; 2],
+    account: Vec<u8>,
+    address: Vec<u8>,
 }
 
-impl Drop for Turn {
-    fn drop(&mut self) {
-        let mut counts = lock(&self.counts);
-        for key in &self.keys {
-            if let Some(count) = counts.get_mut(key) {
-                count.open = count.open.saturating_sub(1);
-            }
-        }
-    }
-}
-
-impl Throttle {
+impl Turn {
     /// Lets somebody guess, or says how long they have to wait.
-    pub(super) fn begin(&self, email: &str, address: &str, now: Timestamp) -> Result<Turn, Duration> {
-        let mut counts = lock(&self.counts);
-        let keys = keys(email, address);
-        for (key, most) in keys.iter().zip([PER_ACCOUNT, PER_ADDRESS]) {
-            let Some(count) = counts.get_mut(key) else { continue };
-            if now.duration_since(count.since) >= WINDOW {
-                (count.since, count.wrong) = (now, 0);
+    pub(super) async fn begin(store: &Store, email: &str, address: &str, now: Timestamp) -> Result<Self, Error> {
+        let email: String = email.chars().take(254).collect();
+        let turn = Self { account: hash("account", &email), address: hash("address", &network(address)) };
+        let guessers = [(&turn.account, PER_ACCOUNT), (&turn.address, PER_ADDRESS)];
+        let guessers = guessers.map(|(hash, most)| Guesser { hash: hash.clone(), most });
+        let over = now.checked_sub(WINDOW).unwrap_or(Timestamp::MIN);
+        match store.count_guess(&guessers, now, over).await? {
+            None => Ok(turn),
+            Some(since) => {
+                let left = WINDOW - now.duration_since(since);
+                Err(Error::TooMany(Duration::try_from(left).unwrap_or_default()))
             }
-            if count.wrong + count.open >= most {
-                let left = WINDOW - now.duration_since(count.since);
-                return Err(Duration::try_from(left).unwrap_or_default());
-            }
-        }
-        make_room(&mut counts, now);
-        for key in &keys {
-            counts.entry(key.clone()).or_insert(Count { since: now, wrong: 0, open: 0 }).open += 1;
-        }
-        Ok(Turn { counts: self.counts.clone(), keys })
-    }
-
-    /// A guess was wrong.
-    pub(super) fn failed(&self, email: &str, address: &str, now: Timestamp) {
-        let mut counts = lock(&self.counts);
-        for key in keys(email, address) {
-            counts.entry(key).or_insert(Count { since: now, wrong: 0, open: 1 }).wrong += 1;
         }
     }
 
-    /// A password was right: what was guessed before it was forgetfulness. The address keeps its count, or whoever has an
+    /// The password was right: what was guessed before it was forgetfulness. The address keeps its count, or whoever has an
     /// account of their own could guess at others for ever.
-    pub(super) fn succeeded(&self, email: &str, address: &str) {
-        let [account, _] = keys(email, address);
-        if let Some(count) = lock(&self.counts).get_mut(&account) {
-            count.wrong = 0;
-        }
+    pub(super) async fn was_right(self, store: &Store) -> Result<(), Error> {
+        store.forget_guesses(&self.account).await?;
+        Ok(store.take_guess_back(&self.address).await?)
+    }
+
+    /// Nobody judged it.
+    pub(super) async fn was_not_judged(self, store: &Store) -> Result<(), Error> {
+        store.take_guess_back(&self.account).await?;
+        Ok(store.take_guess_back(&self.address).await?)
     }
 }
 
-fn keys(email: &str, address: &str) -> [Key; 2] {
-    [Key::Account(email.chars().take(254).collect()), Key::Address(network(address))]
+/// What people type is not kept: it may be a password in the wrong field.
+fn hash(kind: &str, text: &str) -> Vec<u8> {
+    Sha256::digest(format!("{kind} {text}")).to_vec()
 }
 
 /// Of the newer kind everybody has a whole network of addresses (64 bits); of the older kind one.
@@ -105,86 +65,79 @@ fn network(address: &str) -> String {
     }
 }
 
-fn make_room(counts: &mut HashMap<Key, Count>, now: Timestamp) {
-    if counts.len() < MOST {
-        return;
-    }
-    counts.retain(|_, count| count.open > 0 || now.duration_since(count.since) < WINDOW);
-    if counts.len() >= MOST {
-        let mut since: Vec<Timestamp> = counts.values().map(|count| count.since).collect();
-        since.sort_unstable();
-        let middle = since.get(since.len() / 2).copied().unwrap_or(now);
-        counts.retain(|_, count| count.open > 0 || count.since > middle);
-    }
-}
-
-/// A panic elsewhere leaves counts that are at most one too high.
-fn lock(counts: &Mutex<HashMap<Key, Count>>) -> MutexGuard<'_, HashMap<Key, Count>> {
-    counts.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 #[cfg(test)]
 mod tests {
+    use tempfile::TempDir;
+
     use super::*;
 
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+    struct Gate {
+        store: Store,
+        _directory: TempDir,
     }
 
-    fn guess(throttle: &Throttle, email: &str, address: &str, now: Timestamp) -> bool {
-        let turn = throttle.begin(email, address, now);
-        let is_let_in = turn.is_ok();
-        if is_let_in {
-            throttle.failed(email, address, now);
+    impl Gate {
+        async fn new() -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            let store = Store::open(&format!("sqlite:{}", directory.path().join("x.db").display())).await.unwrap();
+            Self { store, _directory: directory }
         }
-        is_let_in
+
+        async fn begin(&self, email: &str, address: &str, seconds: i64) -> Result<Turn, Error> {
+            Turn::begin(&self.store, email, address, Timestamp::from_second(1_800_000_000 + seconds).unwrap()).await
+        }
+
+        /// Of so many wrong guesses, how many are let in.
+        async fn let_in(&self, guesses: i64, who: impl Fn(i64) -> (String, String)) -> i64 {
+            let mut let_in = 0;
+            for n in 0..guesses {
+                let (email, address) = who(n);
+                let_in += i64::from(self.begin(&email, &address, 0).await.is_ok());
+            }
+            let_in
+        }
     }
 
-    #[test]
-    fn an_account_is_guessed_at_ten_times_from_wherever() {
-        let throttle = Throttle::default();
-        let let_in = (0..1000).filter(|n| guess(&throttle, "ada", &format!("10.0.0.{n}"), at(0))).count();
-        assert_eq!(let_in, 10);
-        assert_eq!(throttle.begin("ada", "x", at(60)).unwrap_err(), Duration::from_secs(14 * 60));
-        assert!(guess(&throttle, "ada", "x", at(15 * 60)), "the quarter of an hour is over");
+    #[tokio::test]
+    async fn an_account_is_guessed_at_ten_times_from_wherever() {
+        let gate = Gate::new().await;
+        assert_eq!(gate.let_in(100, |n| ("ada".to_owned(), format!("10.0.0.{n}"))).await, PER_ACCOUNT);
+        let wait = gate.begin("ada", "x", 60).await.unwrap_err();
+        assert_eq!(wait, Error::TooMany(Duration::from_secs(14 * 60)));
+        assert!(gate.begin("ada", "x", 15 * 60).await.is_ok(), "the quarter of an hour is over");
     }
 
-    #[test]
-    fn an_address_guesses_fifty_times_at_whomever() {
-        let throttle = Throttle::default();
-        let let_in = (0..1000).filter(|n| guess(&throttle, &format!("user {n}"), "10.0.0.1", at(0))).count();
-        assert_eq!(let_in, 50);
-        assert!(guess(&throttle, "user 1", "10.0.0.2", at(0)), "others go on");
-        let let_in = (0..1000).filter(|n| guess(&throttle, &format!("guest {n}"), &format!("2001:db8::{n:x}"), at(0)));
-        assert_eq!(let_in.count(), 50, "one network");
+    #[tokio::test]
+    async fn an_address_guesses_fifty_times_at_whomever() {
+        let gate = Gate::new().await;
+        assert_eq!(gate.let_in(100, |n| (format!("user {n}"), "10.0.0.1".to_owned())).await, PER_ADDRESS);
+        assert!(gate.begin("user 1", "10.0.0.2", 0).await.is_ok(), "others go on");
+        let of_one_network = gate.let_in(100, |n| (format!("guest {n}"), format!("2001:db8::{n:x}"))).await;
+        assert_eq!(of_one_network, PER_ADDRESS);
+        // Whoever was refused at an address did not use up guesses of the account.
+        assert_eq!(gate.let_in(20, |n| ("user 99".to_owned(), format!("10.0.1.{n}"))).await, PER_ACCOUNT);
     }
 
-    #[test]
-    fn guesses_under_way_count() {
-        let throttle = Throttle::default();
-        let turns: Vec<_> = (0..1000).filter_map(|_| throttle.begin("ada", "x", at(0)).ok()).collect();
-        assert_eq!(turns.len(), 10);
-        drop(turns);
-        assert!(throttle.begin("ada", "x", at(0)).is_ok(), "none of them was wrong");
+    #[tokio::test]
+    async fn what_nobody_judged_is_no_guess() {
+        let gate = Gate::new().await;
+        for _ in 0..3 * PER_ACCOUNT {
+            gate.begin("ada", "x", 0).await.unwrap().was_not_judged(&gate.store).await.unwrap();
+        }
+        assert_eq!(gate.let_in(20, |_| ("ada".to_owned(), "x".to_owned())).await, PER_ACCOUNT);
     }
 
-    #[test]
-    fn the_right_password_forgives_the_account_and_not_the_address() {
-        let throttle = Throttle::default();
-        let mut let_in = 0;
+    #[tokio::test]
+    async fn the_right_password_forgives_the_account_and_not_the_address() {
+        let gate = Gate::new().await;
+        let mut wrong = 0;
         for _ in 0..100 {
-            let_in += u32::from(guess(&throttle, "ada", "x", at(0)));
-            throttle.succeeded("ada", "x");
+            wrong += i64::from(gate.begin("ada", "x", 0).await.is_ok());
+            // The next one is right, as long as the address may guess.
+            if let Ok(turn) = gate.begin("ada", "x", 0).await {
+                turn.was_right(&gate.store).await.unwrap();
+            }
         }
-        assert_eq!(let_in, 50);
-    }
-
-    #[test]
-    fn what_is_remembered_is_bounded() {
-        let throttle = Throttle::default();
-        for n in 0..3 * MOST {
-            guess(&throttle, &format!("user {n}"), &format!("address {n}"), at(n as i64 / 100));
-        }
-        assert!(lock(&throttle.counts).len() <= MOST + 2);
+        assert_eq!(wrong, PER_ADDRESS);
     }
 }

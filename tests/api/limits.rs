@@ -63,6 +63,33 @@ async fn the_last_request_of_an_hour_is_answered_and_the_next_told_when_to_come_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_answer_says_how_many_requests_are_left() {
+    let site = Site::start_over(Registry::builtin(), |config| config.api_requests_per_hour = 9).await;
+    let program = Program::with_key(&site, Scope::Read).await;
+    let asked =
+        [("GET", "/api/v1/projects", 200), ("GET", "/api/v1/connections/none", 404), ("GET", "/api/v1/none", 404)];
+    for (number, (method, path, status)) in asked.into_iter().enumerate() {
+        let told = program.ask(method, path, &[], "").await;
+        let left = (8 - number).to_string();
+        assert_eq!((told.status, told.answer.header("x-ratelimit-remaining")), (status, left.as_str()), "{told:?}");
+    }
+    let told = program.ask("DELETE", "/api/v1/projects", &[], "").await;
+    assert_eq!((told.status, told.answer.header("x-ratelimit-remaining")), (405, "5"), "{told:?}");
+    // What nobody is known to have asked counts for nobody.
+    let stranger = Program::showing(&site, "dk_guess");
+    for (path, status) in [("/api/v1/projects", 401), ("/api/v1/none", 404), ("/api/v1/health", 200)] {
+        let told = stranger.get(path).await;
+        let says = ["limit", "remaining"].map(|name| told.answer.header(&format!("x-ratelimit-{name}")).to_owned());
+        assert_eq!((told.status, says), (status, ["9".to_owned(), "9".to_owned()]), "{told:?}");
+        assert!(told.answer.header("x-ratelimit-reset").parse::<i64>().is_ok(), "{told:?}");
+    }
+    for _ in 0..5 {
+        assert_eq!(program.get("/api/v1/none").await.status, 404);
+    }
+    assert_eq!(program.get("/api/v1/none").await.status, 429, "asking for nothing counts too");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_portion_is_given_out_to_the_last_one() {
     let site = Site::start_over(Registry::builtin(), |config| config.api_requests_per_hour = 120).await;
     let program = Program::with_key(&site, Scope::Read).await;

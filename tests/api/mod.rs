@@ -4,6 +4,7 @@ mod export;
 mod input;
 mod keys;
 mod limits;
+mod moving;
 mod program;
 mod push;
 mod resources;

@@ -251,7 +251,7 @@ async fn the_connection_is_one_and_is_never_due(db: Database) {
     let connections = taker.store.connections(taker.project.id).await.unwrap();
     assert_eq!(connections.len(), 1);
     let own = &connections[0];
-    assert_eq!((own.integration_id.as_str(), own.settings.zone.as_str()), ("custom", "Europe/Berlin"));
+    assert_eq!((own.integration_id.as_str(), own.settings.zone.name()), ("custom", "Europe/Berlin"));
     assert_eq!(own.settings.history_start.to_string(), "2026-03-02");
     let (later, lease) = ("2027-01-01T00:00:00Z".parse().unwrap(), std::time::Duration::from_secs(1));
     let claims = taker.store.claim_due("worker", later, lease, 10, &["any"]).await.unwrap();

@@ -11,6 +11,7 @@ mod provider;
 mod refusals;
 mod sandbox;
 mod serve;
+mod several;
 mod sign_in;
 mod users;
 mod walk;

@@ -20,20 +20,20 @@ use super::{
 };
 
 /// A program that runs until it is stopped.
-struct Running {
+pub(super) struct Running {
     child: Child,
     stdout: Lines<BufReader<ChildStdout>>,
 }
 
 impl Running {
-    fn start(mut command: Command) -> Self {
+    pub(super) fn start(mut command: Command) -> Self {
         let mut child = command.stderr(std::process::Stdio::null()).spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap()).lines();
         Self { child, stdout }
     }
 
     /// Lines of its output up to the first that holds this.
-    async fn until(&mut self, word: &str) -> Vec<String> {
+    pub(super) async fn until(&mut self, word: &str) -> Vec<String> {
         let mut lines = Vec::new();
         let read = async {
             while let Some(line) = self.stdout.next_line().await.unwrap() {
@@ -48,11 +48,21 @@ impl Running {
         lines
     }
 
-    /// Sends a signal and waits for its end, which comes within seconds.
-    async fn stop(mut self, signal: &str) -> ExitStatus {
-        let begun = Instant::now();
+    /// Sends a signal.
+    pub(super) async fn signal(&self, signal: &str) {
         let kill = format!("kill -{signal} {}", self.child.id().unwrap());
         assert!(Command::new("sh").args(["-c", &kill]).status().await.unwrap().success());
+    }
+
+    /// Ends it at once, with nothing handed back.
+    pub(super) async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// Sends a signal and waits for its end, which comes within seconds.
+    pub(super) async fn stop(mut self, signal: &str) -> ExitStatus {
+        let begun = Instant::now();
+        self.signal(signal).await;
         let status = tokio::time::timeout(Duration::from_secs(20), self.child.wait()).await.expect("it stops").unwrap();
         assert!(begun.elapsed() < Duration::from_secs(12), "it stops within seconds: {:?}", begun.elapsed());
         status

@@ -138,7 +138,7 @@ async fn it_pauses_goes_on_changes_and_leaves() {
     let kept = site.app.store.connections(project.id).await.unwrap().remove(0).settings;
     // What the form did not show stays as it was; the zone is frozen.
     assert_eq!(
-        (kept.sync_interval_minutes, kept.values["flavour"].as_str(), kept.zone.as_str()),
+        (kept.sync_interval_minutes, kept.values["flavour"].as_str(), kept.zone.name()),
         (Some(45), Some("mint"), "UTC")
     );
 

@@ -65,6 +65,25 @@ impl Visitor {
         Self { host: site.host.clone(), cookie: String::new() }
     }
 
+    /// Nobody that the process at this address knows.
+    pub(crate) fn stranger_at(host: &str) -> Self {
+        Self { host: host.to_owned(), cookie: String::new() }
+    }
+
+    /// Somebody who signs in by password, at an address such as `127.0.0.1:8080`.
+    pub(crate) async fn by_password(host: &str, email: &str, password: &str) -> Self {
+        let mut visitor = Self::stranger_at(host);
+        let answer = visitor.post("/login", &[("email", email), ("password", password)]).await;
+        visitor.cookie = answer.header("set-cookie").split(';').next().unwrap().to_owned();
+        assert!(visitor.cookie.starts_with("dashtray="), "{answer:?}");
+        visitor
+    }
+
+    /// The same browser, sent to another process.
+    pub(crate) fn at(&self, host: &str) -> Self {
+        Self { host: host.to_owned(), cookie: self.cookie.clone() }
+    }
+
     pub(crate) async fn signed_in(site: &Site, email: &str) -> Self {
         let mut visitor = Self::stranger(site);
         let link = site.link(email).await;

@@ -13,6 +13,7 @@ on_both! {
     a_late_answer_about_a_window_that_is_over_changes_nothing,
     nobody_calls_before_the_provider_allows_it,
     the_budget_is_still_known_after_a_restart,
+    a_window_that_slides_is_counted_from_any_instant_on,
 }
 
 /// Out of 100 calls an hour.
@@ -23,6 +24,7 @@ pub(super) fn reservation(wanted: i64, now: Timestamp) -> Reservation {
         window_ms: 3_600_000,
         capacity: 100,
         wanted,
+        slides_ms: None,
         now,
     }
 }
@@ -115,4 +117,27 @@ async fn the_budget_is_still_known_after_a_restart(db: Database) {
     store.close().await;
     let store = db.open().await;
     assert_eq!(store.reserve(&reservation(99, at(1))).await.unwrap(), grant(1, at(3600)));
+}
+
+async fn a_window_that_slides_is_counted_from_any_instant_on(db: Database) {
+    let (one, two) = (db.open().await, db.open().await);
+    let calls = |wanted, now| Reservation {
+        window_ms: 10_000,
+        slides_ms: Some(12_000),
+        capacity: 20,
+        ..reservation(wanted, now)
+    };
+    // Late in a window of ten seconds, and as much is wanted right after it.
+    assert_eq!(one.reserve(&calls(1, at(0))).await.unwrap().granted, 1);
+    assert_eq!(one.reserve(&calls(19, at(9))).await.unwrap().granted, 19);
+    assert_eq!(two.reserve(&calls(20, at(10))).await.unwrap(), grant(0, at(12)));
+    assert_eq!(two.reserve(&calls(20, at(12))).await.unwrap().granted, 1);
+    assert_eq!(one.reserve(&calls(20, at(20))).await.unwrap(), grant(0, at(21)));
+    assert_eq!(one.reserve(&calls(5, at(21))).await.unwrap().granted, 5);
+    assert_eq!(two.reserve(&calls(20, at(21))).await.unwrap().granted, 14);
+    // Somebody's clock was a day ahead, or the row is damaged.
+    assert_eq!(two.reserve(&calls(3, at(86_400))).await.unwrap().granted, 3);
+    assert_eq!(one.reserve(&calls(20, at(60))).await.unwrap().granted, 17, "its window has not begun anew");
+    db.execute("UPDATE budgets SET recent = 'x 5: :7 9223372036854775807:1 -9223372036854775808:1'").await;
+    assert_eq!(one.reserve(&calls(1, at(86_500))).await.unwrap().granted, 1);
 }

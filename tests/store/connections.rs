@@ -10,6 +10,7 @@ use super::{at, claim, claimed, currency, day, march, new_connection, point, pro
 use crate::support::database::{Database, on_both};
 
 on_both! {
+    a_zone_that_is_none_is_an_error_and_not_another_zone,
     a_slug_is_given_once_also_when_two_ask_at_once,
     a_project_can_change_its_defaults,
     a_connection_reads_back_as_it_was_made,
@@ -36,7 +37,7 @@ async fn a_project_can_change_its_defaults(db: Database) {
     let made = project(&store, "default").await;
     store.update_project(made.id, "Asia/Kathmandu", Currency::USD).await.unwrap();
     let read = store.project("default").await.unwrap().unwrap();
-    assert_eq!((read.zone.as_str(), read.currency, read.created_at), ("Asia/Kathmandu", Currency::USD, at(0)));
+    assert_eq!((read.zone.name(), read.currency, read.created_at), ("Asia/Kathmandu", Currency::USD, at(0)));
     assert_eq!(store.project("other").await.unwrap(), None);
     assert!(matches!(store.update_project(99, "UTC", Currency::USD).await, Err(Error::NotFound(_))));
 }
@@ -194,7 +195,7 @@ async fn deleting_a_connection_leaves_no_row_of_it_in_any_table(db: Database) {
     for (table, count) in &full {
         // Otherwise this test would not see what a new table leaves behind.
         let of_others = ["projects", "rates", "budgets", "sign_ins", "dashboards", "api_keys", "api_hours"];
-        let of_people = ["users", "members", "web_sessions", "one_time_links"];
+        let of_people = ["users", "members", "web_sessions", "one_time_links", "guesses"];
         let of_none = of_others.contains(&table.as_str()) || of_people.contains(&table.as_str());
         assert!(of_none || *count > before[table], "{table}");
     }
@@ -236,4 +237,21 @@ async fn sealed_credentials_are_listed_replaced_and_swapped(db: Database) {
     assert_eq!(store.credentials(id).await.unwrap().sealed, sealed(2));
     assert!(store.swap_credentials(key, &sealed(2), &sealed(4)).await.unwrap());
     assert_eq!(store.credentials(id).await.unwrap().sealed, sealed(4));
+}
+
+async fn a_zone_that_is_none_is_an_error_and_not_another_zone(db: Database) {
+    let store = db.open().await;
+    let project = project(&store, "default").await;
+    let made = store.insert_connection(&new_connection(&project, "c"), at(0)).await.unwrap();
+    let says = |error: Error| match error {
+        Error::Corrupt(sentence) => {
+            assert!(sentence.contains("\"Mars/Olympus\" as a time zone") && sentence.contains("restore a backup"));
+        }
+        other => panic!("{other:?}"),
+    };
+    db.execute("UPDATE connections SET zone = 'Mars/Olympus'").await;
+    says(store.connection(made.key).await.unwrap_err());
+    says(store.connections(project.id).await.unwrap_err());
+    db.execute("UPDATE projects SET zone = 'Mars/Olympus'").await;
+    says(store.project("default").await.unwrap_err());
 }

@@ -5,6 +5,7 @@ mod connections;
 mod dashboards;
 mod failures;
 mod grants;
+mod guesses;
 mod queue;
 mod reading;
 mod schema;
@@ -14,7 +15,7 @@ mod writing;
 use std::time::Duration;
 
 use dashtray::{
-    metric::{Currency, Day, Period},
+    metric::{Currency, Day, Period, Zone},
     store::{
         Claim, ClaimOutcome, Connection, ConnectionSettings, ConnectionState, NewConnection, NewProject, PointRow,
         Project, RecordRow, RunCounts, RunEnd, SealedRow, Store, new_id,
@@ -65,7 +66,7 @@ fn new_connection(project: &Project, name: &str) -> NewConnection {
         account: json!({"label": name, "info": {"z": 1, "a": 2}}),
         settings: ConnectionSettings {
             values: json!({"discounts": "none"}),
-            zone: "UTC".into(),
+            zone: Zone::utc(),
             currency: Currency::USD,
             history_start: day("2025-12-01"),
             sync_interval_minutes: None,

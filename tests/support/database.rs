@@ -38,6 +38,11 @@ impl Database {
         Self { url: postgres::new_database().await, file: PathBuf::new(), _directory: directory }
     }
 
+    /// The same for one process, which the server knows by a name.
+    pub(crate) fn url_of(&self, process: &str) -> String {
+        format!("{}&application_name={process}", self.url)
+    }
+
     /// Opens the store, as one process would.
     pub(crate) async fn open(&self) -> Store {
         Store::open(&self.url).await.expect("the store opens")
@@ -108,25 +113,25 @@ impl Database {
         let mut figures = Vec::new();
         for sql in [
             format!(
-                "SELECT concat_ws(' ', 'point', connection_id, metric_id, grain, dimension, currency, day, {}, {}, mark)
+                "SELECT concat_ws(' ', 'point', project_id, connection_id, metric_id, grain, dimension, currency, day, {}, {}, mark)
                  FROM points {of_series}",
                 text("value"),
                 text("denominator")
             ),
             format!(
-                "SELECT concat_ws(' ', 'note', connection_id, metric_id, grain, dimension, currency, day, body) FROM notes {of_series}"
+                "SELECT concat_ws(' ', 'note', project_id, connection_id, metric_id, grain, dimension, currency, day, body) FROM notes {of_series}"
             ),
             format!(
-                "SELECT concat_ws(' ', 'restated', connection_id, metric_id, grain, dimension, currency, day, {}, {}, old_mark)
+                "SELECT concat_ws(' ', 'restated', project_id, connection_id, metric_id, grain, dimension, currency, day, {}, {}, old_mark)
                  FROM restatements {of_series}",
                 text("old_value"),
                 text("old_denominator")
             ),
-            "SELECT concat_ws(' ', 'receipt', connection_id, metric_id, currency, day, body) FROM receipts".to_owned(),
-            "SELECT concat_ws(' ', 'record', connection_id, name, record_key, group_key)
+            "SELECT concat_ws(' ', 'receipt', project_id, connection_id, metric_id, currency, day, body) FROM receipts".to_owned(),
+            "SELECT concat_ws(' ', 'record', project_id, connection_id, name, record_key, group_key)
              FROM records JOIN streams USING (project_id, stream_id)"
                 .to_owned(),
-            "SELECT concat_ws(' ', 'stream', connection_id, name, fingerprint, checkpoint IS NULL) FROM streams"
+            "SELECT concat_ws(' ', 'stream', project_id, connection_id, name, fingerprint, checkpoint IS NULL) FROM streams"
                 .to_owned(),
         ] {
             figures.extend(self.texts(&sql).await);

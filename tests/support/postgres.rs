@@ -1,4 +1,4 @@
-//! A private PostgreSQL server for this test binary, from the installed binaries. A machine without them fails loudly:
+//! A private PostgreSQL server for this program, from the installed binaries. A machine without them fails loudly:
 //! a test that is skipped looks like one that passed.
 
 use std::{
@@ -13,7 +13,11 @@ use std::{
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
-/// Starts the server, says where it is, and waits for the end of its standard input: that comes when the test binary
+/// For tests: what is written need not be on the disk.
+const FORGETFUL: &str =
+    "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=300 -c shared_buffers=64MB";
+
+/// Starts the server with these settings, says where it is, and waits for the end of its standard input: that comes when the test binary
 /// ends, in whatever way, also when it is killed. Then it stops the server and removes everything.
 ///
 /// The server refuses to run as root, so root hands it to the user postgres. Texts are sorted as English: an order
@@ -32,8 +36,7 @@ fi
 cd "$dir"
 as "$bin/initdb" -D "$dir/data" -U postgres --auth=trust --no-sync --encoding=UTF8 \
     --locale=C.UTF-8 --locale-provider=icu --icu-locale=en-US >"$dir/initdb.log" 2>&1 &&
-as "$bin/pg_ctl" -D "$dir/data" -w -l "$dir/data/log" -o "-k $dir -c listen_addresses='' -c fsync=off \
-    -c synchronous_commit=off -c full_page_writes=off -c max_connections=300 -c shared_buffers=64MB" \
+as "$bin/pg_ctl" -D "$dir/data" -w -l "$dir/data/log" -o "-k $dir -c listen_addresses='' $1" \
     start >"$dir/start.log" 2>&1 </dev/null || { cat "$dir"/*.log "$dir/data/log"; rm -rf "$dir"; exit 1; }
 echo "ready $dir"
 cat >/dev/null
@@ -41,9 +44,10 @@ as "$bin/pg_ctl" -D "$dir/data" -m immediate stop >/dev/null 2>&1
 rm -rf "$dir"
 "#;
 
-struct Server {
+/// A running server; it ends when this is dropped.
+pub(crate) struct Server {
     directory: String,
-    /// Closed by the system when this process ends.
+    count: AtomicU32,
     _until_closed: ChildStdin,
 }
 
@@ -55,35 +59,44 @@ pub(crate) async fn new_database() -> String {
 /// The address of a new database with the content of another, which nobody may have open.
 pub(crate) async fn new_database_like(other: &str) -> String {
     static SERVER: OnceLock<Server> = OnceLock::new();
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let directory = &SERVER.get_or_init(start).directory;
-    let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
-    let url = |database: &str| format!("postgres://postgres@localhost/{database}?host={directory}");
-    let mut connection = PgConnection::connect(&url("postgres")).await.expect("the private server answers");
-    sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name} TEMPLATE {other}")))
-        .execute(&mut connection)
-        .await
-        .expect("a new database");
-    connection.close().await.expect("closing");
-    url(&name)
+    SERVER.get_or_init(|| Server::start(FORGETFUL)).new_database_like(other).await
 }
 
-#[expect(clippy::zombie_processes, reason = "it ends after us")]
-fn start() -> Server {
-    let mut script = Command::new("sh")
-        .args(["-c", SCRIPT])
-        .process_group(0)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("sh");
-    let until_closed = script.stdin.take().expect("piped");
-    let mut output = BufReader::new(script.stdout.take().expect("piped"));
-    let mut line = String::new();
-    output.read_line(&mut line).expect("output of the script");
-    let Some(directory) = line.trim().strip_prefix("ready ") else {
-        let _ = output.read_to_string(&mut line);
-        panic!("the private PostgreSQL server did not start: {line}");
-    };
-    Server { directory: directory.to_owned(), _until_closed: until_closed }
+impl Server {
+    /// The address of a new database with the content of another, which nobody may have open.
+    pub(crate) async fn new_database_like(&self, other: &str) -> String {
+        let name = format!("test_{}", self.count.fetch_add(1, Ordering::Relaxed));
+        let mut connection = PgConnection::connect(&self.url("postgres")).await.expect("the private server answers");
+        sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name} TEMPLATE {other}")))
+            .execute(&mut connection)
+            .await
+            .expect("a new database");
+        connection.close().await.expect("closing");
+        self.url(&name)
+    }
+
+    fn url(&self, database: &str) -> String {
+        format!("postgres://postgres@localhost/{database}?host={}", self.directory)
+    }
+
+    /// Starts one with these settings.
+    #[expect(clippy::zombie_processes, reason = "it ends after us")]
+    pub(crate) fn start(settings: &str) -> Self {
+        let mut script = Command::new("sh")
+            .args(["-c", SCRIPT, "sh", settings])
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("sh");
+        let until_closed = script.stdin.take().expect("piped");
+        let mut output = BufReader::new(script.stdout.take().expect("piped"));
+        let mut line = String::new();
+        output.read_line(&mut line).expect("output of the script");
+        let Some(directory) = line.trim().strip_prefix("ready ") else {
+            let _ = output.read_to_string(&mut line);
+            panic!("the private PostgreSQL server did not start: {line}");
+        };
+        Self { directory: directory.to_owned(), count: AtomicU32::new(0), _until_closed: until_closed }
+    }
 }

@@ -114,6 +114,40 @@ async fn no_short_window_holds_more_from_whatever_instant_it_is_counted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nor_does_one_that_several_processes_share() {
+    const CALLS: usize = 20;
+    const SECONDS: u64 = 10;
+    let provider = Provider::scripted(vec![reply(200, "[]")]).await;
+    let windows = vec![window(WindowScope::Everything, 20, SECONDS), window(WindowScope::Endpoint, 15, SECONDS)];
+    let service = limited(&provider, windows);
+    let (clock, memory) = (Clock::ticking_from(NOW.parse().unwrap()), Arc::new(Remembering::shared()));
+    let processes = [(); 3].map(|()| {
+        let client = Client::new(ClientConfig::default(), memory.clone(), clock).unwrap();
+        client.session(session(service.clone()))
+    });
+    // One begins the window, another uses it up at its end, and all of them go on in the next.
+    ask(&processes[0]).await.unwrap();
+    tokio::time::advance(Duration::from_secs(SECONDS - 1)).await;
+    let mut calls = Vec::new();
+    for (at, http) in processes.iter().cycle().take(89).enumerate() {
+        let http = if at < CALLS { &processes[1] } else { http }.clone();
+        let path = if at % 2 == 0 { "/x" } else { "/y" };
+        calls.push(tokio::spawn(async move { http.get(path).json::<Value>().await.map(drop) }));
+    }
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
+    let asked = provider.asked();
+    assert_eq!(asked.len(), 90);
+    for (first, beyond) in asked.iter().zip(asked.iter().skip(CALLS)) {
+        let apart = beyond.at - first.at;
+        assert!(apart >= Duration::from_secs(SECONDS), "{} calls within {apart:?}", CALLS + 1);
+    }
+    let in_all = asked[89].at - asked[0].at;
+    assert!(in_all <= Duration::from_secs(6 * SECONDS), "what may be asked is asked: {in_all:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_large_window_is_taken_in_chunks() {
     let provider = Provider::scripted(vec![reply(200, "[]")]).await;
     let memory = Arc::new(Remembering::default());

@@ -10,6 +10,7 @@ use crate::http::{Allowance, Kept, Learned, Memory, MemoryError, Reservation};
 #[derive(Default)]
 pub(super) struct Remembering {
     state: Mutex<State>,
+    is_shared: bool,
 }
 
 #[derive(Default)]
@@ -28,9 +29,15 @@ struct Row {
     remaining: Option<i64>,
     resets_at: Timestamp,
     blocked_until: Timestamp,
+    recent: Vec<Timestamp>,
 }
 
 impl Remembering {
+    /// One that several processes take calls out of.
+    pub(super) fn shared() -> Self {
+        Self { is_shared: true, ..Self::default() }
+    }
+
     pub(super) fn reserved(&self) -> Vec<Reservation> {
         self.state.lock().unwrap().reserved.clone()
     }
@@ -69,19 +76,32 @@ impl Memory for Remembering {
         if row.blocked_until > now {
             return Ok(Allowance { granted: 0, resets_at: row.blocked_until });
         }
+        if let Some(slides) = reservation.slides_ms.map(SignedDuration::from_millis) {
+            row.recent.retain(|at| *at + slides > now);
+            if row.recent.len() as i64 >= reservation.capacity {
+                return Ok(Allowance { granted: 0, resets_at: row.recent[0] + slides });
+            }
+        }
         let is_over = row.resets_at <= now;
         if is_over {
-            *row = Row { resets_at: now + SignedDuration::from_millis(reservation.window_ms), ..Row::default() };
+            let recent = std::mem::take(&mut row.recent);
+            *row =
+                Row { recent, resets_at: now + SignedDuration::from_millis(reservation.window_ms), ..Row::default() };
         }
         let free = (reservation.capacity - row.used).min(row.remaining.unwrap_or(i64::MAX));
         let granted = reservation.wanted.min(free).max(0);
         row.used += granted;
+        row.recent.extend((0..granted).map(|_| now));
         row.remaining = row.remaining.map(|remaining| remaining - granted);
         let grant = Allowance { granted, resets_at: row.resets_at };
         if is_over {
             state.starts.push(now);
         }
         Ok(grant)
+    }
+
+    fn is_shared(&self) -> bool {
+        self.is_shared
     }
 
     async fn learn(&self, learned: &Learned) -> Result<(), MemoryError> {

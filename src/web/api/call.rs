@@ -66,7 +66,7 @@ impl Call {
 /// Answers a request of a route.
 pub(super) async fn answer(route: &'static Route, app: App, limiter: Arc<Limiter>, request: Request) -> Response {
     let asked = request.headers().clone();
-    let mut standing = None;
+    let mut standing = Standing::untouched(app.config.api_requests_per_hour, app.now());
     let answered = AssertUnwindSafe(reply(route, app, &limiter, request, &mut standing)).catch_unwind().await;
     let mut response = match answered {
         Ok(Ok(reply)) => reply.into_response(&asked, route.method == Method::Get),
@@ -80,6 +80,31 @@ pub(super) async fn answer(route: &'static Route, app: App, limiter: Arc<Limiter
     response
 }
 
+/// Answers a request of no route: with this refusal, and it counts for whoever's key it shows.
+pub(super) async fn refuse(refusal: Refusal, app: App, limiter: Arc<Limiter>, request: Request) -> Response {
+    let mut standing = Standing::untouched(app.config.api_requests_per_hour, app.now());
+    let counted = match caller(&app, request.headers()).await {
+        Ok((_, project)) => count(&app, &limiter, &project, &mut standing).await,
+        Err(_) => Ok(()),
+    };
+    let mut response = counted.err().unwrap_or(refusal).into_response();
+    if let Some(standing) = standing {
+        standing.tell(response.headers_mut());
+    }
+    response
+}
+
+/// Counts a request of a project, and refuses one that is too many.
+async fn count(
+    app: &App,
+    limiter: &Limiter,
+    project: &Project,
+    standing: &mut Option<Standing>,
+) -> Result<(), Refusal> {
+    *standing = limiter.count(&app.store, project.id, app.config.api_requests_per_hour, app.now()).await?;
+    standing.and_then(Standing::refusal).map_or(Ok(()), Err)
+}
+
 async fn reply(
     route: &'static Route,
     app: App,
@@ -91,11 +116,7 @@ async fn reply(
         Access::Open => None,
         Access::Read | Access::Write => {
             let (key, project) = caller(&app, request.headers()).await?;
-            let (per_hour, now) = (app.config.api_requests_per_hour, app.now());
-            *standing = limiter.count(&app.store, project.id, per_hour, now).await?;
-            if let Some(refusal) = standing.and_then(Standing::refusal) {
-                return Err(refusal);
-            }
+            count(&app, limiter, &project, standing).await?;
             if route.access == Access::Write && key.scope != Scope::Write {
                 let message = "this key may only look; use one with the scope write";
                 return Err(Refusal::new(StatusCode::FORBIDDEN, "scope_insufficient", message));

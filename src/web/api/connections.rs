@@ -162,7 +162,7 @@ fn plain(credentials: BTreeMap<String, Credential>) -> BTreeMap<String, Secret> 
 
 async fn list(call: Call) -> Result<Reply, Refusal> {
     let connections = call.app.connections.list(&call.project()?.slug).await?;
-    Reply::page_of("connections", &connections, &call.params.page())
+    Reply::page_of("connections", &connections, &call.params.page(), |one| one.connection_id.to_string())
 }
 
 async fn create(call: Call) -> Result<Reply, Refusal> {

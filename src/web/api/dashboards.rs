@@ -81,7 +81,7 @@ async fn dashboards(call: &Call) -> Result<(Vec<Connection>, Vec<Dashboard>), Re
 async fn list(call: Call) -> Result<Reply, Refusal> {
     let (_, dashboards) = dashboards(&call).await?;
     let views: Vec<DashboardView> = dashboards.iter().map(|dashboard| view(dashboard, None)).collect();
-    Reply::page_of("dashboards", &views, &call.params.page())
+    Reply::page_of("dashboards", &views, &call.params.page(), |one| one.dashboard_id.clone())
 }
 
 async fn get(call: Call) -> Result<Reply, Refusal> {

@@ -40,7 +40,7 @@ pub(super) const ROUTES: [Route; 2] = [
 
 async fn list(call: Call) -> Result<Reply, Refusal> {
     let entries: Vec<_> = call.app.registry.descriptors().map(|descriptor| catalogue::entry(&descriptor)).collect();
-    Reply::page_of("integrations", &entries, &call.params.page())
+    Reply::page_of("integrations", &entries, &call.params.page(), |one| one["id"].to_string())
 }
 
 async fn get(call: Call) -> Result<Reply, Refusal> {

@@ -115,6 +115,13 @@ impl Limiter {
 }
 
 impl Standing {
+    /// Of a request that counts for nobody, since nobody is known to have made it; `None` where there is no limit.
+    pub(super) fn untouched(per_hour: u32, now: Timestamp) -> Option<Self> {
+        let (limit, now) = (i64::from(per_hour), now.as_second());
+        let resets_at = now.div_euclid(HOUR) * HOUR + HOUR;
+        (limit > 0).then_some(Self { limit, remaining: limit, resets_at, now, is_over: false })
+    }
+
     /// The refusal of a request that is too many.
     pub(super) fn refusal(self) -> Option<Refusal> {
         let wait = u64::try_from(self.resets_at - self.now).unwrap_or(1).max(1);

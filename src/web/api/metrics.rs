@@ -1,6 +1,7 @@
 //! Points, series and receipts.
 
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 
 use super::{
     call::Call,
@@ -10,8 +11,8 @@ use super::{
     route::{Access, Gives, Method, Route, Takes},
 };
 use crate::{
-    metric::{Currency, Day, Interval, Zone},
-    series::{self, GetRequest, Place, SeriesView, Walk, WalkRequest},
+    metric::{Currency, Day, Interval, Period},
+    series::{self, GetRequest, Place, RowView, SeriesView, Walk, WalkRequest},
 };
 
 /// Days that are listed where no range is named.
@@ -109,7 +110,7 @@ async fn explain(call: Call) -> Result<Reply, Refusal> {
 async fn points(call: Call) -> Result<Reply, Refusal> {
     let (params, app, project) = (&call.params, &call.app, call.project()?);
     let dimension = params.text("dimension");
-    let today = Day::of(app.now(), &project.zone.parse().unwrap_or_else(|_| Zone::utc()));
+    let today = Day::of(app.now(), &project.zone);
     let to = params.day("end_date");
     let page = params.page();
     let went = page.cursor.as_deref().map(place).transpose()?;
@@ -127,25 +128,33 @@ async fn points(call: Call) -> Result<Reply, Refusal> {
     let now_for = |id: &str| app.connections.now_for(id);
     let mut walk = Walk::begin(&app.store, &app.registry, &request, now_for).await?;
     let mut pass_over = page.offset;
-    if let Some(went) = &went {
-        if !walk.go_on(&went.place) {
+    if let Some(went) = &went
+        && !walk.go_on(&went.place)
+    {
+        return Err(no_cursor());
+    }
+    let mut last = went.map(|went| went.last);
+    let (mut rows, mut next) = (Vec::new(), None);
+    let mut shown: Option<(Place, String)> = None;
+    'walk: while let Some(piece) = walk.next().await? {
+        let mut of_piece = piece.series.iter().filter(|one| is_of(one, dimension)).flat_map(SeriesView::rows);
+        // What a cursor names is in the piece with which it goes on.
+        if let Some(last) = last.take()
+            && !of_piece.by_ref().any(|row| key(&row) == last)
+        {
             return Err(no_cursor());
         }
-        pass_over = pass_over.saturating_add(went.seen);
-    }
-    let (mut rows, mut next) = (Vec::new(), None);
-    'walk: while let Some(piece) = walk.next().await? {
-        let of_piece = piece.series.iter().filter(|one| is_of(one, dimension)).flat_map(SeriesView::rows);
-        for (number, row) in of_piece.enumerate() {
+        for row in of_piece {
             if rows.len() == page.limit {
-                next = Some(name(&piece.place, number, first));
+                next = shown.as_ref().map(|(place, last)| name(place, last, first));
                 break 'walk;
             }
             if pass_over > 0 {
                 pass_over -= 1;
-            } else {
-                rows.push(serde_json::to_value(row).map_err(|error| Refusal::fault(&error))?);
+                continue;
             }
+            shown = Some((piece.place.clone(), key(&row)));
+            rows.push(serde_json::to_value(row).map_err(|error| Refusal::fault(&error))?);
         }
     }
     Reply::list("points", &rows, next)
@@ -153,24 +162,35 @@ async fn points(call: Call) -> Result<Reply, Refusal> {
 
 /// How far a walk went.
 struct Went {
+    /// The piece that was shown last.
     place: Place,
-    /// Points of the piece that begins there which were seen.
-    seen: usize,
+    /// The last point that was shown of it.
+    last: String,
     /// The day it began with.
     first: Day,
 }
 
-fn name(place: &Place, seen: usize, first: Day) -> String {
-    cursor(&format!("{} {} {seen} {first} {}", place.connection_id, place.from, place.metric_id))
+/// What a point is among those of a piece. Values of a dimension may be longer than a cursor can be.
+fn key(row: &RowView<'_>) -> String {
+    let series = format!("{:?} {:?}", row.dimension, row.currency);
+    let hash: String = Sha256::digest(series).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    format!("{hash}-{}", row.point.date)
+}
+
+fn name(place: &Place, last: &str, first: Day) -> String {
+    let Place { connection_id, metric_id, period } = place;
+    cursor(&format!("{connection_id} {} {} {last} {first} {metric_id}", period.start(), period.end()))
 }
 
 fn place(cursor: &str) -> Result<Went, Refusal> {
     let text = read_cursor(cursor)?;
-    let mut parts = text.splitn(5, ' ');
+    let mut parts = text.splitn(6, ' ');
     let mut part = || parts.next().ok_or_else(no_cursor);
     let connection_id = part()?.parse().map_err(|_| no_cursor())?;
-    let from = part()?.parse().map_err(|_| no_cursor())?;
-    let seen = part()?.parse().map_err(|_| no_cursor())?;
+    let from: Day = part()?.parse().map_err(|_| no_cursor())?;
+    let to: Day = part()?.parse().map_err(|_| no_cursor())?;
+    let last = part()?.to_owned();
     let first = part()?.parse().map_err(|_| no_cursor())?;
-    Ok(Went { place: Place { connection_id, from, metric_id: part()?.to_owned() }, seen, first })
+    let period = Period::new(from, to.max(from));
+    Ok(Went { place: Place { connection_id, period, metric_id: part()?.to_owned() }, last, first })
 }

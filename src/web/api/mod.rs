@@ -61,9 +61,13 @@ pub(super) fn routes(app: &App) -> Router<App> {
         let handler = move |request: Request| call::answer(route, app.clone(), limiter.clone(), request);
         router = router.route(route.path, on(route.method.filter(), handler));
     }
+    let refused = |error: Error| {
+        let (app, limiter) = (app.clone(), limiter.clone());
+        move |request: Request| call::refuse(error.clone().into(), app.clone(), limiter.clone(), request)
+    };
     router
-        .route("/api/{*rest}", axum::routing::any(async || Error::NotFound))
-        .method_not_allowed_fallback(async || Error::MethodNotAllowed)
+        .route("/api/{*rest}", axum::routing::any(refused(Error::NotFound)))
+        .method_not_allowed_fallback(refused(Error::MethodNotAllowed))
         .layer(map_response(hardened))
 }
 

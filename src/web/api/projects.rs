@@ -24,5 +24,5 @@ pub(super) const ROUTES: [Route; 1] = [Route {
 }];
 
 async fn list(call: Call) -> Result<Reply, Refusal> {
-    Reply::page_of("projects", &[ProjectView::from(call.project()?)], &call.params.page())
+    Reply::page_of("projects", &[ProjectView::from(call.project()?)], &call.params.page(), |one| one.slug.clone())
 }

@@ -52,16 +52,29 @@ impl Reply {
         Self::plain(&json!({"data": {name: entries}, "next_cursor": next}))
     }
 
-    /// The page that is asked for of a list that is there as a whole.
-    pub(super) fn page_of(name: &str, all: &[impl Serialize], page: &Page) -> Result<Self, Refusal> {
+    /// The page that is asked for of a list that is there as a whole. Its cursor names, by their keys, the last entry of a
+    /// page and the one after it: whatever else comes or goes between two pages, none is left out or shown twice.
+    pub(super) fn page_of<T: Serialize>(
+        name: &str,
+        all: &[T],
+        page: &Page,
+        key: impl Fn(&T) -> String,
+    ) -> Result<Self, Refusal> {
+        let place = |wanted: &str| all.iter().position(|entry| key(entry) == wanted);
         let start: usize = match &page.cursor {
             None => 0,
-            Some(cursor) => read_cursor(cursor)?.parse().map_err(|_| no_cursor())?,
+            Some(cursor) => {
+                let cursor = read_cursor(cursor)?;
+                let (last, next) = cursor.split_once('\n').ok_or_else(no_cursor)?;
+                place(last).map(|at| at + 1).or_else(|| place(next)).ok_or_else(no_cursor)?
+            }
         };
         let start = start.saturating_add(page.offset);
         let end = start.saturating_add(page.limit).min(all.len());
         let entries = all.get(start..end).unwrap_or_default();
-        Self::list(name, entries, (end < all.len() && start < end).then(|| cursor(&end.to_string())))
+        let next =
+            entries.last().zip(all.get(end)).map(|(last, next)| cursor(&format!("{}\n{}", key(last), key(next))));
+        Self::list(name, entries, next)
     }
 
     /// A document as it stands.

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     app::App,
     integrations::Descriptor,
-    metric::{Alternative, Day, Definition, Interval, Receipt, Value, Zone},
+    metric::{Alternative, Day, Definition, Interval, Receipt, Value},
     series::{
         self, Number,
         format::{self, Figure},
@@ -149,7 +149,7 @@ pub(in crate::web) async fn changed(app: &App, board: &Board, shown: &Shown) -> 
     let mut found = Vec::new();
     for connection in of_it(board, &shown.descriptor) {
         let Some(at) = app.store.stream_changed_at(connection.key, &shown.definition.stream).await? else { continue };
-        let day = Day::of(at, &connection.settings.zone.parse().unwrap_or_else(|_| Zone::utc()));
+        let day = Day::of(at, &connection.settings.zone);
         if board.range.period.contains(day) {
             let name = bucket_name(day, Interval::Day, board.range.today);
             found.push(Changed { day, words: format!("settings or formula of {} changed {name}", connection.name) });

@@ -11,7 +11,7 @@ use crate::{
     connections::ConnectionView,
     custom,
     integrations::Descriptor,
-    metric::{Day, Definition, Interval, Kind, WidgetType, Zone},
+    metric::{Day, Definition, Interval, Kind, WidgetType},
     series::{self, GetRequest, SeriesView},
     store::{self, ChangeRow, Connection, Dashboard, Project, Store, Widget},
     web::{Error, auth::Viewer, live::Stage},
@@ -55,8 +55,7 @@ impl Board {
         let views = app.connections.views(project, &connections).await?;
         let now = connections.iter().map(|one| app.connections.now_for(&one.integration_id)).min();
         let now = now.unwrap_or_else(|| app.now());
-        let zone: Zone = project.zone.parse().unwrap_or_else(|_| Zone::utc());
-        let today = Day::of(now, &zone);
+        let today = Day::of(now, &project.zone);
         let oldest = connections.iter().map(|one| one.settings.history_start).min().unwrap_or(today);
         let last = &viewer.session.user.last_range;
         let range = Range::of(&recalled(asked, last), today, oldest)?;

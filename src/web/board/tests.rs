@@ -15,7 +15,7 @@ use super::{
 use crate::{
     connections::{ConnectionView, starter},
     integrations::Registry,
-    metric::{Currency, Day, Definition, FailureKind, Interval, Kind, Polarity, Quality, State, Unit},
+    metric::{Currency, Day, Definition, FailureKind, Interval, Kind, Polarity, Quality, State, Unit, Zone},
     series::{Number, PointView, SeriesView},
     store::Project,
 };
@@ -49,7 +49,7 @@ fn board(asked: &[(&str, &str)], view: ConnectionView) -> Board {
     let range = Range::of(&asked, day("2026-03-10"), day("2025-01-05")).unwrap();
     let now: Timestamp = NOW.parse().unwrap();
     let project =
-        Project { id: 1, slug: "default".into(), zone: "UTC".into(), currency: Currency::USD, created_at: now };
+        Project { id: 1, slug: "default".into(), zone: Zone::utc(), currency: Currency::USD, created_at: now };
     Board::of_nothing(project, range, vec![view], now)
 }
 

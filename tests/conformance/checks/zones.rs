@@ -105,7 +105,7 @@ async fn is_frozen(stand: &Stand) -> Checked {
     match (policy, chosen) {
         (ZonePolicy::Choosable, Ok(_)) => {
             let zone = whole.connection().await?.settings.zone;
-            ensure!(zone == CHOSEN, "{CHOSEN} was chosen and {zone} is taken");
+            ensure!(zone.name() == CHOSEN, "{CHOSEN} was chosen and {zone} is taken");
             return Ok(());
         }
         (ZonePolicy::Choosable, Err(error)) => return Err(format!("a zone may be chosen and is refused: {error}")),
@@ -119,6 +119,6 @@ async fn is_frozen(stand: &Stand) -> Checked {
     let before = whole.connect(&stand.valid).await.map_err(|error| error.to_string())?;
     let zone = whole.connection().await?.settings.zone;
     let own = if policy == ZonePolicy::Utc { Some("UTC".to_owned()) } else { before.account.zone };
-    ensure!(own.as_ref() == Some(&zone), "the days are those of {own:?}, and {zone} is taken");
+    ensure!(own.as_deref() == Some(zone.name()), "the days are those of {own:?}, and {zone} is taken");
     Ok(())
 }

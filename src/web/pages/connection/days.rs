@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     app::App,
-    metric::{Day, Interval, Mark, Period, Zone},
+    metric::{Day, Interval, Mark, Period},
     store::Connection,
     web::{Error, auth::Viewer},
 };
@@ -22,8 +22,7 @@ pub(super) struct Days {
 
 impl Days {
     pub(super) async fn read(app: &App, viewer: &Viewer, connection: &Connection) -> Result<Self, Error> {
-        let zone = connection.settings.zone.parse().unwrap_or_else(|_| Zone::utc());
-        let today = Day::of(app.connections.now_for(&connection.integration_id), &zone);
+        let today = Day::of(app.connections.now_for(&connection.integration_id), &connection.settings.zone);
         let first = connection.settings.history_start.max(today.plus(1 - SHOWN));
         let period = Period::inclusive(first, today);
         let series = app.store.series(connection.key, Interval::Day, None).await?;

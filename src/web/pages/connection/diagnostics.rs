@@ -28,7 +28,7 @@ pub(in crate::web) async fn download(
         "connection": told(&app, &viewer, &connection).await?,
         "failures_in_a_row": connection.state.failures,
         "settings": settings.values,
-        "zone": settings.zone,
+        "zone": settings.zone.name(),
         "currency": settings.currency,
         "history_start": settings.history_start,
         "account": connection.account,

@@ -186,7 +186,7 @@ fn facts(
         ("Account", format!("{} ({})", account.map_or("", |one| one.label.as_str()), connection.account_id)),
         ("Last read", view.last_synced_at.map_or_else(|| "not yet".to_owned(), at)),
         ("Next run", view.next_sync_at.map_or_else(|| "none while it is paused".to_owned(), at)),
-        ("Time zone", connection.settings.zone.clone()),
+        ("Time zone", connection.settings.zone.name().to_owned()),
         ("Currency", connection.settings.currency.to_string()),
         ("History since", connection.settings.history_start.to_string()),
         ("Connected", format::instant(connection.created_at)),

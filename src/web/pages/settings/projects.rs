@@ -44,11 +44,15 @@ fn page(viewer: &Viewer, notice: Option<&str>) -> Projects {
     Projects {
         frame,
         bars: bars.with_notice(notice),
-        zone: viewer.project.zone.clone(),
+        zone: viewer.project.zone.name().to_owned(),
         currency: viewer.project.currency.to_string(),
         is_owner: viewer.role == Role::Owner,
         errors: Errors::default(),
-        new: New { zone: viewer.project.zone.clone(), currency: viewer.project.currency.to_string(), ..New::default() },
+        new: New {
+            zone: viewer.project.zone.name().to_owned(),
+            currency: viewer.project.currency.to_string(),
+            ..New::default()
+        },
     }
 }
 
