@@ -4,7 +4,7 @@ mod export;
 mod input;
 mod keys;
 mod limits;
-mod program;
+pub(crate) mod program;
 mod push;
 mod resources;
 mod schema;

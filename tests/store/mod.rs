@@ -5,6 +5,7 @@ mod connections;
 mod dashboards;
 mod failures;
 mod grants;
+mod people;
 mod queue;
 mod reading;
 mod schema;

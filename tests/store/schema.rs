@@ -4,11 +4,11 @@ use std::{collections::BTreeSet, fs, os::unix::fs::PermissionsExt, path::Path};
 
 use dashtray::metric::Interval;
 
-use super::{claimed, currency, march, point};
+use super::{at, claimed, currency, march, point};
 use crate::support::database::{Database, on_both};
 
 /// The newest migration.
-const NEWEST: u32 = 9;
+const NEWEST: u32 = 10;
 
 #[tokio::test]
 async fn both_databases_have_the_same_tables_and_columns() {
@@ -57,14 +57,14 @@ async fn the_form_before_the_newest_is_brought_up_to_date_with_all_that_it_holds
     let before = store.series(connection.key, Interval::Day, None).await.unwrap();
     store.close().await;
     db.execute(&format!(
-        "DROP TABLE changes;
-         ALTER TABLE users DROP COLUMN last_range;
+        "DROP TABLE invitations;
+         DROP TABLE audit;
          DELETE FROM _sqlx_migrations WHERE version = {NEWEST}"
     ))
     .await;
     let store = db.open().await;
     assert_eq!(store.series(connection.key, Interval::Day, None).await.unwrap(), before);
-    assert_eq!(store.changes(&[connection.key.project_id]).await.unwrap().len(), 1);
+    assert_eq!(store.invitations(connection.key.project_id, at(0)).await.unwrap(), []);
     let kept = store.points(connection.key.project_id, &[gold], march()).await.unwrap();
     assert_eq!(kept, [point(gold, "2026-03-01", 7)]);
 }
