@@ -70,7 +70,7 @@ async fn from_an_invitation_to_a_project_and_out_of_it() {
 
     owner.go(&site.url("/settings/people")).await;
     owner.sees("bob@example.com").await;
-    owner.click(".list details summary").await;
+    owner.click(".ask summary").await;
     owner.click("form[action='/settings/people/remove'] button").await;
     owner.sees("They see nothing of this project any more.").await;
     guest.go(&site.url("/")).await;

@@ -61,7 +61,6 @@ struct World {
 struct Subjects {
     connection: String,
     slug: String,
-    dashboard: String,
     member: User,
     invitation: String,
     api_key: String,
@@ -132,14 +131,13 @@ impl World {
         let connection = self.site.app.connections.connect(request).await.unwrap().connection_id.to_string();
         let slug = format!("board-{}", self.next());
         let board = NewDashboard { slug: slug.clone(), name: slug.clone(), integration_id: None, widgets: Vec::new() };
-        let board = self.site.app.store.insert_dashboard(self.ours.id, &board, self.site.app.now()).await.unwrap();
+        self.site.app.store.insert_dashboard(self.ours.id, &board, self.site.app.now()).await.unwrap();
         let ours = self.ours.clone();
         let member = self.member(&ours, Role::Viewer).await;
         let invitation = self.site.app.users.invite(&ours, Role::Viewer, "").await.unwrap();
         let api_key = self.site.app.users.make_api_key(&ours, &slug, Scope::Read).await.unwrap();
         Subjects {
             connection,
-            dashboard: board.id.to_string(),
             slug,
             member,
             invitation: invitation.invitation.id.to_string(),
@@ -151,7 +149,7 @@ impl World {
     fn path(&self, path: &str, subjects: &Subjects) -> String {
         let id = if path.starts_with("/connect/") { "example-service" } else { subjects.connection.as_str() };
         let path = path.replace("/integrations/{integration_id}", "/integrations/example-service");
-        let path = path.replace("/dashboards/{dashboard_id}", &format!("/dashboards/{}", subjects.dashboard));
+        let path = path.replace("/dashboards/{dashboard_id}", &format!("/dashboards/{}", subjects.slug));
         let path = path.replace("{connection_id}", &subjects.connection).replace("{id}", id);
         let path = path.replace("{slug}", &subjects.slug).replace("{metric_id}", "fake_events");
         let path = path.replace("{name}", &self.stylesheet);

@@ -169,7 +169,7 @@ async fn the_audit_log_is_read_by_project_group_and_place_and_never_rewritten(db
     assert!(seen.iter().all(|(_, subject)| !subject.contains("bob") && subject != "Other"), "{seen:?}");
     let people = AuditQuery { group: Some(ActionGroup::SignIns), ..of_here.clone() };
     assert_eq!(read(&people).await, [told("signed_in", "ada@example.com")]);
-    for (text, count) in [("0% s", 1), ("SHOP", 1), ("0_ s", 0), ("ADA@", 5), ("!", 0), ("'", 0)] {
+    for (text, count) in [("0% s", 1), ("SHOP", 1), ("0_ s", 0), ("ADA@", 4), ("!", 0), ("'", 0)] {
         let query = AuditQuery { text: text.to_owned(), ..of_here.clone() };
         assert_eq!(read(&query).await.len(), count, "{text}");
     }
