@@ -12,7 +12,7 @@ use crate::{
     http::{self, ClientConfig},
     integrations::Registry,
     metric::Currency,
-    store::{self, NewProject, Store},
+    store::{self, Actor, NewProject, Store},
     sync::Syncer,
     users::Users,
     vault::{KeyError, Vault, VaultKeys},
@@ -74,6 +74,17 @@ impl Error {
 }
 
 impl App {
+    /// The same on somebody's behalf: what is changed is noted as theirs.
+    #[must_use]
+    pub fn acting(&self, actor: Actor) -> Self {
+        let mut app = self.clone();
+        app.store = self.store.acting(actor.clone());
+        app.connections.store = app.store.clone();
+        app.sync = self.sync.acting(actor.clone());
+        app.users = self.users.acting(actor);
+        app
+    }
+
     /// The present instant.
     pub fn now(&self) -> Timestamp {
         self.clock.now()

@@ -4,6 +4,7 @@
 //! to decide again. Exit status: 0 all done, 1 failed, 2 wrong usage, 3 done in part.
 
 mod api_key;
+mod audit;
 mod config;
 mod connect;
 mod connections;
@@ -45,7 +46,7 @@ use crate::{
     config::{Config, Flags, Loaded},
     integrations::Registry,
     secret::Secret,
-    store::Store,
+    store::{Actor, Store},
 };
 use failure::{Done, Failure};
 pub use heap::share_heap;
@@ -120,6 +121,7 @@ enum Command {
     Keys(keys::Args),
     User(user::Args),
     ApiKey(api_key::Args),
+    Audit(audit::Args),
     Config(config::Args),
     Health(health::Args),
 }
@@ -156,7 +158,7 @@ impl Invocation {
                 self.out.note(&format!("warning: a provider URL is set for an unknown integration. {unknown}"));
             }
         }
-        let app = App::open(config, registry).await?;
+        let app = App::open(config, registry).await?.acting(Actor::CommandLine);
         let _ = self.opened.set(app.store.clone());
         Ok(app)
     }
@@ -254,6 +256,7 @@ impl Command {
             Self::Rates(args) => rates::run(invocation, args).await,
             Self::Keys(args) => keys::run(invocation, args).await,
             Self::User(args) => user::run(invocation, args).await,
+            Self::Audit(args) => audit::run(invocation, args).await,
             Self::ApiKey(args) => api_key::run(invocation, args).await,
             Self::Config(_) => config::run(invocation),
             Self::Health(args) => health::run(invocation, args).await,

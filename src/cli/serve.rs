@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     app::{self, App},
+    store::Actor,
     web,
 };
 
@@ -67,6 +68,8 @@ pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
 
 /// Web server, scheduler and workers until the program is asked to stop.
 pub(super) async fn serve(invocation: &Invocation, app: App, listener: TcpListener) -> Result<Done, Failure> {
+    // From here on the program works by itself, and for those who ask it.
+    let app = app.acting(Actor::Dashtray);
     // Of what was connected by an older version, or by a process that was killed there and then.
     app.make_starters().await.map_err(app::Error::from)?;
     let stop = CancellationToken::new();

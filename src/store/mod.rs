@@ -8,6 +8,7 @@
 
 mod api_hours;
 mod api_keys;
+mod audit;
 mod budgets;
 mod changes;
 mod columns;
@@ -19,8 +20,11 @@ mod dialect;
 mod error;
 mod grants;
 mod guesses;
+mod handling;
+mod invitations;
 mod kept;
 mod links;
+mod members;
 mod points;
 mod projects;
 mod queue;
@@ -35,6 +39,7 @@ mod web_sessions;
 mod write;
 
 pub use api_keys::{ApiKey, NewApiKey, Scope};
+pub use audit::{Act, Action, ActionGroup, Actor, AuditQuery, AuditRow};
 pub use changes::ChangeRow;
 pub use connections::{Connection, ConnectionKey, ConnectionSettings, ConnectionState, NewConnection, SealedRow};
 pub use custom::{CustomMetric, MetricChange, Push, PushConnection, PushedPoint};
@@ -42,7 +47,9 @@ pub use dashboards::{Dashboard, NewDashboard, Widget};
 pub use error::Error;
 pub use grants::{CredentialsRow, RenewalRow};
 pub use guesses::Guesser;
+pub use invitations::{Invitation, Joining, NewInvitation};
 pub use kept::KeptRow;
+pub use members::{Member, MemberChange};
 pub use points::{NoteRow, PointRow, RestatementRow};
 pub use projects::{NewProject, Project};
 pub use queue::{Claim, ClaimOutcome};
@@ -55,6 +62,8 @@ pub use users::{Membership, NewUser, Role, User};
 pub use web_sessions::{NewWebSession, WebSession};
 pub use write::Write;
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -64,6 +73,8 @@ use db::{Db, args};
 #[derive(Debug, Clone)]
 pub struct Store {
     db: Db,
+    /// On whose behalf it changes things.
+    actor: Arc<Actor>,
 }
 
 impl Store {
@@ -76,7 +87,7 @@ impl Store {
     /// [`Error::NewerSchema`] when a newer program migrated it, [`Error::Corrupt`] when the file is damaged or is no
     /// database, [`Error::Unavailable`] when it cannot be reached, read or written; nothing is changed then.
     pub async fn open(url: &str) -> Result<Self, Error> {
-        Ok(Self { db: Db::open(url).await? })
+        Ok(Self { db: Db::open(url).await?, actor: Arc::default() })
     }
 
     /// Whether this is SQLite, which serves one process that syncs.

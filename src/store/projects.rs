@@ -1,9 +1,10 @@
 //! Projects: what connections and their data belong to.
 
 use jiff::Timestamp;
+use serde_json::json;
 
 use super::{
-    Error, Store,
+    Act, Action, Error, Store,
     db::{Row, Tx, args},
 };
 use crate::metric::{Currency, Zone};
@@ -51,17 +52,20 @@ impl Store {
     pub async fn insert_project(&self, new: &NewProject, now: Timestamp) -> Result<Project, Error> {
         let mut tx = self.db.begin().await?;
         let project = insert(&mut tx, new, now).await?;
+        self.noted(&mut tx, Act::of(project.id, Action::ProjectMade, &project.slug)).await?;
         tx.commit("new project").await?;
         Ok(project)
     }
 
     /// Changes a project's defaults. Connections that exist keep the zone they were made with.
     pub async fn update_project(&self, id: i64, zone: &str, currency: Currency) -> Result<(), Error> {
-        let sql = "UPDATE projects SET zone = $2, currency = $3 WHERE project_id = $1";
-        match self.db.execute(sql, args![id, zone, currency]).await? {
-            0 => Err(Error::NotFound(format!("there is no project with number {id}"))),
-            _ => Ok(()),
-        }
+        let mut tx = self.db.begin().await?;
+        let sql = "UPDATE projects SET zone = $2, currency = $3 WHERE project_id = $1 RETURNING slug";
+        let row = tx.first(sql, args![id, zone, currency]).await?;
+        let row = row.ok_or_else(|| Error::NotFound(format!("there is no project with number {id}")))?;
+        let act = Act::of(id, Action::ProjectChanged, row.get::<String>("slug")?);
+        self.noted(&mut tx, act.with(json!({"zone": zone, "currency": currency.code()}))).await?;
+        tx.commit("change of a project").await
     }
 }
 

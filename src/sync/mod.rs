@@ -27,7 +27,7 @@ use uuid::Uuid;
 use crate::{
     connections::{self, Connections, LONGEST_HISTORY_DAYS},
     metric::{Day, Period},
-    store::{self, ClaimOutcome, Connection, ConnectionSettings, Project},
+    store::{self, Act, Action, Actor, ClaimOutcome, Connection, ConnectionSettings, Project},
 };
 
 pub use view::{MetricOutcomeView, OutcomeWord, RunStatus, RunView};
@@ -124,8 +124,23 @@ impl Syncer {
         Self { connections, owner, workers: workers.max(1), wake: Arc::new(Notify::new()) }
     }
 
+    /// The same on somebody's behalf: see [`store::Store::acting`].
+    #[must_use]
+    pub fn acting(&self, actor: Actor) -> Self {
+        let mut syncer = self.clone();
+        syncer.connections.store = self.connections.store.acting(actor);
+        syncer
+    }
+
+    /// Notes who asked for a run.
+    async fn note(&self, connection: &Connection) -> Result<(), Error> {
+        let act = Act::of(connection.key.project_id, Action::SyncAsked, &connection.name);
+        Ok(self.connections.store.note(act).await?)
+    }
+
     /// Makes a connection due at once, for whichever process has room.
     pub async fn sync_soon(&self, connection: &Connection) -> Result<(), Error> {
+        self.note(connection).await?;
         self.connections.store.set_due(connection.key, self.now()).await?;
         self.wake();
         Ok(())
@@ -150,6 +165,9 @@ impl Syncer {
         for connection in &chosen {
             self.check_range(connection, range)?;
             self.reach_back(connection, range).await?;
+        }
+        for connection in &chosen {
+            self.note(connection).await?;
         }
         let mut views = Vec::with_capacity(chosen.len());
         let width = usize::try_from(self.workers).unwrap_or(1);

@@ -1,5 +1,5 @@
-//! Who asks. A handler that takes a [`Viewer`] is for those who are signed in alone, and so is one that takes [`Posted`],
-//! which is a form that this very session was given.
+//! Who asks. A handler that takes a [`Viewer`] is for those who are signed in and in a project, and so is one that takes
+//! [`Posted`], which is a form that this very session was given. What one may do there says [`Permission`].
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -17,9 +17,40 @@ use super::{
 use crate::{
     app::App,
     secret::Secret,
-    store::{Project, Role},
-    users::{Browser, Session},
+    store::{Actor, Project, Role},
+    users::{Browser, Permission, Session},
 };
+
+/// Somebody who is signed in, whether or not they are in a project.
+#[derive(Debug, Clone)]
+pub(super) struct Person {
+    pub(super) session: Session,
+    /// Where they ask from.
+    address: String,
+}
+
+impl Person {
+    /// Who is signed in with this browser, if anybody is.
+    pub(super) async fn of(parts: &Parts, app: &App) -> Result<Option<Self>, Error> {
+        let Some(token) = cookies::session(&parts.headers, &app.config) else { return Ok(None) };
+        let session = app.users.session(&token).await?;
+        Ok(session.map(|session| Self { session, address: asking(parts, app) }))
+    }
+
+    /// As whom they act.
+    fn actor(&self) -> Actor {
+        let user = &self.session.user;
+        Actor::User { id: user.id, email: user.email.clone(), address: self.address.clone() }
+    }
+}
+
+impl FromRequestParts<App> for Person {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
+        Self::of(parts, app).await.map_err(IntoResponse::into_response)?.ok_or_else(|| sign_in_first(parts))
+    }
+}
 
 /// Somebody who is signed in, with the project that their pages show.
 #[derive(Debug, Clone)]
@@ -28,6 +59,7 @@ pub(super) struct Viewer {
     pub(super) project: Project,
     pub(super) role: Role,
     pub(super) theme: Theme,
+    actor: Actor,
 }
 
 impl Viewer {
@@ -36,12 +68,19 @@ impl Viewer {
         format!("{} {}", self.session.session.id, self.project.slug)
     }
 
-    /// Refuses who may only look.
-    pub(super) fn may_change(&self) -> Result<(), Error> {
-        match self.role {
-            Role::Viewer => Err(Error::Forbidden("You may look at this project and not change it.".to_owned())),
-            Role::Editor | Role::Owner => Ok(()),
-        }
+    /// Refuses who may not do something in the project that is shown.
+    pub(super) fn may(&self, permission: Permission) -> Result<(), Error> {
+        if self.can(permission) { Ok(()) } else { Err(Error::Forbidden(permission.refusal().to_owned())) }
+    }
+
+    /// Whether they may: for pages that leave out what somebody could not use.
+    pub(super) fn can(&self, permission: Permission) -> bool {
+        permission.is_of(self.role)
+    }
+
+    /// The app on their behalf. What changes is noted as theirs.
+    pub(super) fn acting(&self, app: &App) -> App {
+        app.acting(self.actor.clone())
     }
 }
 
@@ -49,17 +88,14 @@ impl FromRequestParts<App> for Viewer {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
-        let session = match cookies::session(&parts.headers, &app.config) {
-            Some(token) => app.users.session(&token).await.map_err(|error| Error::from(error).into_response())?,
-            None => None,
-        };
-        let Some(session) = session else { return Err(sign_in_first(parts)) };
-        let Some(membership) = session.membership().cloned() else {
-            let sentence = "You are in no project yet. Ask whoever runs this Dashtray.";
+        let person = Person::from_request_parts(parts, app).await?;
+        let actor = person.actor();
+        let Some(membership) = person.session.membership().cloned() else {
+            let sentence = "You are in no project. Ask one of its owners for an invitation.";
             return Err(Error::Forbidden(sentence.to_owned()).into_response());
         };
         let theme = Theme::chosen(&parts.headers);
-        Ok(Self { session, project: membership.project, role: membership.role, theme })
+        Ok(Self { session: person.session, project: membership.project, role: membership.role, theme, actor })
     }
 }
 
@@ -78,24 +114,52 @@ fn sign_in_first(parts: &Parts) -> Response {
 
 /// A form of somebody who is signed in, that was given to this very session.
 #[derive(Debug)]
-pub(super) struct Posted {
-    pub(super) viewer: Viewer,
+pub(super) struct Posted<W = Viewer> {
+    /// On behalf of who sent it.
+    pub(super) app: App,
+    pub(super) viewer: W,
     pub(super) fields: Fields,
 }
 
-impl FromRequest<App> for Posted {
+/// Who may be given a form.
+pub(super) trait SignedIn: FromRequestParts<App, Rejection = Response> + Send {
+    fn session(&self) -> &Session;
+    fn actor(&self) -> Actor;
+}
+
+impl SignedIn for Viewer {
+    fn session(&self) -> &Session {
+        &self.session
+    }
+
+    fn actor(&self) -> Actor {
+        self.actor.clone()
+    }
+}
+
+impl SignedIn for Person {
+    fn session(&self) -> &Session {
+        &self.session
+    }
+
+    fn actor(&self) -> Actor {
+        self.actor()
+    }
+}
+
+impl<W: SignedIn> FromRequest<App> for Posted<W> {
     type Rejection = Response;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Response> {
         let (mut parts, body) = request.into_parts();
-        let viewer = Viewer::from_request_parts(&mut parts, app).await?;
+        let viewer = W::from_request_parts(&mut parts, app).await?;
         let header = parts.headers.get("x-csrf-token").and_then(|value| value.to_str().ok()).map(str::to_owned);
         let fields = Fields::from_request(Request::from_parts(parts, body), app).await?;
-        if !viewer.session.is_own_form(header.as_deref().unwrap_or_else(|| fields.text("csrf"))) {
+        if !viewer.session().is_own_form(header.as_deref().unwrap_or_else(|| fields.text("csrf"))) {
             let sentence = "This form is of an earlier sign-in. Go back, load the page again and repeat it.";
             return Err(Error::Forbidden(sentence.to_owned()).into_response());
         }
-        Ok(Self { viewer, fields })
+        Ok(Self { app: app.acting(viewer.actor()), viewer, fields })
     }
 }
 
@@ -137,10 +201,19 @@ impl FromRequestParts<App> for Asking {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
-        let address = peer.map(|peer| address(peer, &parts.headers, &app.config.trusted_proxies).to_string());
-        Ok(Self(Browser { agent: agent(&parts.headers), address: address.unwrap_or_default() }))
+        Ok(Self(Browser { agent: agent(&parts.headers), address: asking(parts, app) }))
     }
+}
+
+/// Where a request comes from, in words; empty where nobody knows.
+fn asking(parts: &Parts, app: &App) -> String {
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
+    of_peer(peer, &parts.headers, app)
+}
+
+/// The same of a request whose other end is known.
+pub(super) fn of_peer(peer: Option<IpAddr>, headers: &HeaderMap, app: &App) -> String {
+    peer.map(|peer| address(peer, headers, &app.config.trusted_proxies).to_string()).unwrap_or_default()
 }
 
 /// Where a request comes from: the nearest address that is no proxy of ours. What stands before it anybody could write.

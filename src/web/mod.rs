@@ -15,25 +15,35 @@ mod guard;
 mod health;
 mod live;
 mod pages;
+mod routes;
 
 use std::{io, net::SocketAddr};
 
-use axum::{Extension, Router, routing::get};
+use axum::{Extension, Router};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 pub use callback::{Arrival, CALLBACK_PATH, Callbacks};
 pub use error::Error;
+pub use routes::Listed;
+use routes::{Routes, get};
 
 /// All routes.
 pub fn router(app: App) -> Router {
-    let machines = Router::new()
-        .route("/healthz", get(health::process))
-        .route("/readyz", get(health::database))
-        .method_not_allowed_fallback(async || Error::MethodNotAllowed);
+    let machines = machines().router().method_not_allowed_fallback(async || Error::MethodNotAllowed);
     let live = live::Live::new(app.store.clone());
     machines.merge(api::routes(&app)).merge(pages::routes(&app)).layer(Extension(live)).with_state(app)
+}
+
+/// What machines ask that look after the program.
+fn machines() -> Routes {
+    Routes::new().route("/healthz", get(health::process)).route("/readyz", get(health::database))
+}
+
+/// Every method and path that something answers at.
+pub fn listed() -> Vec<Listed> {
+    machines().listed().into_iter().chain(pages::table().listed()).chain(api::listed()).collect()
 }
 
 /// Serves until `stop` is cancelled and the answers under way are sent.

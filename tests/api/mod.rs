@@ -5,7 +5,7 @@ mod input;
 mod keys;
 mod limits;
 mod moving;
-mod program;
+pub(crate) mod program;
 mod push;
 mod resources;
 mod schema;

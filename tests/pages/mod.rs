@@ -1,6 +1,7 @@
 //! What pages answer to whom, and to bad input: asked over HTTP, as whoever means harm would.
 
 mod access;
+mod audit;
 mod bad_input;
 mod catalogue;
 mod connecting;
@@ -8,7 +9,9 @@ mod connections;
 mod dashboards;
 mod guessing;
 mod live;
+mod matrix;
 mod metrics;
+mod people;
 mod sign_ins;
 pub(crate) mod visitor;
 mod without_script;

@@ -6,6 +6,7 @@ mod dashboards;
 mod failures;
 mod grants;
 mod guesses;
+mod people;
 mod queue;
 mod reading;
 mod schema;

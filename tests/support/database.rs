@@ -67,6 +67,19 @@ impl Database {
         }
     }
 
+    /// What the database says to a statement that it refuses.
+    pub(crate) async fn refused(&self, sql: &str) -> String {
+        let sql = AssertSqlSafe(sql.to_owned());
+        let refused = if self.url.starts_with("sqlite:") {
+            let mut connection = SqliteConnection::connect(&self.url).await.expect("a connection");
+            sqlx::raw_sql(sql).execute(&mut connection).await.map(drop)
+        } else {
+            let mut connection = PgConnection::connect(&self.url).await.expect("a connection");
+            sqlx::raw_sql(sql).execute(&mut connection).await.map(drop)
+        };
+        refused.expect_err("a refusal").to_string()
+    }
+
     /// The texts in the first column of a query.
     pub(crate) async fn texts(&self, sql: &str) -> Vec<String> {
         let sql = AssertSqlSafe(sql.to_owned());
@@ -175,12 +188,12 @@ impl Database {
         columns
     }
 
-    /// How many rows each table has.
+    /// How many rows each table has, but for the log of what was done to them.
     pub(crate) async fn row_counts(&self) -> BTreeMap<String, String> {
         let columns = self.columns().await;
         let tables: BTreeSet<&str> = columns.iter().filter_map(|column| column.split('.').next()).collect();
         let mut counts = BTreeMap::new();
-        for table in tables {
+        for table in tables.into_iter().filter(|table| *table != "audit") {
             let count = self.texts(&format!("SELECT CAST(count(*) AS TEXT) FROM {table}")).await.remove(0);
             counts.insert(table.to_owned(), count);
         }

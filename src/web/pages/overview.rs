@@ -12,6 +12,7 @@ use crate::{
     app::App,
     connections::starter,
     store::Widget,
+    users::Permission,
     web::{
         Error,
         auth::Viewer,
@@ -92,6 +93,6 @@ pub(super) async fn show(
         live: board.stage(ids.iter().copied()),
         dates,
         groups,
-        may_change: viewer.may_change().is_ok(),
+        may_change: viewer.can(Permission::Connect),
     })
 }
