@@ -36,6 +36,8 @@ pub struct App {
     pub sync: Syncer,
     /// People, and how they are signed in.
     pub users: Users,
+    /// When this process opened it.
+    pub started_at: Timestamp,
     clock: Clock,
 }
 
@@ -105,7 +107,8 @@ impl App {
             .with_clients(config.oauth_clients.clone());
         let sync = Syncer::new(connections.clone(), u32::from(config.workers));
         let users = Users::new(store.clone(), clock);
-        Ok(Self { config: Arc::new(config), registry, store, connections, sync, users, clock })
+        let (config, started_at) = (Arc::new(config), clock.now());
+        Ok(Self { config, registry, store, connections, sync, users, started_at, clock })
     }
 }
 

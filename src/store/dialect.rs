@@ -170,6 +170,11 @@ async fn postgres_version(pool: &PgPool) -> Result<i64, Error> {
     Ok(query_scalar("SELECT COALESCE(MAX(version), 0) FROM _sqlx_migrations").fetch_one(pool).await?)
 }
 
+/// The newest step of the schema that this program knows: both databases have the same ones.
+pub(super) fn newest_schema() -> i64 {
+    newest(&SQLITE)
+}
+
 fn newest(migrator: &Migrator) -> i64 {
     migrator.iter().map(|migration| migration.version).max().unwrap_or(0)
 }

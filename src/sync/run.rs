@@ -27,7 +27,7 @@ use crate::{
     integrations::{Context, Correction, Descriptor, Gap, Integration, Outcome, Why},
     metric::{Day, FailureKind, Interval, Period, Scope},
     store::{self, Claim, Connection, ConnectionState, RunEnd},
-    vault,
+    telemetry, vault,
 };
 
 /// No run takes longer; the next one goes on where it stopped.
@@ -77,6 +77,7 @@ impl Syncer {
         let run_id = Uuid::now_v7();
         let started_at = self.now();
         store.start_run(&claim, run_id, started_at).await?;
+        let _running = telemetry::ours().run_begins();
         let interrupted = stop.child_token();
         // Ends with this future however that ends, so that no lease is renewed for a run that is gone.
         let keeper = AbortOnDropHandle::new(tokio::spawn(keep(self.clone(), claim.clone(), interrupted.clone())));
@@ -110,6 +111,7 @@ impl Syncer {
         let counters = findings.http.as_ref().map(Http::counters).unwrap_or_default();
         let tally = std::mem::take(&mut *tally.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
         let verdict = Verdict::of(&findings, &tally);
+        telemetry::ours().run_ended(&connection.integration_id, verdict.ending(), verdict.kinds());
         let now = self.now();
         let interval = connection.settings.sync_interval_minutes.unwrap_or_else(|| self.interval_of(&connection));
         let plan = verdict.plan(&connection, interval, now);

@@ -19,13 +19,17 @@ impl Syncer {
     pub async fn work(&self, stop: CancellationToken) -> Result<(), Error> {
         if self.connections.vault.key_id().is_none() {
             tracing::error!("the master key is missing: nothing is synced by this process until it is started with it");
-            stop.cancelled().await;
+            while !stop.is_cancelled() {
+                self.beat.beat();
+                let _ = tokio::time::timeout(LONGEST_SLEEP, stop.cancelled()).await;
+            }
             return Ok(());
         }
         self.tell_of_other_keys().await;
         let mut runs = JoinSet::new();
         let mut swept = tokio::time::Instant::now();
         while !stop.is_cancelled() {
+            self.beat.beat();
             let room = usize::try_from(self.workers).unwrap_or(1).saturating_sub(runs.len());
             let pause = match self.start_due(&mut runs, room, &stop).await {
                 Ok(()) => self.until_due(room).await,

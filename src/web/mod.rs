@@ -6,6 +6,7 @@
 mod api;
 mod assets;
 mod auth;
+mod base_path;
 mod board;
 mod callback;
 mod cookies;
@@ -15,6 +16,7 @@ mod guard;
 mod health;
 mod live;
 mod pages;
+mod watch;
 
 use std::{io, net::SocketAddr};
 
@@ -26,14 +28,17 @@ use crate::app::App;
 pub use callback::{Arrival, CALLBACK_PATH, Callbacks};
 pub use error::Error;
 
-/// All routes.
+/// All routes, under the path of the public address.
 pub fn router(app: App) -> Router {
+    let config = app.config.clone();
     let machines = Router::new()
         .route("/healthz", get(health::process))
-        .route("/readyz", get(health::database))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(watch::metrics))
         .method_not_allowed_fallback(async || Error::MethodNotAllowed);
     let live = live::Live::new(app.store.clone());
-    machines.merge(api::routes(&app)).merge(pages::routes(&app)).layer(Extension(live)).with_state(app)
+    let all = machines.merge(api::routes(&app)).merge(pages::routes(&app)).layer(Extension(live)).with_state(app);
+    base_path::under(config.base_path(), all)
 }
 
 /// Serves until `stop` is cancelled and the answers under way are sent.
@@ -51,6 +56,7 @@ mod tests {
     use crate::{
         config::{Config, Flags},
         integrations::Registry,
+        sync::Beating,
     };
 
     /// Status and body of an answer.
@@ -75,7 +81,20 @@ mod tests {
         let server = tokio::spawn(serve(listener, app.clone(), stop.clone()));
 
         assert_eq!(ask(address, "GET /healthz").await, ("200".to_owned(), r#"{"status":"ok"}"#.to_owned()));
-        assert_eq!(ask(address, "GET /readyz").await.0, "200");
+        let (status, body) = ask(address, "GET /readyz").await;
+        assert_eq!(status, "503", "nobody looks for what is due");
+        assert!(body.contains(r#"{"id":"scheduler","ok":false,"message":"was not started yet"}"#), "{body}");
+        let work = tokio::spawn({
+            let (sync, stop) = (app.sync.clone(), stop.clone());
+            async move { sync.work(stop).await }
+        });
+        while app.sync.beat() == Beating::NotStarted {
+            tokio::task::yield_now().await;
+        }
+        let (status, body) = ask(address, "GET /readyz").await;
+        assert_eq!(status, "200", "{body}");
+        assert!(body.starts_with(r#"{"status":"ok","checks":[{"id":"database","ok":true,"#), "{body}");
+        assert!(body.contains(r#"{"id":"schema","ok":true,"message":"is current ("#), "{body}");
         let (_, api) = ask(address, "GET /api/v1/health").await;
         assert!(api.starts_with(r#"{"data":{"status":"ok","version":"#), "{api}");
         let (status, body) = ask(address, "GET /api/v1/nowhere").await;
@@ -87,8 +106,12 @@ mod tests {
         assert_eq!(ask(address, "POST /healthz").await.0, "405");
 
         app.store.close().await;
-        assert_eq!(ask(address, "GET /readyz").await.0, "503");
+        let (status, body) = ask(address, "GET /readyz").await;
+        assert_eq!(status, "503");
+        assert!(body.contains(r#"{"id":"database","ok":false,"message":"does not answer; the log says why"}"#), "{body}");
+        assert!(!body.contains(&directory.path().display().to_string()), "{body}");
         stop.cancel();
         server.await.unwrap().unwrap();
+        work.await.unwrap().unwrap();
     }
 }

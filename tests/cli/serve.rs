@@ -20,7 +20,7 @@ use super::{
 };
 
 /// A program that runs until it is stopped.
-struct Running {
+pub(super) struct Running {
     child: Child,
     stdout: Lines<BufReader<ChildStdout>>,
 }
@@ -33,7 +33,7 @@ impl Running {
     }
 
     /// Lines of its output up to the first that holds this.
-    async fn until(&mut self, word: &str) -> Vec<String> {
+    pub(super) async fn until(&mut self, word: &str) -> Vec<String> {
         let mut lines = Vec::new();
         let read = async {
             while let Some(line) = self.stdout.next_line().await.unwrap() {
@@ -49,7 +49,7 @@ impl Running {
     }
 
     /// Sends a signal and waits for its end, which comes within seconds.
-    async fn stop(mut self, signal: &str) -> ExitStatus {
+    pub(super) async fn stop(mut self, signal: &str) -> ExitStatus {
         let begun = Instant::now();
         let kill = format!("kill -{signal} {}", self.child.id().unwrap());
         assert!(Command::new("sh").args(["-c", &kill]).status().await.unwrap().success());
@@ -60,7 +60,7 @@ impl Running {
 }
 
 /// Starts `serve` on a free port and gives its URL.
-async fn serving(sandbox: &Sandbox) -> (Running, String) {
+pub(super) async fn serving(sandbox: &Sandbox) -> (Running, String) {
     let mut running = Running::start(sandbox.command("serve --listen 127.0.0.1:0"));
     let line = running.until("http://").await.pop().unwrap();
     let url = line.split_whitespace().find(|word| word.starts_with("http://")).unwrap().to_owned();
@@ -68,7 +68,7 @@ async fn serving(sandbox: &Sandbox) -> (Running, String) {
 }
 
 /// Status and body of an answer.
-async fn fetch(url: &str, path: &str) -> (u16, String) {
+pub(super) async fn fetch(url: &str, path: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).await.unwrap();
     stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await.unwrap();
     let mut answer = String::new();
@@ -103,7 +103,7 @@ async fn serve_answers_and_keeps_connections_up_to_date_until_it_is_stopped() {
 }
 
 /// The connection after its first scheduled run.
-async fn synced(sandbox: &Sandbox) -> Json {
+pub(super) async fn synced(sandbox: &Sandbox) -> Json {
     let begun = Instant::now();
     loop {
         let view = sandbox.json("connections").await["connections"][0].clone();

@@ -2,6 +2,7 @@
 
 mod access;
 mod bad_input;
+mod base_path;
 mod catalogue;
 mod connecting;
 mod connections;
@@ -11,4 +12,5 @@ mod live;
 mod metrics;
 mod sign_ins;
 pub(crate) mod visitor;
+mod watching;
 mod without_script;
