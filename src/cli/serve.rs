@@ -82,38 +82,49 @@ pub(super) async fn serve(invocation: &Invocation, app: App, listener: TcpListen
         work.map_err(internal)??;
         Ok::<Done, Failure>(Done::All)
     };
-    let ended = until_stopped(invocation, &stop, both).await;
-    close(&app).await;
-    ended
+    until_stopped(invocation, &app, &stop, both).await
 }
 
-/// Closes the database, when what providers were asked to renew is kept there.
-pub(super) async fn close(app: &App) {
-    let _ = tokio::time::timeout(SETTLE_WITHIN, app.connections.settle()).await;
-    app.store.close().await;
-}
-
-/// Runs `work`, which ends soon once `stop` is cancelled; cancels it when the program is asked to stop.
+/// Runs `work`, which ends soon once `stop` is cancelled; cancels it when the program is asked to stop, and closes the
+/// database when it has ended. Asked a second time it waits for nothing any more: what is committed is safe either way.
 pub(super) async fn until_stopped(
     invocation: &Invocation,
+    app: &App,
     stop: &CancellationToken,
     work: impl Future<Output = Result<Done, Failure>>,
 ) -> Result<Done, Failure> {
     tokio::pin!(work);
     tokio::select! {
-        ended = &mut work => return ended,
+        ended = &mut work => {
+            close(app).await;
+            return ended;
+        }
         () = asked_to_stop() => {}
     }
     tracing::info!("stopping; runs under way are handed back");
     stop.cancel();
-    tokio::select! {
-        ended = &mut work => ended,
-        () = tokio::time::sleep(STOP_WITHIN) => {
+    let orderly = async {
+        let ended = tokio::time::timeout(STOP_WITHIN, &mut work).await.unwrap_or_else(|_| {
             invocation.out.note("warning: stopped before all runs had ended; they go on at the next start");
             Ok(Done::All)
+        });
+        close(app).await;
+        ended
+    };
+    tokio::select! {
+        ended = orderly => ended,
+        () = asked_to_stop() => {
+            invocation.hurry();
+            invocation.out.note("warning: stopped at once; runs that were under way go on at the next start");
+            Ok(Done::All)
         }
-        () = asked_to_stop() => Ok(Done::All),
     }
+}
+
+/// Closes the database, when what providers were asked to renew is kept there.
+async fn close(app: &App) {
+    let _ = tokio::time::timeout(SETTLE_WITHIN, app.connections.settle()).await;
+    app.store.close().await;
 }
 
 async fn stopping<T>(stop: &CancellationToken, task: tokio::task::JoinHandle<T>) -> Result<T, tokio::task::JoinError> {

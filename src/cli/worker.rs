@@ -28,7 +28,5 @@ pub(super) async fn run(invocation: &Invocation) -> Result<Done, Failure> {
         app.sync.work(stop.clone()).await?;
         Ok(Done::All)
     };
-    let ended = serve::until_stopped(invocation, &stop, work).await;
-    serve::close(&app).await;
-    ended
+    serve::until_stopped(invocation, &app, &stop, work).await
 }

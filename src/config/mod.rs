@@ -62,6 +62,12 @@ pub struct Config {
     pub workers: u16,
     /// Requests to the API that a project may make in an hour; 0 for any number.
     pub api_requests_per_hour: u32,
+    /// Days that records of runs are kept; 0 for ever.
+    pub keep_runs_days: u32,
+    /// Days that what a value was before it was restated is kept; 0 for ever.
+    pub keep_restatements_days: u32,
+    /// Days that providers' answers are kept.
+    pub keep_answers_days: u32,
     /// The key that seals credentials, where it was given in plain.
     pub master_key: Option<Secret>,
     /// The file that holds the key. Where neither is given, the vault makes one in `data_dir`.

@@ -73,7 +73,9 @@ mod tests {
             let network: Network = network.parse().unwrap();
             assert_eq!(network.contains(address.parse().unwrap()), expected, "{network:?} {address}");
         }
-        for wrong in ["", "10.0.0.0/33", "::/129", "10.0.0.0/-1", "10.0.0.0/+8", "10.0.0.0/", "10.0.0/8", "host/8", "1/2/3"] {
+        for wrong in
+            ["", "10.0.0.0/33", "::/129", "10.0.0.0/-1", "10.0.0.0/+8", "10.0.0.0/", "10.0.0/8", "host/8", "1/2/3"]
+        {
             assert!(wrong.parse::<Network>().is_err(), "{wrong}");
         }
     }

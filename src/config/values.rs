@@ -52,6 +52,9 @@ impl Values<'_> {
             extra_ca_file: self.optional("extra_ca_file", "a file")?,
             workers,
             api_requests_per_hour: self.read("api_requests_per_hour", "a whole number")?,
+            keep_runs_days: self.days("keep_runs_days", 0)?,
+            keep_restatements_days: self.days("keep_restatements_days", 0)?,
+            keep_answers_days: self.days("keep_answers_days", 1)?,
             master_key: self.given("master_key").map(Secret::new),
             master_key_file: self.optional("master_key_file", "a file")?,
             connect_timeout: self.seconds("connect_timeout_secs")?,
@@ -88,6 +91,12 @@ impl Values<'_> {
             return Err(self.wrong(key, expected));
         }
         Ok(Duration::from_secs(seconds))
+    }
+
+    fn days(&self, key: &str, least: u32) -> Result<u32, Error> {
+        let expected = format!("a number of days from {least} to 36500");
+        let days: u32 = self.read(key, &expected)?;
+        if (least..=36_500).contains(&days) { Ok(days) } else { Err(self.wrong(key, &expected)) }
     }
 
     fn wrong(&self, key: &str, expected: &str) -> Error {

@@ -31,8 +31,8 @@ use crate::{
     store::{self, ClaimOutcome, Connection, ConnectionSettings, Project},
 };
 
-pub use beat::Beating;
 use beat::Beat;
+pub use beat::Beating;
 pub use view::{MetricOutcomeView, OutcomeWord, RunStatus, RunView};
 
 /// A claim lasts this long unless it is renewed, so a dead process's connection is taken over within 30 s.

@@ -139,29 +139,49 @@ impl Telemetry {
     /// Writes all of it.
     pub fn write(&self, page: &mut Page) {
         let counter = Kind::Counter;
-        page.family("dashtray_runs_total", counter, "Runs of connections that ended in this process, by how they ended.");
+        page.family(
+            "dashtray_runs_total",
+            counter,
+            "Runs of connections that ended in this process, by how they ended.",
+        );
         self.runs.each(|[integration, status], count| {
             page.sample("", &[("integration", integration), ("status", status)], count);
         });
-        page.family("dashtray_run_failures_total", counter, "Runs in which something failed, once for each kind of failure.");
+        page.family(
+            "dashtray_run_failures_total",
+            counter,
+            "Runs in which something failed, once for each kind of failure.",
+        );
         self.failures.each(|[integration, kind], count| {
             page.sample("", &[("integration", integration), ("kind", kind)], count);
         });
         page.family("dashtray_runs_in_progress", Kind::Gauge, "Runs under way in this process.");
         page.sample("", &[], self.running.load(Ordering::Relaxed));
-        page.family("dashtray_provider_calls_total", counter, "Calls to providers, by class of the answer's status; none: no answer.");
+        page.family(
+            "dashtray_provider_calls_total",
+            counter,
+            "Calls to providers, by class of the answer's status; none: no answer.",
+        );
         self.calls.each(|[integration, class], count| {
             page.sample("", &[("integration", integration), ("status", class)], count);
         });
         page.family("dashtray_provider_call_seconds_total", counter, "Time that calls to providers took.");
         self.calling.each(|[integration], micros| page.seconds("", &[("integration", integration)], micros));
-        page.family("dashtray_provider_wait_seconds_total", counter, "Time spent waiting for providers' limits and between tries.");
+        page.family(
+            "dashtray_provider_wait_seconds_total",
+            counter,
+            "Time spent waiting for providers' limits and between tries.",
+        );
         self.waiting.each(|[integration], millis| {
             page.seconds("", &[("integration", integration)], millis.saturating_mul(1000));
         });
         page.family("dashtray_points_written_total", counter, "Points that were new or changed.");
         self.points.each(|[integration], count| page.sample("", &[("integration", integration)], count));
-        page.family("dashtray_database_seconds", Kind::Histogram, "Time that the database took; begin includes the wait for other writers.");
+        page.family(
+            "dashtray_database_seconds",
+            Kind::Histogram,
+            "Time that the database took; begin includes the wait for other writers.",
+        );
         for ((_, name), histogram) in Operation::ALL.iter().zip(&self.database) {
             histogram.write(page, name);
         }

@@ -78,7 +78,10 @@ mod tests {
         let mut page = Page::default();
         page.family("x_total", Kind::Counter, "An x.");
         page.sample("", &[("a", "q\"b\\c\nd"), ("e", "")], 1);
-        assert_eq!(page.into_text(), "# HELP x_total An x.\n# TYPE x_total counter\nx_total{a=\"q\\\"b\\\\c\\nd\",e=\"\"} 1\n");
+        assert_eq!(
+            page.into_text(),
+            "# HELP x_total An x.\n# TYPE x_total counter\nx_total{a=\"q\\\"b\\\\c\\nd\",e=\"\"} 1\n"
+        );
         for (micros, expected) in [(0, "0"), (1, "0.000001"), (1_500_000, "1.5"), (30_000_000, "30")] {
             assert_eq!(seconds(micros), expected);
         }

@@ -48,8 +48,7 @@ pub(super) async fn ready(State(app): State<App>) -> (StatusCode, Json<Value>) {
         Beating::NotStarted => Err("was not started yet".to_owned()),
         Beating::Silent(silence) => Err(format!("has been silent for {} seconds", silence.as_secs())),
     };
-    let checks =
-        [Check::new("database", database), Check::new("schema", schema), Check::new("scheduler", scheduler)];
+    let checks = [Check::new("database", database), Check::new("schema", schema), Check::new("scheduler", scheduler)];
     let is_ready = checks.iter().all(|check| check.ok);
     let (status, word) = if is_ready { (StatusCode::OK, "ok") } else { (StatusCode::SERVICE_UNAVAILABLE, "failed") };
     (status, Json(json!({"status": word, "checks": checks})))

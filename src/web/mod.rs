@@ -108,7 +108,10 @@ mod tests {
         app.store.close().await;
         let (status, body) = ask(address, "GET /readyz").await;
         assert_eq!(status, "503");
-        assert!(body.contains(r#"{"id":"database","ok":false,"message":"does not answer; the log says why"}"#), "{body}");
+        assert!(
+            body.contains(r#"{"id":"database","ok":false,"message":"does not answer; the log says why"}"#),
+            "{body}"
+        );
         assert!(!body.contains(&directory.path().display().to_string()), "{body}");
         stop.cancel();
         server.await.unwrap().unwrap();

@@ -44,7 +44,8 @@ impl FromRequestParts<App> for Watcher {
 /// Whether a proxy passed it on that is none of ours: then the address is the proxy's, and who asks is not known. A proxy
 /// on this machine would open the metrics to everybody otherwise.
 fn came_through_a_stranger(parts: &Parts, app: &App) -> bool {
-    let is_passed_on = ["x-forwarded-for", "forwarded", "x-real-ip"].iter().any(|name| parts.headers.contains_key(*name));
+    let is_passed_on =
+        ["x-forwarded-for", "forwarded", "x-real-ip"].iter().any(|name| parts.headers.contains_key(*name));
     is_passed_on && !auth::is_of_proxy(parts, &app.config.trusted_proxies)
 }
 
@@ -73,7 +74,11 @@ async fn queue(app: &App, page: &mut Page) {
     for state in STATES {
         page.sample("", &[("state", state)], queue.states.get(state).copied().unwrap_or(0));
     }
-    page.family("dashtray_queue_connections", Kind::Gauge, "Connections that are due and that no process has begun with.");
+    page.family(
+        "dashtray_queue_connections",
+        Kind::Gauge,
+        "Connections that are due and that no process has begun with.",
+    );
     page.sample("", &[], queue.due);
     page.family("dashtray_queue_age_seconds", Kind::Gauge, "Since when the first of those is due.");
     let age = queue.oldest_due.map_or(0, |due| app.now().duration_since(due).as_secs().max(0));

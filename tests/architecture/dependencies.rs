@@ -62,6 +62,7 @@ const OWNERS: &[(&[&str], &[&str])] = &[
     (&["aws_lc_rs"], &["http", "demo"]),
     (&["clap"], &["cli"]),
     (&["libc"], &["cli"]),
+    (&["rustix"], &["cli"]),
     (&["indicatif"], &["cli"]),
     (&["inquire"], &["cli"]),
     (&["comfy_table"], &["cli"]),

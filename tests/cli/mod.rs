@@ -3,6 +3,7 @@
 
 mod crash;
 mod database;
+mod doctor;
 mod input;
 mod kills;
 mod numbers;
@@ -14,6 +15,7 @@ mod serve;
 mod sign_in;
 mod users;
 mod walk;
+mod watching;
 
 use serde_json::Value as Json;
 

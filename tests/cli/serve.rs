@@ -89,6 +89,7 @@ async fn serve_answers_and_keeps_connections_up_to_date_until_it_is_stopped() {
     assert_eq!(health["data"]["status"], "ok", "{health}");
     assert_eq!(fetch(&url, "/nowhere").await.0, 404);
     assert_eq!(sandbox.json(&format!("health --url {url}")).await["status"], "ok");
+    assert_eq!(sandbox.json(&format!("health --ready --url {url}")).await["status"], "ok");
 
     let port = url.rsplit(':').next().unwrap();
     let sentence = sandbox.refused(&format!("serve --listen 127.0.0.1:{port}"), 1).await;
@@ -153,6 +154,32 @@ async fn stopped_in_the_middle_of_a_run_it_hands_the_run_back() {
     let begun = Instant::now();
     sandbox.sync("stripe", 0).await;
     assert!(begun.elapsed() < Duration::from_secs(15), "no lease is left to wait for");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn asked_twice_to_stop_it_waits_for_nobody() {
+    let sandbox = Sandbox::new().await;
+    let (mut running, url) = serving(&sandbox).await;
+    // A form that never comes to its end is waited for, for ten seconds.
+    let host = url.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(host).await.unwrap();
+    let head = format!(
+        "POST /login HTTP/1.1\r\nHost: {host}\r\nOrigin: {url}\r\nContent-Length: 100\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\nExpect: 100-continue\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut goes_on = [0; 12];
+    stream.read_exact(&mut goes_on).await.unwrap();
+    assert_eq!(&goes_on, b"HTTP/1.1 100", "it waits for the rest");
+    let kill = format!("kill -TERM {}", running.child.id().unwrap());
+    assert!(Command::new("sh").args(["-c", &kill]).status().await.unwrap().success());
+    while TcpStream::connect(host).await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(running.child.try_wait().unwrap().is_none(), "an orderly stop waits for the form");
+    let begun = Instant::now();
+    assert_eq!(running.stop("TERM").await.code(), Some(0));
+    assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

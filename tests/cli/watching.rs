@@ -1,8 +1,9 @@
-//! What Prometheus reads, after real runs of the real program.
+//! What Prometheus and logs say of real runs of the real program.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use dashtray::demo::{STRIPE_KEY, STRIPE_KEY_WITHOUT_CHARGES};
+use serde_json::Value as Json;
 
 use super::{
     list,
@@ -83,7 +84,8 @@ fn may_say(label: &str) -> &'static [&'static str] {
 }
 
 fn value(samples: &[Sample], name: &str, labels: &[(&str, &str)]) -> u64 {
-    let has = |sample: &Sample| labels.iter().all(|(label, value)| sample.1.get(*label).is_some_and(|one| one == value));
+    let has =
+        |sample: &Sample| labels.iter().all(|(label, value)| sample.1.get(*label).is_some_and(|one| one == value));
     let found = samples.iter().filter(|sample| sample.0 == name && has(sample));
     found.map(|sample| sample.2.parse::<u64>().unwrap()).sum()
 }
@@ -111,7 +113,10 @@ async fn metrics_tell_what_runs_did_and_name_nobody() {
     assert_eq!(value(&samples, "dashtray_run_failures_total", &[]), 0);
     assert_eq!(value(&samples, "dashtray_runs_in_progress", &[]), 0);
     assert_eq!(value(&samples, "dashtray_provider_calls_total", &[stripe]), run["requests"].as_u64().unwrap());
-    assert_eq!(value(&samples, "dashtray_provider_calls_total", &[("status", "2xx")]), run["requests"].as_u64().unwrap());
+    assert_eq!(
+        value(&samples, "dashtray_provider_calls_total", &[("status", "2xx")]),
+        run["requests"].as_u64().unwrap()
+    );
     assert_eq!(value(&samples, "dashtray_points_written_total", &[stripe]), run["samples_written"].as_u64().unwrap());
     assert!(run["samples_written"].as_u64().unwrap() > 0);
     assert!(value(&samples, "dashtray_database_seconds_count", &[("operation", "commit")]) > 0);
@@ -122,7 +127,7 @@ async fn metrics_tell_what_runs_did_and_name_nobody() {
     assert!(value(&samples, "process_resident_memory_bytes", &[]) > 1 << 20);
     assert!(value(&samples, "process_start_time_seconds", &[]) > 1_700_000_000);
     // Whoever reads this knows nothing of whose numbers they are.
-    for name in ["default", view["name"].as_str().unwrap(), view["connection_id"].as_str().unwrap(), "127.0.0.1"] {
+    for name in ["default", view["connection_id"].as_str().unwrap(), "127.0.0.1", "Fernwerk"] {
         assert!(!text.contains(&format!("\"{name}\"")), "{name}: {text}");
     }
 
@@ -142,4 +147,28 @@ async fn metrics_tell_what_runs_did_and_name_nobody() {
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     }
     assert_eq!(running.stop("TERM").await.code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_line_of_a_run_says_of_which_run_it_is() {
+    let mut sandbox = Sandbox::new().await;
+    let connected = sandbox.connect("stripe", &stripe_file(STRIPE_KEY)).await;
+    sandbox.set("DASHTRAY_LOG_FORMAT", "json");
+    sandbox.set("DASHTRAY_LOG_FILTER", "dashtray=debug");
+    let ended = sandbox.run("sync --json").await;
+    let run_id = ended.json(0)["runs"][0]["run_id"].clone();
+    let lines: Vec<Json> = ended.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of_runs = lines.iter().filter(|line| {
+        let message = line["fields"]["message"].as_str().unwrap();
+        ["called a provider", "run ended"].contains(&message)
+    });
+    let mut count = 0;
+    for line in of_runs {
+        let span = &line["span"];
+        assert_eq!(span["run.id"], run_id, "{line}");
+        assert_eq!(span["connection.id"], connected["connection_id"], "{line}");
+        assert_eq!(span["integration.id"], "stripe", "{line}");
+        count += 1;
+    }
+    assert!(count > 10, "{}", ended.stderr);
 }

@@ -17,7 +17,9 @@ const BASE: &str = "/numbers/of-ours";
 async fn under_a_path(registry: Registry) -> Site {
     let site = Site::start_over(registry, |config| {
         config.public_url = PUBLIC.parse().ok();
-        config.oauth_clients.insert("google-analytics".to_owned(), OAuthClient { id: "an-id".to_owned(), secret: None });
+        config
+            .oauth_clients
+            .insert("google-analytics".to_owned(), OAuthClient { id: "an-id".to_owned(), secret: None });
     });
     site.await.joined_by_ada().await
 }
@@ -61,7 +63,10 @@ async fn every_address_of_every_page_is_under_the_path_and_works() {
         }
     }
     for page in ["", "/d/fake", "/m/fake_events", "/integrations", "/connect/fake", "/settings/projects", "/docs/api"] {
-        assert!(seen.contains(&format!("{BASE}{page}")) || seen.contains(&format!("{BASE}{page}/")), "{page}: {seen:?}");
+        assert!(
+            seen.contains(&format!("{BASE}{page}")) || seen.contains(&format!("{BASE}{page}/")),
+            "{page}: {seen:?}"
+        );
     }
     assert!(seen.iter().any(|one| one.starts_with(&format!("{BASE}/static/app."))), "{seen:?}");
 }
@@ -74,7 +79,8 @@ async fn a_proxy_may_take_the_path_off_or_leave_it() {
         let ada = &ada;
         async move { ada.get(path).await.body }
     };
-    let (with, without) = (document("/numbers/of-ours/api/v1/openapi.json").await, document("/api/v1/openapi.json").await);
+    let (with, without) =
+        (document("/numbers/of-ours/api/v1/openapi.json").await, document("/api/v1/openapi.json").await);
     assert!(with.contains(&format!("\"servers\":[{{\"url\":\"{BASE}\"}}]")), "{with:.300}");
     assert_eq!(with, without);
     for path in ["/healthz", "/api/v1/health", "/settings/account"] {

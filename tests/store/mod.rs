@@ -7,6 +7,7 @@ mod failures;
 mod grants;
 mod queue;
 mod reading;
+mod retention;
 mod schema;
 mod users;
 mod writing;
