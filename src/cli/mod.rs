@@ -253,7 +253,7 @@ impl Command {
     async fn run(self, invocation: &Invocation) -> Result<Done, Failure> {
         match self {
             Self::Serve(_) => serve::run(invocation).await,
-            Self::Worker(_) => worker::run(invocation).await,
+            Self::Worker(args) => worker::run(invocation, args).await,
             #[cfg(feature = "demo")]
             Self::Demo(args) => demo::run(invocation, args).await,
             Self::Integrations(args) => integrations::run(invocation, args),

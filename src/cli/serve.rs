@@ -1,6 +1,6 @@
 //! `dashtray serve`
 
-use std::{net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, time::Duration};
 
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -70,15 +70,26 @@ pub(super) async fn serve(invocation: &Invocation, app: App, listener: TcpListen
     // Of what was connected by an older version, or by a process that was killed there and then.
     app.make_starters().await.map_err(app::Error::from)?;
     let stop = CancellationToken::new();
-    let pages = tokio::spawn(web::serve(listener, app.clone(), stop.clone()));
+    let pages = web::serve(listener, app.clone(), stop.clone());
+    beside_the_work(invocation, app, stop, pages).await
+}
+
+/// Scheduler and workers, and what answers meanwhile, until the program is asked to stop.
+pub(super) async fn beside_the_work(
+    invocation: &Invocation,
+    app: App,
+    stop: CancellationToken,
+    answering: impl Future<Output = io::Result<()>> + Send + 'static,
+) -> Result<Done, Failure> {
+    let answering = tokio::spawn(answering);
     let work = tokio::spawn({
         let (sync, stop) = (app.sync.clone(), stop.clone());
         async move { sync.work(stop).await }
     });
     let both = async {
         // Whichever ends first, by fault or by order, ends the other.
-        let (pages, work) = tokio::join!(stopping(&stop, pages), stopping(&stop, work));
-        pages.map_err(internal)??;
+        let (answering, work) = tokio::join!(stopping(&stop, answering), stopping(&stop, work));
+        answering.map_err(internal)??;
         work.map_err(internal)??;
         Ok::<Done, Failure>(Done::All)
     };
@@ -87,7 +98,7 @@ pub(super) async fn serve(invocation: &Invocation, app: App, listener: TcpListen
 
 /// Runs `work`, which ends soon once `stop` is cancelled; cancels it when the program is asked to stop, and closes the
 /// database when it has ended. Asked a second time it waits for nothing any more: what is committed is safe either way.
-pub(super) async fn until_stopped(
+async fn until_stopped(
     invocation: &Invocation,
     app: &App,
     stop: &CancellationToken,

@@ -84,7 +84,11 @@ fn a_value_of_the_wrong_form_is_refused_with_its_origin() {
             "::1, proxy",
             "\"::1, proxy\" is not a list of addresses and networks such as 127.0.0.1, 10.0.0.0/8, ::1",
         ),
-        ("public_url", "ftp://x", "\"ftp://x\" is not an address such as https://metrics.example.com"),
+        (
+            "public_url",
+            "ftp://x",
+            "\"ftp://x\" is not an address such as https://metrics.example.com or https://example.com/metrics",
+        ),
         ("read_timeout_secs", "-1", "\"-1\" is not a number of seconds from 1 to 3600"),
     ];
     for (key, value, expected) in cases {

@@ -140,11 +140,8 @@ pub async fn push(
     loop {
         let (push, accepted, are_first) = prepare(store, registry, project, batch, now).await?;
         attempts += 1;
-        match store.push(&push).await {
-            Ok(changed) => {
-                telemetry::ours().wrote(ID, changed);
-                return Ok(Pushed { accepted, changed, are_first });
-            }
+        match store.push(&push).await.inspect(|changed| telemetry::ours().wrote(ID, *changed)) {
+            Ok(changed) => return Ok(Pushed { accepted, changed, are_first }),
             // Somebody else's batch defined one of its metrics, or made the connection.
             Err(store::Error::Conflict(_)) if attempts < ATTEMPTS => {}
             Err(store::Error::TooLarge(metric_id)) => {

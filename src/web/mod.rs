@@ -31,23 +31,36 @@ pub use error::Error;
 /// All routes, under the path of the public address.
 pub fn router(app: App) -> Router {
     let config = app.config.clone();
-    let machines = Router::new()
+    let live = live::Live::new(app.store.clone());
+    let all = watching().merge(api::routes(&app)).merge(pages::routes(&app)).layer(Extension(live)).with_state(app);
+    base_path::under(config.base_path(), all)
+}
+
+/// What those ask who look after Dashtray.
+fn watching() -> Router<App> {
+    Router::new()
         .route("/healthz", get(health::process))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(watch::metrics))
-        .method_not_allowed_fallback(async || Error::MethodNotAllowed);
-    let live = live::Live::new(app.store.clone());
-    let all = machines.merge(api::routes(&app)).merge(pages::routes(&app)).layer(Extension(live)).with_state(app);
-    base_path::under(config.base_path(), all)
+        .method_not_allowed_fallback(async || Error::MethodNotAllowed)
 }
 
 /// Serves until `stop` is cancelled and the answers under way are sent.
 pub async fn serve(listener: TcpListener, app: App, stop: CancellationToken) -> io::Result<()> {
     // Whoever answers with a stream of events ends it when this is cancelled.
-    let router = router(app).layer(Extension(stop.clone()));
+    listen(listener, router(app).layer(Extension(stop.clone())), stop).await
+}
+
+/// The same for a process without pages and API: how it is and what it does, and nothing else.
+pub async fn serve_watchers(listener: TcpListener, app: App, stop: CancellationToken) -> io::Result<()> {
+    listen(listener, watching().fallback(async || Error::NotFound).with_state(app), stop).await
+}
+
+async fn listen(listener: TcpListener, router: Router, stop: CancellationToken) -> io::Result<()> {
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, service).with_graceful_shutdown(async move { stop.cancelled().await }).await
 }
+
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};

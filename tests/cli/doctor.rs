@@ -11,6 +11,15 @@ use super::{
     text,
 };
 
+/// With a stand-in for every provider: where nothing is connected all of them are called.
+async fn place() -> Sandbox {
+    let mut sandbox = Sandbox::new().await;
+    for service in ["vercel", "google-analytics", "plausible"] {
+        sandbox.provider(service, &sandbox.emulators.url(service));
+    }
+    sandbox
+}
+
 /// Runs it and gives its checks by id; the exit status has to go with them.
 async fn examined(sandbox: &Sandbox) -> BTreeMap<String, (String, String)> {
     let before = files(&sandbox.data());
@@ -57,7 +66,7 @@ fn says(checks: &BTreeMap<String, (String, String)>, id: &str, expected: &str, w
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sound_installation_has_no_problem_and_one_that_is_not_begun_neither() {
-    let sandbox = Sandbox::new().await;
+    let sandbox = place().await;
     let checks = examined(&sandbox).await;
     says(&checks, "key", "ok", "the first start makes it");
     says(&checks, "database", "ok", "the first start makes it");
@@ -79,7 +88,7 @@ async fn a_sound_installation_has_no_problem_and_one_that_is_not_begun_neither()
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_thing_that_is_broken_is_named_with_what_to_do() {
-    let mut sandbox = Sandbox::new().await;
+    let mut sandbox = place().await;
     sandbox.connect("stripe", &stripe_file(STRIPE_KEY)).await;
     let (key, database) = (sandbox.data().join("master.key"), sandbox.data().join("dashtray.db"));
 
@@ -130,7 +139,7 @@ async fn each_thing_that_is_broken_is_named_with_what_to_do() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_of_another_version_is_told_and_not_migrated() {
-    let sandbox = Sandbox::new().await;
+    let sandbox = place().await;
     sandbox.json("project").await;
     let database = sandbox.database();
     database

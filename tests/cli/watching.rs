@@ -8,8 +8,9 @@ use serde_json::Value as Json;
 use super::{
     list,
     sandbox::{Sandbox, stripe_file},
-    serve::{fetch, serving, synced},
+    serve::{Running, fetch, serving, synced},
 };
+use crate::support::database::Database;
 
 /// A sample: its name, its labels, its value.
 type Sample = (String, BTreeMap<String, String>, String);
@@ -171,4 +172,26 @@ async fn each_line_of_a_run_says_of_which_run_it_is() {
         count += 1;
     }
     assert!(count > 10, "{}", ended.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_answers_those_who_look_after_it_and_nobody_else() {
+    let mut sandbox = Sandbox::new().await;
+    let database = Database::postgres().await;
+    sandbox.set("DASHTRAY_DATABASE_URL", &database.url);
+    sandbox.set("DASHTRAY_METRICS", "true");
+    let mut running = Running::start(sandbox.command("worker --listen 127.0.0.1:0"));
+    let line = running.until("http://").await.pop().unwrap();
+    let url = line.split_whitespace().last().unwrap().to_owned();
+    let begun = std::time::Instant::now();
+    while fetch(&url, "/readyz").await.0 != 200 {
+        assert!(begun.elapsed() < std::time::Duration::from_secs(60), "{:?}", fetch(&url, "/readyz").await);
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert!(fetch(&url, "/metrics").await.1.contains("database=\"postgresql\"} 1"));
+    assert_eq!(sandbox.json(&format!("health --ready --url {url}")).await["status"], "ok");
+    for path in ["/", "/login", "/api/v1/health", "/static/app.css"] {
+        assert_eq!(fetch(&url, path).await.0, 404, "{path}");
+    }
+    assert_eq!(running.stop("TERM").await.code(), Some(0));
 }

@@ -33,7 +33,7 @@ pub(super) async fn checks(patient: &Patient<'_>) -> Vec<Check> {
     let and = config.extra_ca_file.as_ref().map(|path| format!(", and those of {}", path.display()));
     let mut checks = vec![Check::ok("certificates", format!("the system's were read{}", and.unwrap_or_default()))];
 
-    let asked_at = Clock::System.now();
+    let asked_at = config.clock().now();
     let hosts = hosts(patient).await;
     let reached = join_all(hosts.iter().map(async |((id, host), service)| {
         let reached = client.reach(service, host).await;
