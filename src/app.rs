@@ -12,9 +12,9 @@ use crate::{
     http::{self, ClientConfig},
     integrations::Registry,
     metric::Currency,
-    store::{self, Actor, NewProject, Store},
+    store::{self, Actor, NewProject, Retention, Store},
     sync::Syncer,
-    users::Users,
+    users::{SESSION_DAYS, Users},
     vault::{KeyError, Vault, VaultKeys},
 };
 
@@ -36,6 +36,8 @@ pub struct App {
     pub sync: Syncer,
     /// People, and how they are signed in.
     pub users: Users,
+    /// When this process opened it.
+    pub started_at: Timestamp,
     clock: Clock,
 }
 
@@ -113,26 +115,32 @@ impl App {
         let client = client_config(&config)?;
         let overrides = Overrides { provider_urls: config.provider_urls.clone(), now: config.now };
         let connections = Connections::new(store.clone(), vault, registry.clone(), client, clock, overrides)?
-            .with_clients(config.oauth_clients.clone());
+            .with_clients(config.oauth_clients.clone())
+            .with_retention(retention(&config));
         let sync = Syncer::new(connections.clone(), u32::from(config.workers));
         let users = Users::new(store.clone(), clock);
-        Ok(Self { config: Arc::new(config), registry, store, connections, sync, users, clock })
+        let (config, started_at) = (Arc::new(config), clock.now());
+        Ok(Self { config, registry, store, connections, sync, users, started_at, clock })
     }
 }
 
 /// A key that is lost locks the sealed credentials; dashboards and everything else go on without it.
 fn open_vault(config: &Config, may_create: bool) -> Result<Vault, KeyError> {
-    let keys = match (&config.master_key, &config.master_key_file) {
-        (Some(text), _) => VaultKeys::Text(text.clone()),
-        (None, Some(file)) => VaultKeys::File(file.clone()),
-        (None, None) => VaultKeys::OwnFile { path: config.data_dir.join("master.key"), may_create },
-    };
-    match Vault::load(&keys) {
+    match Vault::load(&vault_keys(config, may_create)) {
         Err(missing @ KeyError::Missing(_)) => {
             tracing::error!("{missing}");
             Ok(Vault::locked())
         }
         other => other,
+    }
+}
+
+/// Where this configuration's master keys are.
+pub(crate) fn vault_keys(config: &Config, may_create: bool) -> VaultKeys {
+    match (&config.master_key, &config.master_key_file) {
+        (Some(text), _) => VaultKeys::Text(text.clone()),
+        (None, Some(file)) => VaultKeys::File(file.clone()),
+        (None, None) => VaultKeys::OwnFile { path: config.data_dir.join("master.key"), may_create },
     }
 }
 
@@ -152,7 +160,17 @@ async fn ensure_default_project(store: &Store, clock: Clock) -> Result<(), store
     }
 }
 
-fn client_config(config: &Config) -> Result<ClientConfig, Error> {
+fn retention(config: &Config) -> Retention {
+    Retention {
+        runs_days: config.keep_runs_days,
+        restatements_days: config.keep_restatements_days,
+        answers_days: config.keep_answers_days,
+        sessions_days: u32::try_from(SESSION_DAYS).unwrap_or(u32::MAX),
+    }
+}
+
+/// How this configuration calls providers.
+pub(crate) fn client_config(config: &Config) -> Result<ClientConfig, Error> {
     let mut client = ClientConfig {
         allow_private_hosts: config.allow_private_hosts,
         connect_timeout: config.connect_timeout,

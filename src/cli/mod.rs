@@ -13,6 +13,7 @@ mod dates;
 #[cfg(feature = "demo")]
 mod demo;
 mod disconnect;
+mod doctor;
 mod explain;
 mod failure;
 mod get;
@@ -37,7 +38,17 @@ mod test;
 mod user;
 mod worker;
 
-use std::{ffi::OsString, panic::AssertUnwindSafe, path::PathBuf, process::ExitCode, sync::OnceLock, time::Duration};
+use std::{
+    ffi::OsString,
+    panic::AssertUnwindSafe,
+    path::PathBuf,
+    process::ExitCode,
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use clap::{Parser, Subcommand};
 
@@ -123,6 +134,7 @@ enum Command {
     ApiKey(api_key::Args),
     Audit(audit::Args),
     Config(config::Args),
+    Doctor(doctor::Args),
     Health(health::Args),
 }
 
@@ -140,11 +152,18 @@ struct Invocation {
     out: Output,
     /// The database, once it is open, so that it is closed in the end: SQLite then leaves one file behind, not three.
     opened: OnceLock<Store>,
+    /// Somebody was asked to stop twice.
+    is_hurried: AtomicBool,
 }
 
 impl Invocation {
     fn config(&self) -> &Config {
         &self.loaded.config
+    }
+
+    /// Nothing is waited for any more.
+    fn hurry(&self) {
+        self.is_hurried.store(true, Ordering::Relaxed);
     }
 
     async fn open(&self) -> Result<App, Failure> {
@@ -213,9 +232,9 @@ impl Cli {
         if let Some(number) = crate::config::fail_at()? {
             crate::fail_point::abort_at(number);
         }
-        let invocation = Invocation { loaded, out, opened: OnceLock::new() };
+        let invocation = Invocation { loaded, out, opened: OnceLock::new(), is_hurried: AtomicBool::new(false) };
         let done = self.command.run(&invocation).await;
-        if let Some(store) = invocation.opened.get() {
+        if let Some(store) = invocation.opened.get().filter(|_| !invocation.is_hurried.load(Ordering::Relaxed)) {
             // Whoever was interrupted may still hold a connection; what is committed is safe either way.
             let _ = tokio::time::timeout(CLOSING, store.close()).await;
         }
@@ -236,7 +255,7 @@ impl Command {
     async fn run(self, invocation: &Invocation) -> Result<Done, Failure> {
         match self {
             Self::Serve(_) => serve::run(invocation).await,
-            Self::Worker(_) => worker::run(invocation).await,
+            Self::Worker(args) => worker::run(invocation, args).await,
             #[cfg(feature = "demo")]
             Self::Demo(args) => demo::run(invocation, args).await,
             Self::Integrations(args) => integrations::run(invocation, args),
@@ -259,6 +278,7 @@ impl Command {
             Self::Audit(args) => audit::run(invocation, args).await,
             Self::ApiKey(args) => api_key::run(invocation, args).await,
             Self::Config(_) => config::run(invocation),
+            Self::Doctor(_) => doctor::run(invocation).await,
             Self::Health(args) => health::run(invocation, args).await,
         }
     }

@@ -10,10 +10,14 @@ use sqlx::{
     query_with,
     sqlite::{SqliteArguments, SqliteError, SqliteRow},
 };
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::Error;
-use crate::fail_point;
+use crate::{
+    fail_point,
+    telemetry::{self, Operation},
+};
 
 /// The pools. SQLite has one writing connection, so that writers queue here and not in SQLite's busy handler.
 #[derive(Debug, Clone)]
@@ -54,10 +58,29 @@ pub(super) enum Row {
     Postgres(PgRow),
 }
 
+/// Counts how long something takes, also where it fails or is given up.
+struct Timed {
+    operation: Operation,
+    begun: Instant,
+}
+
+impl Timed {
+    fn new(operation: Operation) -> Self {
+        Self { operation, begun: Instant::now() }
+    }
+}
+
+impl Drop for Timed {
+    fn drop(&mut self) {
+        telemetry::ours().database(self.operation, self.begun.elapsed());
+    }
+}
+
 impl Db {
     /// Starts a writing transaction. On SQLite it takes the write lock at once: a transaction that starts reading and
     /// writes later would fail without waiting when another process wrote in between.
     pub(super) async fn begin(&self) -> Result<Tx, Error> {
+        let _timed = Timed::new(Operation::Begin);
         Ok(match self {
             Self::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
             Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
@@ -66,6 +89,7 @@ impl Db {
 
     /// Reads rows, outside any transaction.
     pub(super) async fn all(&self, sql: impl SqlSafeStr, args: Vec<Arg>) -> Result<Vec<Row>, Error> {
+        let _timed = Timed::new(Operation::Read);
         Ok(match self {
             Self::Sqlite { reader, .. } => {
                 sqlite_rows(query_with(sql, arguments::<SqliteArguments>(args)?).fetch_all(reader).await?)
@@ -83,6 +107,7 @@ impl Db {
 
     /// Runs one writing statement in a transaction of its own and says how many rows it changed.
     pub(super) async fn execute(&self, sql: impl SqlSafeStr, args: Vec<Arg>) -> Result<u64, Error> {
+        let _timed = Timed::new(Operation::Write);
         Ok(match self {
             Self::Sqlite { writer, .. } => {
                 query_with(sql, arguments::<SqliteArguments>(args)?).execute(writer).await?.rows_affected()
@@ -97,6 +122,7 @@ impl Db {
 impl Tx {
     /// Runs a statement that gives rows.
     pub(super) async fn all(&mut self, sql: impl SqlSafeStr, args: Vec<Arg>) -> Result<Vec<Row>, Error> {
+        let _timed = Timed::new(Operation::Write);
         Ok(match self {
             Self::Sqlite(tx) => {
                 sqlite_rows(query_with(sql, arguments::<SqliteArguments>(args)?).fetch_all(&mut **tx).await?)
@@ -114,6 +140,7 @@ impl Tx {
 
     /// Runs a statement and says how many rows it changed.
     pub(super) async fn execute(&mut self, sql: impl SqlSafeStr, args: Vec<Arg>) -> Result<u64, Error> {
+        let _timed = Timed::new(Operation::Write);
         Ok(match self {
             Self::Sqlite(tx) => {
                 query_with(sql, arguments::<SqliteArguments>(args)?).execute(&mut **tx).await?.rows_affected()
@@ -127,10 +154,12 @@ impl Tx {
     /// Makes all of it durable. `step` is what the fail points around it are called.
     pub(super) async fn commit(self, step: &'static str) -> Result<(), Error> {
         fail_point::before(step).await;
+        let timed = Timed::new(Operation::Commit);
         match self {
             Self::Sqlite(tx) => tx.commit().await?,
             Self::Postgres(tx) => tx.commit().await?,
         }
+        drop(timed);
         fail_point::after(step).await;
         Ok(())
     }

@@ -40,8 +40,8 @@ const MIGRATION: &str = "migration";
 impl Db {
     /// Opens `sqlite:PATH` or `postgres://…` and brings its schema up to date.
     pub(super) async fn open(url: &str) -> Result<Self, Error> {
-        if let Some(path) = url.strip_prefix("sqlite:") {
-            open_sqlite(Path::new(path.strip_prefix("//").unwrap_or(path))).await
+        if let Some(path) = sqlite_path(url) {
+            open_sqlite(path).await
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             open_postgres(url).await
         } else {
@@ -51,6 +51,11 @@ impl Db {
             ))
         }
     }
+}
+
+/// The file that `sqlite:PATH` names.
+pub(super) fn sqlite_path(url: &str) -> Option<&Path> {
+    url.strip_prefix("sqlite:").map(|path| Path::new(path.strip_prefix("//").unwrap_or(path)))
 }
 
 async fn open_sqlite(path: &Path) -> Result<Db, Error> {
@@ -168,6 +173,11 @@ async fn open_postgres(url: &str) -> Result<Db, Error> {
 
 async fn postgres_version(pool: &PgPool) -> Result<i64, Error> {
     Ok(query_scalar("SELECT COALESCE(MAX(version), 0) FROM _sqlx_migrations").fetch_one(pool).await?)
+}
+
+/// The newest step of the schema that this program knows: both databases have the same ones.
+pub(super) fn newest_schema() -> i64 {
+    newest(&SQLITE)
 }
 
 fn newest(migrator: &Migrator) -> i64 {

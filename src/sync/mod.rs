@@ -5,6 +5,7 @@
 //! it step by step. The integration hands in batches; `host` turns each into rows (`ledger`) in one transaction under
 //! the run's fence. At the end `verdict` says how the run went and when the connection is due again.
 
+mod beat;
 mod book;
 mod host;
 mod ledger;
@@ -30,6 +31,8 @@ use crate::{
     store::{self, Act, Action, Actor, ClaimOutcome, Connection, ConnectionSettings, Project},
 };
 
+use beat::Beat;
+pub use beat::Beating;
 pub use view::{MetricOutcomeView, OutcomeWord, RunStatus, RunView};
 
 /// A claim lasts this long unless it is renewed, so a dead process's connection is taken over within 30 s.
@@ -46,6 +49,7 @@ pub struct Syncer {
     owner: String,
     workers: u32,
     wake: Arc<Notify>,
+    beat: Arc<Beat>,
 }
 
 /// How far a run is. For people who watch; nothing depends on it.
@@ -121,7 +125,7 @@ impl Syncer {
     /// A syncer of this process, with room for `workers` runs at once.
     pub fn new(connections: Connections, workers: u32) -> Self {
         let owner = Uuid::now_v7().to_string();
-        Self { connections, owner, workers: workers.max(1), wake: Arc::new(Notify::new()) }
+        Self { connections, owner, workers: workers.max(1), wake: Arc::default(), beat: Arc::default() }
     }
 
     /// The same on somebody's behalf: see [`store::Store::acting`].
@@ -144,6 +148,11 @@ impl Syncer {
         self.connections.store.set_due(connection.key, self.now()).await?;
         self.wake();
         Ok(())
+    }
+
+    /// How the scheduler of this process fares.
+    pub fn beat(&self) -> Beating {
+        self.beat.now()
     }
 
     /// Tells the scheduler of this process that something may be due.

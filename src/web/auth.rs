@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     app::App,
+    config::Network,
     secret::Secret,
     store::{Actor, Project, Role},
     users::{Browser, Permission, Session},
@@ -207,26 +208,43 @@ impl FromRequestParts<App> for Asking {
 
 /// Where a request comes from, in words; empty where nobody knows.
 fn asking(parts: &Parts, app: &App) -> String {
-    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
-    of_peer(peer, &parts.headers, app)
+    address(parts, &app.config.trusted_proxies).map(|address| address.to_string()).unwrap_or_default()
 }
 
 /// The same of a request whose other end is known.
 pub(super) fn of_peer(peer: Option<IpAddr>, headers: &HeaderMap, app: &App) -> String {
-    peer.map(|peer| address(peer, headers, &app.config.trusted_proxies).to_string()).unwrap_or_default()
+    peer.map(|peer| nearest(peer, headers, &app.config.trusted_proxies).to_string()).unwrap_or_default()
 }
 
-/// Where a request comes from: the nearest address that is no proxy of ours. What stands before it anybody could write.
-fn address(peer: IpAddr, headers: &HeaderMap, proxies: &[IpAddr]) -> IpAddr {
+/// Where a request comes from, as far as can be believed.
+pub(super) fn address(parts: &Parts, proxies: &[Network]) -> Option<IpAddr> {
+    let ConnectInfo(peer) = parts.extensions.get::<ConnectInfo<SocketAddr>>()?;
+    Some(nearest(peer.ip(), &parts.headers, proxies))
+}
+
+/// Whether a proxy of ours passed it on.
+pub(super) fn is_of_proxy(parts: &Parts, proxies: &[Network]) -> bool {
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+    peer.is_some_and(|ConnectInfo(peer)| proxies.iter().any(|network| network.contains(peer.ip())))
+}
+
+/// The nearest address that is no proxy of ours. What stands before it anybody could write.
+fn nearest(peer: IpAddr, headers: &HeaderMap, proxies: &[Network]) -> IpAddr {
+    let is_proxy = |address: IpAddr| proxies.iter().any(|network| network.contains(address));
     let lines: Vec<&str> = headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok()).collect();
-    let mut nearest = peer;
+    let mut nearest = peer.to_canonical();
     for before in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
-        match before.trim().parse() {
-            Ok(before) if proxies.contains(&nearest) => nearest = before,
+        match told(before.trim()) {
+            Some(before) if is_proxy(nearest) => nearest = before.to_canonical(),
             _ => break,
         }
     }
     nearest
+}
+
+/// An address as proxies write it: some of them add the port.
+fn told(text: &str) -> Option<IpAddr> {
+    text.parse().ok().or_else(|| text.parse().ok().map(|with_port: SocketAddr| with_port.ip()))
 }
 
 fn agent(headers: &HeaderMap) -> String {
@@ -244,13 +262,15 @@ mod tests {
         let from = |peer: &str, told: &str, proxies: &[&str]| {
             let headers =
                 HeaderMap::from_iter([("x-forwarded-for".parse().unwrap(), HeaderValue::from_str(told).unwrap())]);
-            let proxies: Vec<IpAddr> = proxies.iter().map(|one| one.parse().unwrap()).collect();
-            address(peer.parse().unwrap(), &headers, &proxies).to_string()
+            let proxies: Vec<Network> = proxies.iter().map(|one| one.parse().unwrap()).collect();
+            nearest(peer.parse().unwrap(), &headers, &proxies).to_string()
         };
         assert_eq!(from("10.0.0.9", "1.2.3.4", &[]), "10.0.0.9");
         assert_eq!(from("127.0.0.1", "6.6.6.6, 1.2.3.4", &["127.0.0.1"]), "1.2.3.4");
         assert_eq!(from("127.0.0.1", "6.6.6.6, 1.2.3.4, 10.0.0.2", &["127.0.0.1", "10.0.0.2"]), "1.2.3.4");
         assert_eq!(from("127.0.0.1", "nonsense, 1.2.3.4", &["127.0.0.1"]), "1.2.3.4");
         assert_eq!(from("127.0.0.1", "", &["127.0.0.1"]), "127.0.0.1");
+        assert_eq!(from("::ffff:10.0.0.9", "6.6.6.6, 1.2.3.4:5678, 10.1.2.3", &["10.0.0.0/8"]), "1.2.3.4");
+        assert_eq!(from("fd00::9", "[2001:db8::1]:443", &["fd00::/8"]), "2001:db8::1");
     }
 }

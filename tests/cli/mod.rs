@@ -3,6 +3,7 @@
 
 mod crash;
 mod database;
+mod doctor;
 mod input;
 mod kills;
 mod numbers;
@@ -15,6 +16,7 @@ mod several;
 mod sign_in;
 mod users;
 mod walk;
+mod watching;
 
 use serde_json::Value as Json;
 

@@ -3,6 +3,7 @@
 mod access;
 mod audit;
 mod bad_input;
+mod base_path;
 mod catalogue;
 mod connecting;
 mod connections;
@@ -14,4 +15,5 @@ mod metrics;
 mod people;
 mod sign_ins;
 pub(crate) mod visitor;
+mod watching;
 mod without_script;

@@ -9,6 +9,7 @@ mod guesses;
 mod people;
 mod queue;
 mod reading;
+mod retention;
 mod schema;
 mod users;
 mod writing;
