@@ -4,6 +4,7 @@
 //! to decide again. Exit status: 0 all done, 1 failed, 2 wrong usage, 3 done in part.
 
 mod api_key;
+mod backup;
 mod config;
 mod connect;
 mod connections;
@@ -26,6 +27,7 @@ mod progress;
 mod project;
 mod rates;
 mod reconnect;
+mod restore;
 mod runs;
 mod serve;
 mod set;
@@ -118,6 +120,8 @@ enum Command {
     Explain(explain::Args),
     Rates(rates::Args),
     Keys(keys::Args),
+    Backup(backup::Args),
+    Restore(restore::Args),
     User(user::Args),
     ApiKey(api_key::Args),
     Config(config::Args),
@@ -253,6 +257,8 @@ impl Command {
             Self::Explain(args) => explain::run(invocation, args).await,
             Self::Rates(args) => rates::run(invocation, args).await,
             Self::Keys(args) => keys::run(invocation, args).await,
+            Self::Backup(args) => backup::run(invocation, args).await,
+            Self::Restore(args) => restore::run(invocation, args).await,
             Self::User(args) => user::run(invocation, args).await,
             Self::ApiKey(args) => api_key::run(invocation, args).await,
             Self::Config(_) => config::run(invocation),

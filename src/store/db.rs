@@ -36,10 +36,10 @@ pub(super) enum Tx {
 #[derive(Debug, Clone)]
 pub(super) enum Arg {
     Int(Option<i64>),
-    Bool(bool),
+    Bool(Option<bool>),
     Text(Option<String>),
     Bytes(Option<Vec<u8>>),
-    Id(Uuid),
+    Id(Option<Uuid>),
 }
 
 /// The values of a statement, in the order of their markers.
@@ -183,7 +183,7 @@ macro_rules! plain_columns {
         }
     )* };
 }
-plain_columns!(bool, String, Option<String>, Vec<u8>, Option<Vec<u8>>, Uuid, Option<Uuid>);
+plain_columns!(bool, Option<bool>, String, Option<String>, Vec<u8>, Option<Vec<u8>>, Uuid, Option<Uuid>);
 
 /// Integers of every width are read as 64 bits. The driver would insist on the column's own width on PostgreSQL.
 macro_rules! integer_columns {
@@ -215,7 +215,8 @@ arg_from! {
     i32 => |value| Self::Int(Some(value.into())),
     i16 => |value| Self::Int(Some(value.into())),
     u32 => |value| Self::Int(Some(value.into())),
-    bool => |value| Self::Bool(value),
+    bool => |value| Self::Bool(Some(value)),
+    Option<bool> => |value| Self::Bool(value),
     &str => |value| Self::Text(Some(value.to_owned())),
     &String => |value| Self::Text(Some(value.clone())),
     String => |value| Self::Text(Some(value)),
@@ -223,7 +224,9 @@ arg_from! {
     Option<String> => |value| Self::Text(value),
     &[u8] => |value| Self::Bytes(Some(value.to_vec())),
     &Vec<u8> => |value| Self::Bytes(Some(value.clone())),
-    Uuid => |value| Self::Id(value),
+    Option<Vec<u8>> => |value| Self::Bytes(value),
+    Uuid => |value| Self::Id(Some(value)),
+    Option<Uuid> => |value| Self::Id(value),
 }
 
 fn sqlite_rows(rows: Vec<SqliteRow>) -> Vec<Row> {
@@ -238,10 +241,10 @@ fn arguments<A>(args: Vec<Arg>) -> Result<A, Error>
 where
     A: Arguments,
     Option<i64>: Bindable<A::Database>,
-    bool: Bindable<A::Database>,
+    Option<bool>: Bindable<A::Database>,
     Option<String>: Bindable<A::Database>,
     Option<Vec<u8>>: Bindable<A::Database>,
-    Uuid: Bindable<A::Database>,
+    Option<Uuid>: Bindable<A::Database>,
 {
     let mut arguments = A::default();
     arguments.reserve(args.len(), 0);

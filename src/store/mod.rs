@@ -8,6 +8,7 @@
 
 mod api_hours;
 mod api_keys;
+mod backup;
 mod budgets;
 mod changes;
 mod columns;
@@ -34,6 +35,7 @@ mod web_sessions;
 mod write;
 
 pub use api_keys::{ApiKey, NewApiKey, Scope};
+pub use backup::{BackupError, Manifest, Staged};
 pub use changes::ChangeRow;
 pub use connections::{Connection, ConnectionKey, ConnectionSettings, ConnectionState, NewConnection, SealedRow};
 pub use custom::{CustomMetric, MetricChange, Push, PushConnection, PushedPoint};

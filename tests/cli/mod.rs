@@ -1,6 +1,7 @@
 //! The program itself, as somebody sees it who never saw the code: the real binary against the simulated company, judged
 //! by design.md section 9.
 
+mod backup;
 mod crash;
 mod database;
 mod input;

@@ -20,7 +20,7 @@ use super::{
 };
 
 /// A program that runs until it is stopped.
-struct Running {
+pub(super) struct Running {
     child: Child,
     stdout: Lines<BufReader<ChildStdout>>,
 }
@@ -49,7 +49,7 @@ impl Running {
     }
 
     /// Sends a signal and waits for its end, which comes within seconds.
-    async fn stop(mut self, signal: &str) -> ExitStatus {
+    pub(super) async fn stop(mut self, signal: &str) -> ExitStatus {
         let begun = Instant::now();
         let kill = format!("kill -{signal} {}", self.child.id().unwrap());
         assert!(Command::new("sh").args(["-c", &kill]).status().await.unwrap().success());
@@ -60,7 +60,7 @@ impl Running {
 }
 
 /// Starts `serve` on a free port and gives its URL.
-async fn serving(sandbox: &Sandbox) -> (Running, String) {
+pub(super) async fn serving(sandbox: &Sandbox) -> (Running, String) {
     let mut running = Running::start(sandbox.command("serve --listen 127.0.0.1:0"));
     let line = running.until("http://").await.pop().unwrap();
     let url = line.split_whitespace().find(|word| word.starts_with("http://")).unwrap().to_owned();

@@ -1,5 +1,7 @@
 //! The store: one list of functions, each run on SQLite and on PostgreSQL.
 
+mod backup;
+mod bad_backups;
 mod budgets;
 mod connections;
 mod dashboards;

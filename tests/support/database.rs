@@ -38,6 +38,11 @@ impl Database {
         Self { url: postgres::new_database().await, file: PathBuf::new(), _directory: directory }
     }
 
+    /// An empty one of the same kind.
+    pub(crate) async fn empty_like(&self) -> Self {
+        if self.url.starts_with("sqlite:") { Self::sqlite().await } else { Self::postgres().await }
+    }
+
     /// Opens the store, as one process would.
     pub(crate) async fn open(&self) -> Store {
         Store::open(&self.url).await.expect("the store opens")
@@ -75,6 +80,16 @@ impl Database {
             let rows = sqlx::query(sql).fetch_all(&mut connection).await.expect("the query");
             rows.iter().map(|row| row.get(0)).collect()
         }
+    }
+
+    /// The texts in the first column of a query that looks at another file too, which it calls `other`. SQLite alone.
+    pub(crate) async fn texts_beside(&self, other: &Path, sql: &str) -> Vec<String> {
+        let mut connection = SqliteConnection::connect(&self.url).await.expect("a connection");
+        let attach = sqlx::query("ATTACH DATABASE $1 AS other").bind(other.to_string_lossy().into_owned());
+        attach.execute(&mut connection).await.expect("the other file");
+        let rows = sqlx::query(AssertSqlSafe(sql.to_owned())).fetch_all(&mut connection).await.expect("the query");
+        connection.close().await.expect("closing");
+        rows.iter().map(|row| row.get(0)).collect()
     }
 
     /// A SQLite database as it would be found if this process ended now: the file and its log, whatever is open.

@@ -1,6 +1,7 @@
 //! What tests of several areas share.
 
 pub(crate) mod app;
+pub(crate) mod backup;
 pub(crate) mod books;
 pub(crate) mod database;
 pub(crate) mod fake;

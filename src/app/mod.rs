@@ -1,5 +1,7 @@
 //! The whole, wired: configuration, store, vault, integrations, outbound HTTP, connections and sync.
 
+mod backup;
+
 use std::{path::Path, sync::Arc};
 
 use jiff::Timestamp;
@@ -12,11 +14,13 @@ use crate::{
     http::{self, ClientConfig},
     integrations::Registry,
     metric::Currency,
-    store::{self, NewProject, Store},
+    store::{self, BackupError, NewProject, Store},
     sync::Syncer,
     users::Users,
     vault::{KeyError, Vault, VaultKeys},
 };
+
+pub use backup::{RestoreRequest, restore};
 
 /// Slug of the project that is always there.
 pub const DEFAULT_PROJECT: &str = "default";
@@ -59,6 +63,21 @@ pub enum Error {
     /// The outbound client cannot be made.
     #[error(transparent)]
     Client(#[from] http::Error),
+    /// A backup is not made, or not restored.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    /// The key that sealed what a backup holds is not known here.
+    #[error(
+        "the credentials of {connections} in this backup are sealed with the master key {keys}, which is not here; nothing \
+         was changed. Give that key (DASHTRAY_MASTER_KEY_FILE, DASHTRAY_MASTER_KEY, or master.key in the data directory); \
+         or restore --without-key, and reconnect them afterwards"
+    )]
+    WrongKey {
+        /// Ids of the keys.
+        keys: String,
+        /// Names of the connections.
+        connections: String,
+    },
 }
 
 impl Error {
@@ -69,6 +88,15 @@ impl Error {
             Self::Store(_) => "database",
             Self::Key(_) => "master_key",
             Self::Client(_) => "client",
+            Self::WrongKey { .. } => "wrong_key",
+            Self::Backup(error) => match error {
+                BackupError::Store(_) => "database",
+                BackupError::File { .. } => "file",
+                BackupError::Exists(_) => "file_exists",
+                BackupError::Invalid(_) => "invalid_backup",
+                BackupError::NotEmpty(_) => "not_empty",
+                BackupError::InUse(_) => "in_use",
+            },
         }
     }
 }
@@ -109,14 +137,18 @@ impl App {
     }
 }
 
-/// A key that is lost locks the sealed credentials; dashboards and everything else go on without it.
-fn open_vault(config: &Config, may_create: bool) -> Result<Vault, KeyError> {
-    let keys = match (&config.master_key, &config.master_key_file) {
+/// Where the master keys are.
+fn vault_keys(config: &Config, may_create: bool) -> VaultKeys {
+    match (&config.master_key, &config.master_key_file) {
         (Some(text), _) => VaultKeys::Text(text.clone()),
         (None, Some(file)) => VaultKeys::File(file.clone()),
         (None, None) => VaultKeys::OwnFile { path: config.data_dir.join("master.key"), may_create },
-    };
-    match Vault::load(&keys) {
+    }
+}
+
+/// A key that is lost locks the sealed credentials; dashboards and everything else go on without it.
+fn open_vault(config: &Config, may_create: bool) -> Result<Vault, KeyError> {
+    match Vault::load(&vault_keys(config, may_create)) {
         Err(missing @ KeyError::Missing(_)) => {
             tracing::error!("{missing}");
             Ok(Vault::locked())
