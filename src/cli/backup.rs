@@ -30,7 +30,10 @@ pub(super) async fn run(invocation: &Invocation, args: Args) -> Result<Done, Fai
         let rows: i64 = manifest.rows.values().sum();
         let key = match manifest.key_ids.as_slice() {
             [] => String::new(),
-            keys => format!(" Its credentials are sealed with the master key {}: keep that too, elsewhere.", keys.join(", ")),
+            keys => format!(
+                " Its credentials are sealed with the master key {}: keep that too, elsewhere.",
+                keys.join(", ")
+            ),
         };
         format!("{file} holds {rows} rows and was opened to check it.{key}")
     })?;

@@ -48,7 +48,14 @@ async fn a_backup_of_a_running_server_brings_everything_to_another_machine() {
     assert!(sentence.starts_with("not_empty: ") && sentence.contains("connections: 1"), "{sentence}");
 
     // What a person may ask for, but for times that go on.
-    let asked = ["get github_commits", "get github_stars --by-dimension", "runs github", "user list", "api-key list", "project default"];
+    let asked = [
+        "get github_commits",
+        "get github_stars --by-dimension",
+        "runs github",
+        "user list",
+        "api-key list",
+        "project default",
+    ];
     let postgres = Database::postgres().await;
     for elsewhere in ["--data-dir elsewhere".to_owned(), format!("--data-dir third --database-url {}", postgres.url)] {
         let restored = sandbox.json(&format!("restore monday.backup {elsewhere}")).await;
@@ -155,5 +162,8 @@ async fn a_restore_or_backup_that_is_killed_anywhere_loses_nothing() {
         fs::remove_file(sandbox.path("undisturbed")).unwrap();
         fs::remove_dir_all(sandbox.path("target")).unwrap();
     }
-    assert!(!list(&sandbox.json("connections --data-dir data --database-url sqlite:data/dashtray.db").await["connections"]).is_empty());
+    assert!(
+        !list(&sandbox.json("connections --data-dir data --database-url sqlite:data/dashtray.db").await["connections"])
+            .is_empty()
+    );
 }

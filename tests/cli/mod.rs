@@ -2,6 +2,7 @@
 //! by design.md section 9.
 
 mod backup;
+mod canary;
 mod crash;
 mod database;
 mod input;

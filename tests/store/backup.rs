@@ -45,7 +45,8 @@ async fn full(db: &Database, script: &Arc<Script>) -> Process {
     assert_eq!(process.run("main").await.status, RunStatus::Ok);
     let store = &process.store;
     let project = store.project("default").await.unwrap().unwrap();
-    let user = NewUser { email: "ada@example.com".into(), name: "Ada".into(), password_hash: Some("$argon2id$x".into()) };
+    let user =
+        NewUser { email: "ada@example.com".into(), name: "Ada".into(), password_hash: Some("$argon2id$x".into()) };
     store.insert_user(&user, project.id, Role::Owner, at(0)).await.unwrap();
     let nobody = NewUser { email: "bob@example.com".into(), name: String::new(), password_hash: None };
     store.insert_user(&nobody, project.id, Role::Viewer, at(1)).await.unwrap();

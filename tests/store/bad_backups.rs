@@ -66,7 +66,8 @@ async fn a_backup_that_is_cut_off_or_damaged_anywhere_is_refused() {
     let shelf = shelf().await;
     let whole = fs::read(shelf.path("good")).unwrap();
     let database = manifest(&shelf.path("good"))["bytes"].as_u64().unwrap() as usize;
-    for length in [1, 100, 4096, database / 2, database - 1, database, database + 1, whole.len() - 40, whole.len() - 1] {
+    for length in [1, 100, 4096, database / 2, database - 1, database, database + 1, whole.len() - 40, whole.len() - 1]
+    {
         fs::write(shelf.path("cut"), &whole[..length]).unwrap();
         refusal(&shelf, "cut").await;
     }
@@ -145,7 +146,8 @@ async fn a_backup_of_an_older_version_is_brought_up_to_date() {
     let rows: serde_json::Map<String, serde_json::Value> =
         db.row_counts().await.into_iter().map(|(table, count)| (table, json!(count.parse::<i64>().unwrap()))).collect();
     let line = json!({"dashtray_backup": manifest(&shelf.path("good"))});
-    fs::write(shelf.path("older whole"), [fs::read(&file).unwrap(), format!("\n{line}\n").into_bytes()].concat()).unwrap();
+    fs::write(shelf.path("older whole"), [fs::read(&file).unwrap(), format!("\n{line}\n").into_bytes()].concat())
+        .unwrap();
     let edit = |manifest: &mut serde_json::Value| {
         manifest["schema"] = json!(OLD);
         manifest["rows"] = json!(rows);

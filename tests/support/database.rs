@@ -171,6 +171,17 @@ impl Database {
         kept
     }
 
+    /// All rows of all tables as text. PostgreSQL alone; of SQLite there is the file.
+    pub(crate) async fn everything(&self) -> String {
+        let columns = self.columns().await;
+        let tables: BTreeSet<&str> = columns.iter().filter_map(|column| column.split('.').next()).collect();
+        let mut all = String::new();
+        for table in tables {
+            all.extend(self.texts(&format!("SELECT CAST(t AS TEXT) FROM {table} t")).await);
+        }
+        all
+    }
+
     /// Every column as `table.column`, except the migrations' own table.
     pub(crate) async fn columns(&self) -> Vec<String> {
         let sql = if self.url.starts_with("sqlite:") {

@@ -105,7 +105,8 @@ impl Draft {
             }
             // Whoever held it before may have put it into its place, where it must not be touched.
             let held = file.metadata().map_err(failed)?;
-            let is_named = fs::symlink_metadata(&path).is_ok_and(|named| (named.dev(), named.ino()) == (held.dev(), held.ino()));
+            let is_named =
+                fs::symlink_metadata(&path).is_ok_and(|named| (named.dev(), named.ino()) == (held.dev(), held.ino()));
             if !is_named {
                 continue;
             }

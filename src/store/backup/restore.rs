@@ -135,7 +135,8 @@ impl Staged {
         }
         tx.execute("UPDATE connections SET fence = fence + $1", args![fence]).await?;
         // What is given out next is more than what is there.
-        let sql = "SELECT table_name::TEXT AS table_name, column_name::TEXT AS column_name FROM information_schema.columns
+        let sql =
+            "SELECT table_name::TEXT AS table_name, column_name::TEXT AS column_name FROM information_schema.columns
              WHERE table_schema = current_schema() AND is_identity = 'YES'";
         for row in tx.all(sql, args![]).await? {
             let (table, column): (String, String) = (row.get("table_name")?, row.get("column_name")?);
@@ -297,7 +298,9 @@ async fn refuse_others(tx: &mut Tx, now: Timestamp) -> Result<(), BackupError> {
     }
     let sql = "SELECT connection_id AS n FROM connections WHERE lease_until > $1";
     if tx.first(sql, args![now]).await?.is_some() {
-        return Err(BackupError::InUse("a run holds a connection, or did until less than half a minute ago".to_owned()));
+        return Err(BackupError::InUse(
+            "a run holds a connection, or did until less than half a minute ago".to_owned(),
+        ));
     }
     Ok(())
 }

@@ -90,7 +90,8 @@ impl Table {
 
     /// Reads from PostgreSQL what its columns hold. Its integers are wider or narrower than ours, which does not matter.
     pub(super) async fn read_kinds(&mut self, tx: &mut Tx) -> Result<(), Error> {
-        let sql = "SELECT column_name::TEXT AS column_name, data_type::TEXT AS data_type FROM information_schema.columns
+        let sql =
+            "SELECT column_name::TEXT AS column_name, data_type::TEXT AS data_type FROM information_schema.columns
              WHERE table_schema = current_schema() AND table_name = $1";
         let rows = tx.all(sql, args![&self.name]).await?;
         for column in &mut self.columns {

@@ -117,18 +117,15 @@ async fn from_sqlite(path: &Path, copy: &SqlitePool, tables: &[Table]) -> Result
     expect_schema(query_scalar("SELECT MAX(version) FROM source._sqlx_migrations").fetch_one(&mut *tx).await?)?;
     let mut rows = BTreeMap::new();
     for table in tables {
-        let copied = if is_kept(table) { query(table.copy_attached()).execute(&mut *tx).await?.rows_affected() } else { 0 };
+        let copied =
+            if is_kept(table) { query(table.copy_attached()).execute(&mut *tx).await?.rows_affected() } else { 0 };
         rows.insert(table.name.clone(), i64::try_from(copied).unwrap_or(i64::MAX));
     }
     tx.commit().await?;
     Ok(rows)
 }
 
-async fn from_postgres(
-    pool: &PgPool,
-    copy: &SqlitePool,
-    tables: &mut [Table],
-) -> Result<BTreeMap<String, i64>, Error> {
+async fn from_postgres(pool: &PgPool, copy: &SqlitePool, tables: &mut [Table]) -> Result<BTreeMap<String, i64>, Error> {
     // All statements of it see the same instant.
     let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
     let mut source = Tx::Postgres(pool.begin_with(begin).await?);
