@@ -217,16 +217,22 @@ arg_from! {
     u32 => |value| Self::Int(Some(value.into())),
     bool => |value| Self::Bool(Some(value)),
     Option<bool> => |value| Self::Bool(value),
-    &str => |value| Self::Text(Some(value.to_owned())),
-    &String => |value| Self::Text(Some(value.clone())),
-    String => |value| Self::Text(Some(value)),
-    Option<&str> => |value| Self::Text(value.map(str::to_owned)),
-    Option<String> => |value| Self::Text(value),
+    &str => |value| Self::Text(Some(kept(value.to_owned()))),
+    &String => |value| Self::Text(Some(kept(value.clone()))),
+    String => |value| Self::Text(Some(kept(value))),
+    Option<&str> => |value| Self::Text(value.map(|value| kept(value.to_owned()))),
+    Option<String> => |value| Self::Text(value.map(kept)),
     &[u8] => |value| Self::Bytes(Some(value.to_vec())),
     &Vec<u8> => |value| Self::Bytes(Some(value.clone())),
     Option<Vec<u8>> => |value| Self::Bytes(value),
     Uuid => |value| Self::Id(Some(value)),
     Option<Uuid> => |value| Self::Id(value),
+}
+
+/// A text as either database keeps it. PostgreSQL refuses the character NUL, which no honest text holds: whoever looks for
+/// one finds nothing, and who writes one does not fail.
+fn kept(text: String) -> String {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
 }
 
 fn sqlite_rows(rows: Vec<SqliteRow>) -> Vec<Row> {

@@ -55,6 +55,11 @@ impl Doors {
     }
 }
 
+/// Byte by byte.
+fn spelled(text: &str) -> String {
+    text.bytes().map(|byte| format!("{byte:02X}")).collect()
+}
+
 fn hex(text: &str) -> String {
     Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -240,7 +245,7 @@ async fn connections(watched: &mut Watched, stripe: &str, github: &str) {
         let sent =
             request.headers().get(AUTHORIZATION).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
         let sent = sent.unwrap_or_default();
-        let body = json!({"error": {"message": format!("Invalid API Key: {sent}, {}", hex(&sent)), "type": sent}});
+        let body = json!({"error": {"message": format!("Invalid API Key: {sent}, {}", spelled(&sent)), "type": sent}});
         let mut reply = match count % 3 {
             0 => answer(401, "application/json", body.to_string()),
             1 => answer(400, "application/json", body.to_string()),

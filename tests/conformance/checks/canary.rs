@@ -144,6 +144,7 @@ fn repeating(status: u16, secret: &str) -> Reply {
     let body = json!({
         "message": format!("bad key {secret}, Basic {encoded}, ?key={secret}&x {}…", &secret[..14]),
         "error": { "message": format!("Invalid key: {secret}. It is \"{secret}\" ({})", percent(secret)) },
+        "detail": format!("{} {}", percent(secret).replace('%', ""), BASE64_STANDARD_NO_PAD.encode(format!("k={secret}"))),
     });
     Reply::json(status, &body.to_string()).header("x-echo", on_one_line(secret))
 }
