@@ -1,6 +1,7 @@
 //! The whole, wired: configuration, store, vault, integrations, outbound HTTP, connections and sync.
 
 mod backup;
+mod nightly;
 
 use std::{path::Path, sync::Arc};
 

@@ -77,7 +77,12 @@ pub(super) async fn serve(invocation: &Invocation, app: App, listener: TcpListen
     });
     let both = async {
         // Whichever ends first, by fault or by order, ends the other.
-        let (pages, work) = tokio::join!(stopping(&stop, pages), stopping(&stop, work));
+        let ended = async { tokio::join!(stopping(&stop, pages), stopping(&stop, work)) };
+        let (pages, work) = tokio::select! {
+            ended = ended => ended,
+            // One that is under way then is dropped; the next start makes another.
+            never = app.back_up_nightly() => match never {},
+        };
         pages.map_err(internal)??;
         work.map_err(internal)??;
         Ok::<Done, Failure>(Done::All)

@@ -339,7 +339,9 @@ fn from_postgres(code: &str, error: &dyn DatabaseError) -> Error {
 }
 
 fn damaged(error: &dyn DatabaseError) -> Error {
-    Error::Corrupt(format!("the database file is damaged ({error}); restore a backup: put one in its place"))
+    Error::Corrupt(format!(
+        "the database file is damaged ({error}); put a backup in its place: dashtray restore FILE --force"
+    ))
 }
 
 fn refused(error: &dyn DatabaseError) -> Error {

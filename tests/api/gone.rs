@@ -153,7 +153,9 @@ async fn the_character_nul_is_found_nowhere_and_breaks_nothing(db: Database) {
     assert_eq!(refused.status, 422, "{refused:?}");
     let csrf = ada.get("/settings/projects").await.csrf();
     for (path, field) in [("/dashboards", "name"), ("/settings/projects/new", "slug"), ("/settings/keys", "name")] {
-        let answer = ada.post(path, &[("csrf", &csrf), (field, "a\0b"), ("scope", "read"), ("zone", "UTC"), ("currency", "EUR")]).await;
+        let answer = ada
+            .post(path, &[("csrf", &csrf), (field, "a\0b"), ("scope", "read"), ("zone", "UTC"), ("currency", "EUR")])
+            .await;
         assert!(answer.status < 500, "{path}: {answer:?}");
     }
 }

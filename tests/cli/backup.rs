@@ -102,14 +102,14 @@ async fn what_is_no_backup_is_refused_by_its_name() {
     assert!(sentence.starts_with("invalid_backup: ") && sentence.contains("notes.txt is no backup"), "{sentence}");
     let sentence = sandbox.refused("restore nothing.backup", 1).await;
     assert!(sentence.starts_with("file: ") && sentence.contains("nothing.backup"), "{sentence}");
-    sandbox.refused("restore", 2).await;
+    let sentence = sandbox.failed("restore", 2).await;
+    assert!(sentence.contains("<FILE>"), "{sentence}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restore_or_backup_that_is_killed_anywhere_loses_nothing() {
     let mut sandbox = filled().await;
     sandbox.json("backup a.backup").await;
-    let backed_up = sandbox.database().figures().await;
     sandbox.connect("stripe", &stripe_file(STRIPE_KEY)).await;
     let old = sandbox.database().row_counts().await;
     let postgres = Database::postgres().await;
@@ -132,6 +132,8 @@ async fn a_restore_or_backup_that_is_killed_anywhere_loses_nothing() {
         sandbox.set("DASHTRAY_DATABASE_URL", &undisturbed.url);
         let points = points_of(&sandbox, restore).await;
         sandbox.set("DASHTRAY_DATABASE_URL", &url);
+        let backed_up = undisturbed.figures().await;
+        assert!(backed_up.len() > 100);
         for (number, point) in points.iter().enumerate() {
             assert!(killed_at(&sandbox, restore, number).await, "{point}");
             if point == "after the restore" {

@@ -324,7 +324,8 @@ async fn serving(watched: &mut Watched, key: &str, plausible: &str, vercel: &str
     let refused = visitor.post("/login", &[("email", EMAIL), ("password", &wrong)]).await;
     watched.answer("a wrong password", &refused);
     let refused = visitor.post("/login", &[("email", &wrong), ("password", &wrong)]).await;
-    assert_eq!(refused.status, 422, "{refused:?}");
+    // The address is shown again, so that only the password is typed anew; who types a secret there sees it.
+    assert_eq!(refused.status, 401, "{refused:?}");
     let signed_in = visitor.signs_in(&token).await;
     watched.answer("a link that is used", &Answer { headers: BTreeMap::new(), ..signed_in });
     watched.doors.know("the cookie of a session", visitor.session());

@@ -70,7 +70,7 @@ async fn a_backup_is_restored_into_either_database_and_nothing_differs(db: Datab
     let made = shelf.make(&original.store, "a").await;
     assert_eq!(manifest(&shelf.path("a")), json!(made));
     assert_eq!(made.database, if original.store.is_sqlite() { "sqlite" } else { "postgres" });
-    assert!(made.rows["points"] > 100 && made.rows["restatements"] > 0 && made.rows["credentials"] == 2, "{made:?}");
+    assert!(made.rows["points"] >= 90 && made.rows["restatements"] > 0 && made.rows["credentials"] == 2, "{made:?}");
     assert_eq!(made.key_ids.len(), 1);
     let bytes = std::fs::read(shelf.path("a")).unwrap();
     assert_eq!(std::fs::metadata(shelf.path("a")).unwrap().permissions().mode() & 0o777, 0o600);

@@ -7,6 +7,7 @@ mod connections;
 mod dashboards;
 mod failures;
 mod grants;
+mod nightly;
 mod queue;
 mod reading;
 mod schema;

@@ -16,13 +16,20 @@ use crate::http::{
 };
 
 fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
-    let pair = |(name, value): &(&str, &str)| Some((name.parse::<HeaderName>().ok()?, HeaderValue::from_str(value).ok()?));
+    let pair =
+        |(name, value): &(&str, &str)| Some((name.parse::<HeaderName>().ok()?, HeaderValue::from_str(value).ok()?));
     pairs.iter().filter_map(pair).collect()
 }
 
 fn limits(reset_form: ResetForm) -> LimitHeaders {
     let name = |name: &str| name.to_owned();
-    LimitHeaders { limit: name("x-limit"), remaining: name("x-left"), reset: name("x-reset"), reset_form, resource: None }
+    LimitHeaders {
+        limit: name("x-limit"),
+        remaining: name("x-left"),
+        reset: name("x-reset"),
+        reset_form,
+        resource: None,
+    }
 }
 
 proptest! {
@@ -46,7 +53,7 @@ proptest! {
         for said in [&said, &number, &date] {
             for told in [&said, &date] {
                 let wait = retry_after::retry_after(&headers(&[("retry-after", said), ("date", told)]), now);
-                prop_assert!(wait.is_none_or(|at| at > now && at - now <= jiff::Span::new().hours(366 * 24).into_duration()));
+                prop_assert!(wait.is_none_or(|at| at > now && at.duration_since(now) <= SignedDuration::from_hours(366 * 24)));
                 for form in [ResetForm::EpochSeconds, ResetForm::EpochMillis, ResetForm::DeltaSeconds] {
                     let all = headers(&[("x-limit", said), ("x-left", &number), ("x-reset", said), ("date", told)]);
                     let read = retry_after::said(&all, &limits(form), now);
@@ -91,9 +98,15 @@ proptest! {
 
 #[test]
 fn an_address_in_another_spelling_is_of_the_same_host_or_refused() {
-    let target = Target::new(&service_at("https://api.acme.example/v1"), AddressRules { allow_private: false }).unwrap();
+    let target =
+        Target::new(&service_at("https://api.acme.example/v1"), AddressRules { allow_private: false }).unwrap();
     let admitted = |url: &str| target.admit(url.parse().unwrap()).map(|url| url.to_string());
-    for same in ["https://API.ACME.EXAMPLE/x", "https://api.acme.example:443/x", "https://api.acme.example/x#top", "https://api%2Eacme.example/x"] {
+    for same in [
+        "https://API.ACME.EXAMPLE/x",
+        "https://api.acme.example:443/x",
+        "https://api.acme.example/x#top",
+        "https://api%2Eacme.example/x",
+    ] {
         assert_eq!(admitted(same).as_deref(), Ok("https://api.acme.example/x"), "{same}");
     }
     for other in [
