@@ -5,6 +5,7 @@
 
 mod api_key;
 mod audit;
+mod backup;
 mod config;
 mod connect;
 mod connections;
@@ -28,6 +29,7 @@ mod progress;
 mod project;
 mod rates;
 mod reconnect;
+mod restore;
 mod runs;
 mod serve;
 mod set;
@@ -130,6 +132,8 @@ enum Command {
     Explain(explain::Args),
     Rates(rates::Args),
     Keys(keys::Args),
+    Backup(backup::Args),
+    Restore(restore::Args),
     User(user::Args),
     ApiKey(api_key::Args),
     Audit(audit::Args),
@@ -274,6 +278,8 @@ impl Command {
             Self::Explain(args) => explain::run(invocation, args).await,
             Self::Rates(args) => rates::run(invocation, args).await,
             Self::Keys(args) => keys::run(invocation, args).await,
+            Self::Backup(args) => backup::run(invocation, args).await,
+            Self::Restore(args) => restore::run(invocation, args).await,
             Self::User(args) => user::run(invocation, args).await,
             Self::Audit(args) => audit::run(invocation, args).await,
             Self::ApiKey(args) => api_key::run(invocation, args).await,

@@ -72,6 +72,10 @@ pub struct Config {
     pub master_key: Option<Secret>,
     /// The file that holds the key. Where neither is given, the vault makes one in `data_dir`.
     pub master_key_file: Option<PathBuf>,
+    /// Backups that `serve` keeps, one a day; 0 for none.
+    pub backup_keep: u16,
+    /// Where it puts them, where the operator says.
+    pub backup_dir: Option<PathBuf>,
     /// Until a connection to a provider stands.
     pub connect_timeout: Duration,
     /// Between two pieces of an answer.

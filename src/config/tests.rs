@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 fn environment(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -207,4 +209,24 @@ fn oauth_clients_come_from_variables_and_files_and_are_never_printed() {
     assert!(refused("", &[(secret, "x")]).contains("DASHTRAY_ACME_VISITS_CLIENT_ID is not"));
     assert!(refused("", &[(id, "x"), (secret, "x"), (&with_file, &file)]).contains("keep one of them"));
     assert!(refused("", &[(id, "x"), (&with_file, "/does/not/exist")]).contains("cannot be read"));
+}
+
+proptest! {
+    #[test]
+    fn no_value_is_too_strange(text in any::<String>(), like in "[0-9a-z:/.,\\[\\]@ -]{0,40}", which in any::<prop::sample::Index>()) {
+        let keys: Vec<&str> = DEFAULTS.lines().filter_map(|line| line.split_once(" = ")).map(|(key, _)| key.trim_start_matches("# ")).collect();
+        let name = format!("{PREFIX}{}", which.get(&keys).to_uppercase());
+        for value in [text.replace('\0', ""), like] {
+            if let Err(error) = load(&Flags::default(), &environment(&[(&name, &value)])) {
+                prop_assert!(error.to_string().len() < 700, "{}", error);
+            }
+        }
+    }
+
+    #[test]
+    fn no_file_is_too_strange(text in any::<String>(), like in "[a-z_]{1,12} = [\"0-9a-z{}\\[\\]=\\n]{0,30}") {
+        for text in [text, like] {
+            let _ = layers::read_toml(&text, "config.toml", &Origin::Default);
+        }
+    }
 }

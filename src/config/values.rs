@@ -57,6 +57,8 @@ impl Values<'_> {
             keep_answers_days: self.days("keep_answers_days", 1)?,
             master_key: self.given("master_key").map(Secret::new),
             master_key_file: self.optional("master_key_file", "a file")?,
+            backup_keep: self.read("backup_keep", "a whole number")?,
+            backup_dir: self.optional("backup_dir", "a directory")?,
             connect_timeout: self.seconds("connect_timeout_secs")?,
             read_timeout: self.seconds("read_timeout_secs")?,
             answer_timeout: self.seconds("answer_timeout_secs")?,

@@ -40,10 +40,10 @@ pub(super) enum Tx {
 #[derive(Debug, Clone)]
 pub(super) enum Arg {
     Int(Option<i64>),
-    Bool(bool),
+    Bool(Option<bool>),
     Text(Option<String>),
     Bytes(Option<Vec<u8>>),
-    Id(Uuid),
+    Id(Option<Uuid>),
 }
 
 /// The values of a statement, in the order of their markers.
@@ -212,7 +212,7 @@ macro_rules! plain_columns {
         }
     )* };
 }
-plain_columns!(bool, String, Option<String>, Vec<u8>, Option<Vec<u8>>, Uuid, Option<Uuid>);
+plain_columns!(bool, Option<bool>, String, Option<String>, Vec<u8>, Option<Vec<u8>>, Uuid, Option<Uuid>);
 
 /// Integers of every width are read as 64 bits. The driver would insist on the column's own width on PostgreSQL.
 macro_rules! integer_columns {
@@ -244,15 +244,24 @@ arg_from! {
     i32 => |value| Self::Int(Some(value.into())),
     i16 => |value| Self::Int(Some(value.into())),
     u32 => |value| Self::Int(Some(value.into())),
-    bool => |value| Self::Bool(value),
-    &str => |value| Self::Text(Some(value.to_owned())),
-    &String => |value| Self::Text(Some(value.clone())),
-    String => |value| Self::Text(Some(value)),
-    Option<&str> => |value| Self::Text(value.map(str::to_owned)),
-    Option<String> => |value| Self::Text(value),
+    bool => |value| Self::Bool(Some(value)),
+    Option<bool> => |value| Self::Bool(value),
+    &str => |value| Self::Text(Some(kept(value.to_owned()))),
+    &String => |value| Self::Text(Some(kept(value.clone()))),
+    String => |value| Self::Text(Some(kept(value))),
+    Option<&str> => |value| Self::Text(value.map(|value| kept(value.to_owned()))),
+    Option<String> => |value| Self::Text(value.map(kept)),
     &[u8] => |value| Self::Bytes(Some(value.to_vec())),
     &Vec<u8> => |value| Self::Bytes(Some(value.clone())),
-    Uuid => |value| Self::Id(value),
+    Option<Vec<u8>> => |value| Self::Bytes(value),
+    Uuid => |value| Self::Id(Some(value)),
+    Option<Uuid> => |value| Self::Id(value),
+}
+
+/// A text as either database keeps it. PostgreSQL refuses the character NUL, which no honest text holds: whoever looks for
+/// one finds nothing, and who writes one does not fail.
+fn kept(text: String) -> String {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
 }
 
 fn sqlite_rows(rows: Vec<SqliteRow>) -> Vec<Row> {
@@ -267,10 +276,10 @@ fn arguments<A>(args: Vec<Arg>) -> Result<A, Error>
 where
     A: Arguments,
     Option<i64>: Bindable<A::Database>,
-    bool: Bindable<A::Database>,
+    Option<bool>: Bindable<A::Database>,
     Option<String>: Bindable<A::Database>,
     Option<Vec<u8>>: Bindable<A::Database>,
-    Uuid: Bindable<A::Database>,
+    Option<Uuid>: Bindable<A::Database>,
 {
     let mut arguments = A::default();
     arguments.reserve(args.len(), 0);
@@ -359,7 +368,9 @@ fn from_postgres(code: &str, error: &dyn DatabaseError) -> Error {
 }
 
 fn damaged(error: &dyn DatabaseError) -> Error {
-    Error::Corrupt(format!("the database file is damaged ({error}); restore a backup: put one in its place"))
+    Error::Corrupt(format!(
+        "the database file is damaged ({error}); put a backup in its place: dashtray restore FILE --force"
+    ))
 }
 
 fn refused(error: &dyn DatabaseError) -> Error {

@@ -9,6 +9,7 @@
 mod api_hours;
 mod api_keys;
 mod audit;
+mod backup;
 mod budgets;
 mod changes;
 mod columns;
@@ -43,6 +44,7 @@ mod write;
 
 pub use api_keys::{ApiKey, NewApiKey, Scope};
 pub use audit::{Act, Action, ActionGroup, Actor, AuditQuery, AuditRow};
+pub use backup::{BackupError, Manifest, Staged};
 pub use changes::ChangeRow;
 pub use connections::{Connection, ConnectionKey, ConnectionSettings, ConnectionState, NewConnection, SealedRow};
 pub use custom::{CustomMetric, MetricChange, Push, PushConnection, PushedPoint};

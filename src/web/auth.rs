@@ -254,8 +254,24 @@ fn agent(headers: &HeaderMap) -> String {
 #[cfg(test)]
 mod tests {
     use axum::http::HeaderValue;
+    use proptest::prelude::*;
 
     use super::*;
+
+    proptest! {
+        #[test]
+        fn nobody_chooses_where_they_come_from(line in "[ -~]{0,60}", hops in prop::collection::vec(any::<u32>(), 0..5)) {
+            let (peer, proxy) = (IpAddr::from([203, 0, 113, 7]), IpAddr::from([10, 0, 0, 1]));
+            let hops: Vec<String> = hops.iter().map(|hop| std::net::Ipv4Addr::from(*hop).to_string()).collect();
+            let told = HeaderValue::from_str(&format!("{line}, {}", hops.join(", "))).unwrap();
+            let headers = HeaderMap::from_iter([("x-forwarded-for".parse().unwrap(), told)]);
+            prop_assert_eq!(address(peer, &headers, &[proxy]), peer);
+            // Of what a proxy of ours says, the last counts.
+            if let Some(last) = hops.last().filter(|last| **last != proxy.to_string()) {
+                prop_assert_eq!(&address(proxy, &headers, &[proxy]).to_string(), last);
+            }
+        }
+    }
 
     #[test]
     fn an_address_is_believed_as_far_as_our_own_proxies_say_it() {

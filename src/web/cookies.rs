@@ -85,6 +85,8 @@ fn header_value(cookie: &str, config: &Config) -> Option<HeaderValue> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::config::Flags;
 
@@ -102,6 +104,19 @@ mod tests {
         assert_eq!(secure, "__Host-dashtray=t; Max-Age=2592000; HttpOnly; Path=/; SameSite=Lax; Secure");
         let under = set_session(&Secret::new("t"), &config("https://example.com/m/")).unwrap();
         assert_eq!(under, "__Secure-dashtray=t; Max-Age=2592000; HttpOnly; Path=/m; SameSite=Lax; Secure");
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_of_cookies_is_too_strange(line in prop::collection::vec(32_u8..=255, 0..80), token in "[a-f0-9]{64}") {
+            let config = config("");
+            let Ok(strange) = HeaderValue::from_bytes(&line) else { return Ok(()) };
+            let alone = HeaderMap::from_iter([(header::COOKIE, strange.clone())]);
+            let _ = (session(&alone, &config), Theme::chosen(&alone));
+            let ours = HeaderValue::from_str(&format!("a=b; dashtray={token}")).unwrap();
+            let both = HeaderMap::from_iter([(header::COOKIE, ours), (header::COOKIE, strange)]);
+            prop_assert_eq!(session(&both, &config), Some(Secret::new(token)), "the first of several counts");
+        }
     }
 
     #[test]

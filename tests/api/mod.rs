@@ -1,6 +1,7 @@
 //! The JSON API, asked over HTTP as a program would.
 
 mod export;
+mod gone;
 mod input;
 mod keys;
 mod limits;

@@ -1,6 +1,8 @@
 //! The program itself, as somebody sees it who never saw the code: the real binary against the simulated company, judged
 //! by design.md section 9.
 
+mod backup;
+mod canary;
 mod crash;
 mod database;
 mod doctor;

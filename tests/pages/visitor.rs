@@ -89,13 +89,24 @@ impl Visitor {
         Self { host: self.host.clone(), cookie: set.split(';').next().unwrap_or_default().to_owned() }
     }
 
+    /// Signs in with what a link holds.
+    pub(crate) async fn signs_in(&mut self, token: &str) -> Answer {
+        let answer = self.post("/login/link", &[("token", token)]).await;
+        self.cookie = answer.header("set-cookie").split(';').next().unwrap().to_owned();
+        assert!(self.cookie.starts_with("dashtray="), "{answer:?}");
+        answer
+    }
+
+    /// What the cookie holds.
+    pub(crate) fn session(&self) -> &str {
+        self.cookie.strip_prefix("dashtray=").unwrap_or_default()
+    }
+
     pub(crate) async fn signed_in(site: &Site, email: &str) -> Self {
         let mut visitor = Self::stranger(site);
         let link = site.link(email).await;
         let (_, token) = link.split_once("token=").unwrap();
-        let answer = visitor.post("/login/link", &[("token", token)]).await;
-        visitor.cookie = answer.header("set-cookie").split(';').next().unwrap().to_owned();
-        assert!(visitor.cookie.starts_with("dashtray="), "{answer:?}");
+        visitor.signs_in(token).await;
         visitor
     }
 

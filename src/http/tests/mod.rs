@@ -5,6 +5,7 @@ mod budgets;
 mod lists;
 mod meaning;
 mod memory;
+mod parsers;
 mod provider;
 mod trust;
 mod waiting;

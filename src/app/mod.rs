@@ -1,5 +1,8 @@
 //! The whole, wired: configuration, store, vault, integrations, outbound HTTP, connections and sync.
 
+mod backup;
+mod nightly;
+
 use std::{path::Path, sync::Arc};
 
 use jiff::Timestamp;
@@ -12,11 +15,13 @@ use crate::{
     http::{self, ClientConfig},
     integrations::Registry,
     metric::Currency,
-    store::{self, Actor, NewProject, Retention, Store},
+    store::{self, Actor, BackupError, NewProject, Retention, Store},
     sync::Syncer,
     users::{SESSION_DAYS, Users},
     vault::{KeyError, Vault, VaultKeys},
 };
+
+pub use backup::{RestoreRequest, restore};
 
 /// Slug of the project that is always there.
 pub const DEFAULT_PROJECT: &str = "default";
@@ -61,6 +66,21 @@ pub enum Error {
     /// The outbound client cannot be made.
     #[error(transparent)]
     Client(#[from] http::Error),
+    /// A backup is not made, or not restored.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    /// The key that sealed what a backup holds is not known here.
+    #[error(
+        "the credentials of {connections} in this backup are sealed with the master key {keys}, which is not here; nothing \
+         was changed. Give that key (DASHTRAY_MASTER_KEY_FILE, DASHTRAY_MASTER_KEY, or master.key in the data directory); \
+         or restore --without-key, and reconnect them afterwards"
+    )]
+    WrongKey {
+        /// Ids of the keys.
+        keys: String,
+        /// Names of the connections.
+        connections: String,
+    },
 }
 
 impl Error {
@@ -71,6 +91,15 @@ impl Error {
             Self::Store(_) => "database",
             Self::Key(_) => "master_key",
             Self::Client(_) => "client",
+            Self::WrongKey { .. } => "wrong_key",
+            Self::Backup(error) => match error {
+                BackupError::Store(_) => "database",
+                BackupError::File { .. } => "file",
+                BackupError::Exists(_) => "file_exists",
+                BackupError::Invalid(_) => "invalid_backup",
+                BackupError::NotEmpty(_) => "not_empty",
+                BackupError::InUse(_) => "in_use",
+            },
         }
     }
 }
