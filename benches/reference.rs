@@ -100,6 +100,10 @@ impl Bars {
         &SECTIONS
     }
 
+    fn may_make_projects(&self) -> bool {
+        true
+    }
+
     fn initials(&self) -> String {
         self.user.chars().take(2).collect()
     }

@@ -20,6 +20,7 @@ pub mod secret;
 pub mod series;
 pub mod store;
 pub mod sync;
+pub mod telemetry;
 pub mod users;
 pub mod vault;
 pub mod web;

@@ -2,6 +2,8 @@
 // of it not at all, without this file.
 
 const root = document.documentElement;
+// Where Dashtray is: at a host of its own, or under a path.
+const home = new URL("../", import.meta.url);
 
 // The form of the theme works without a script; with one the page does not load again.
 for (const form of document.querySelectorAll("[data-theme-form]")) {
@@ -11,7 +13,7 @@ for (const form of document.querySelectorAll("[data-theme-form]")) {
     event.preventDefault();
     root.dataset.theme = theme;
     const secure = location.protocol === "https:" ? "; Secure" : "";
-    document.cookie = `theme=${theme}; Max-Age=31536000; Path=/; SameSite=Lax${secure}`;
+    document.cookie = `theme=${theme}; Max-Age=31536000; Path=${home.pathname.replace(/(.)\/$/, "$1")}; SameSite=Lax${secure}`;
     for (const button of form.elements) {
       if (button.name === "theme") button.setAttribute("aria-pressed", String(button.value === theme));
     }
@@ -35,7 +37,7 @@ document.addEventListener("keydown", (event) => {
 // Keys. Off inside fields, and altogether where somebody says so: single keys get into the way of speech input.
 const overlay = document.getElementById("keys");
 const isOn = () => localStorage.getItem("keys") !== "off";
-const places = { o: "/", i: "/integrations", s: "/settings" };
+const places = { o: "", i: "integrations", s: "settings" };
 let waitsForPlace = false;
 
 const types = (element) => element instanceof Element && element.closest("input, textarea, select, [contenteditable]");
@@ -45,7 +47,7 @@ document.addEventListener("keydown", (event) => {
   if (document.querySelector("dialog[open]")) return;
   if (waitsForPlace) {
     waitsForPlace = false;
-    if (places[event.key]) location.assign(places[event.key]);
+    if (event.key in places) location.assign(new URL(places[event.key], home));
     return;
   }
   if (event.key === "?" && overlay) overlay.showModal();

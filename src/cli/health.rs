@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -19,8 +19,13 @@ use crate::config::Config;
 ///
 /// Exits with 0 when it does and with 1 when it does not: for container health checks without a shell.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  dashtray health\n  dashtray health --url http://127.0.0.1:9000")]
+#[command(
+    after_help = "Examples:\n  dashtray health\n  dashtray health --ready\n  dashtray health --url http://127.0.0.1:9000"
+)]
 pub(super) struct Args {
+    /// Ask also whether its database and its scheduler are well
+    #[arg(long)]
+    ready: bool,
     /// Where it is, http:// only [default: the configured address]
     #[arg(long, value_name = "URL")]
     url: Option<Url>,
@@ -31,10 +36,10 @@ pub(super) async fn run(invocation: &Invocation, args: Args) -> Result<Done, Fai
         Some(url) => authority(url)?,
         None => listening(invocation.config()),
     };
-    let answer = tokio::time::timeout(Duration::from_secs(5), ask(&authority)).await;
+    let path = if args.ready { "/readyz" } else { "/healthz" };
+    let answer = tokio::time::timeout(Duration::from_secs(5), ask(&authority, path)).await;
     let problem = match answer {
-        Ok(Ok(line)) if line.split(' ').nth(1) == Some("200") => None,
-        Ok(Ok(line)) => Some(format!("it answered {}", line.chars().filter(|c| !c.is_control()).collect::<String>())),
+        Ok(Ok(text)) => problem(&text),
         Ok(Err(error)) => Some(error.to_string()),
         Err(_) => Some("no answer within 5 seconds".to_owned()),
     };
@@ -44,7 +49,7 @@ pub(super) async fn run(invocation: &Invocation, args: Args) -> Result<Done, Fai
             Ok(Done::All)
         }
         Some(problem) => {
-            let message = format!("Dashtray does not answer at http://{authority}: {problem}");
+            let message = format!("Dashtray is not well at http://{authority}: {problem}");
             Err(Failure::failed("unhealthy", message))
         }
     }
@@ -70,20 +75,46 @@ fn listening(config: &Config) -> String {
     address.to_string()
 }
 
-/// The status line of the answer. HTTP/1.0 and no more: nothing else is needed, and `http` speaks to providers alone.
-async fn ask(authority: &str) -> std::io::Result<String> {
+/// What an answer says is wrong; nothing where all is well.
+fn problem(answer: &str) -> Option<String> {
+    let line: String =
+        answer.lines().next().unwrap_or_default().chars().filter(|c| !c.is_control()).take(100).collect();
+    if line.split(' ').nth(1) == Some("200") {
+        return None;
+    }
+    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    let body: Value = serde_json::from_str(body).unwrap_or_default();
+    let failed = body["checks"].as_array().into_iter().flatten().filter(|check| check["ok"] == false);
+    let each: Vec<String> = failed
+        .filter_map(|check| Some(format!("the {} {}", check["id"].as_str()?, check["message"].as_str()?)))
+        .collect();
+    Some(if each.is_empty() { format!("it answered {line}") } else { each.join("; ") })
+}
+
+/// The whole answer. HTTP/1.0 and no more: nothing else is needed, and `http` speaks to providers alone.
+async fn ask(authority: &str, path: &str) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(authority).await?;
-    let request = format!("GET /healthz HTTP/1.0\r\nHost: {authority}\r\nConnection: close\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.0\r\nHost: {authority}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
     stream.take(64 * 1024).read_to_end(&mut answer).await?;
-    let text = String::from_utf8_lossy(&answer);
-    Ok(text.lines().next().unwrap_or_default().chars().take(100).collect())
+    Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        assert_eq!(problem("HTTP/1.0 200 OK\r\n\r\n{}"), None);
+        assert_eq!(problem("HTTP/1.0 502 Bad Gateway\r\n\r\n<p>").unwrap(), "it answered HTTP/1.0 502 Bad Gateway");
+        let failed = r#"{"checks":[{"id":"database","ok":true,"message":"answers"},
+            {"id":"scheduler","ok":false,"message":"was not started yet"}]}"#;
+        let answer = format!("HTTP/1.0 503 Service Unavailable\r\nx: y\r\n\r\n{failed}");
+        assert_eq!(problem(&answer).unwrap(), "the scheduler was not started yet");
+        assert!(problem("").unwrap().starts_with("it answered"));
+    }
 
     #[test]
     fn only_plain_addresses_are_taken() {

@@ -17,7 +17,7 @@ pub(super) fn start(config: &Config, long_running: bool) -> Result<(), Failure> 
     let lines = fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
     let started = match config.log_format {
         LogFormat::Text => registry().with(lines.with_filter(filter)).try_init(),
-        LogFormat::Json => registry().with(lines.json().with_filter(filter)).try_init(),
+        LogFormat::Json => registry().with(lines.json().with_span_list(false).with_filter(filter)).try_init(),
     };
     started.map_err(|error| Failure::failed("internal", error.to_string()))
 }

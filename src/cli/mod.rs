@@ -4,6 +4,8 @@
 //! to decide again. Exit status: 0 all done, 1 failed, 2 wrong usage, 3 done in part.
 
 mod api_key;
+mod audit;
+mod backup;
 mod config;
 mod connect;
 mod connections;
@@ -12,6 +14,7 @@ mod dates;
 #[cfg(feature = "demo")]
 mod demo;
 mod disconnect;
+mod doctor;
 mod explain;
 mod failure;
 mod get;
@@ -26,6 +29,7 @@ mod progress;
 mod project;
 mod rates;
 mod reconnect;
+mod restore;
 mod runs;
 mod serve;
 mod set;
@@ -36,7 +40,17 @@ mod test;
 mod user;
 mod worker;
 
-use std::{ffi::OsString, panic::AssertUnwindSafe, path::PathBuf, process::ExitCode, sync::OnceLock, time::Duration};
+use std::{
+    ffi::OsString,
+    panic::AssertUnwindSafe,
+    path::PathBuf,
+    process::ExitCode,
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use clap::{Parser, Subcommand};
 
@@ -45,7 +59,7 @@ use crate::{
     config::{Config, Flags, Loaded},
     integrations::Registry,
     secret::Secret,
-    store::Store,
+    store::{Actor, Store},
 };
 use failure::{Done, Failure};
 pub use heap::share_heap;
@@ -118,9 +132,13 @@ enum Command {
     Explain(explain::Args),
     Rates(rates::Args),
     Keys(keys::Args),
+    Backup(backup::Args),
+    Restore(restore::Args),
     User(user::Args),
     ApiKey(api_key::Args),
+    Audit(audit::Args),
     Config(config::Args),
+    Doctor(doctor::Args),
     Health(health::Args),
 }
 
@@ -138,11 +156,18 @@ struct Invocation {
     out: Output,
     /// The database, once it is open, so that it is closed in the end: SQLite then leaves one file behind, not three.
     opened: OnceLock<Store>,
+    /// Somebody was asked to stop twice.
+    is_hurried: AtomicBool,
 }
 
 impl Invocation {
     fn config(&self) -> &Config {
         &self.loaded.config
+    }
+
+    /// Nothing is waited for any more.
+    fn hurry(&self) {
+        self.is_hurried.store(true, Ordering::Relaxed);
     }
 
     async fn open(&self) -> Result<App, Failure> {
@@ -156,7 +181,7 @@ impl Invocation {
                 self.out.note(&format!("warning: a provider URL is set for an unknown integration. {unknown}"));
             }
         }
-        let app = App::open(config, registry).await?;
+        let app = App::open(config, registry).await?.acting(Actor::CommandLine);
         let _ = self.opened.set(app.store.clone());
         Ok(app)
     }
@@ -211,9 +236,9 @@ impl Cli {
         if let Some(number) = crate::config::fail_at()? {
             crate::fail_point::abort_at(number);
         }
-        let invocation = Invocation { loaded, out, opened: OnceLock::new() };
+        let invocation = Invocation { loaded, out, opened: OnceLock::new(), is_hurried: AtomicBool::new(false) };
         let done = self.command.run(&invocation).await;
-        if let Some(store) = invocation.opened.get() {
+        if let Some(store) = invocation.opened.get().filter(|_| !invocation.is_hurried.load(Ordering::Relaxed)) {
             // Whoever was interrupted may still hold a connection; what is committed is safe either way.
             let _ = tokio::time::timeout(CLOSING, store.close()).await;
         }
@@ -234,7 +259,7 @@ impl Command {
     async fn run(self, invocation: &Invocation) -> Result<Done, Failure> {
         match self {
             Self::Serve(_) => serve::run(invocation).await,
-            Self::Worker(_) => worker::run(invocation).await,
+            Self::Worker(args) => worker::run(invocation, args).await,
             #[cfg(feature = "demo")]
             Self::Demo(args) => demo::run(invocation, args).await,
             Self::Integrations(args) => integrations::run(invocation, args),
@@ -253,9 +278,13 @@ impl Command {
             Self::Explain(args) => explain::run(invocation, args).await,
             Self::Rates(args) => rates::run(invocation, args).await,
             Self::Keys(args) => keys::run(invocation, args).await,
+            Self::Backup(args) => backup::run(invocation, args).await,
+            Self::Restore(args) => restore::run(invocation, args).await,
             Self::User(args) => user::run(invocation, args).await,
+            Self::Audit(args) => audit::run(invocation, args).await,
             Self::ApiKey(args) => api_key::run(invocation, args).await,
             Self::Config(_) => config::run(invocation),
+            Self::Doctor(_) => doctor::run(invocation).await,
             Self::Health(args) => health::run(invocation, args).await,
         }
     }

@@ -1,6 +1,6 @@
 //! `dashtray serve`
 
-use std::{net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, time::Duration};
 
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     app::{self, App},
+    store::Actor,
     web,
 };
 
@@ -67,53 +68,86 @@ pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
 
 /// Web server, scheduler and workers until the program is asked to stop.
 pub(super) async fn serve(invocation: &Invocation, app: App, listener: TcpListener) -> Result<Done, Failure> {
+    // From here on the program works by itself, and for those who ask it.
+    let app = app.acting(Actor::Dashtray);
     // Of what was connected by an older version, or by a process that was killed there and then.
     app.make_starters().await.map_err(app::Error::from)?;
     let stop = CancellationToken::new();
-    let pages = tokio::spawn(web::serve(listener, app.clone(), stop.clone()));
+    let pages = {
+        let (app, stop) = (app.clone(), stop.clone());
+        async move {
+            tokio::select! {
+                ended = web::serve(listener, app.clone(), stop) => ended,
+                // One that is under way at the end is dropped; the next start makes another.
+                never = app.back_up_nightly() => match never {},
+            }
+        }
+    };
+    beside_the_work(invocation, app, stop, pages).await
+}
+
+/// Scheduler and workers, and what answers meanwhile, until the program is asked to stop.
+pub(super) async fn beside_the_work(
+    invocation: &Invocation,
+    app: App,
+    stop: CancellationToken,
+    answering: impl Future<Output = io::Result<()>> + Send + 'static,
+) -> Result<Done, Failure> {
+    let answering = tokio::spawn(answering);
     let work = tokio::spawn({
         let (sync, stop) = (app.sync.clone(), stop.clone());
         async move { sync.work(stop).await }
     });
     let both = async {
         // Whichever ends first, by fault or by order, ends the other.
-        let (pages, work) = tokio::join!(stopping(&stop, pages), stopping(&stop, work));
-        pages.map_err(internal)??;
+        let (answering, work) = tokio::join!(stopping(&stop, answering), stopping(&stop, work));
+        answering.map_err(internal)??;
         work.map_err(internal)??;
         Ok::<Done, Failure>(Done::All)
     };
-    let ended = until_stopped(invocation, &stop, both).await;
-    close(&app).await;
-    ended
+    until_stopped(invocation, &app, &stop, both).await
 }
 
-/// Closes the database, when what providers were asked to renew is kept there.
-pub(super) async fn close(app: &App) {
-    let _ = tokio::time::timeout(SETTLE_WITHIN, app.connections.settle()).await;
-    app.store.close().await;
-}
-
-/// Runs `work`, which ends soon once `stop` is cancelled; cancels it when the program is asked to stop.
-pub(super) async fn until_stopped(
+/// Runs `work`, which ends soon once `stop` is cancelled; cancels it when the program is asked to stop, and closes the
+/// database when it has ended. Asked a second time it waits for nothing any more: what is committed is safe either way.
+async fn until_stopped(
     invocation: &Invocation,
+    app: &App,
     stop: &CancellationToken,
     work: impl Future<Output = Result<Done, Failure>>,
 ) -> Result<Done, Failure> {
     tokio::pin!(work);
     tokio::select! {
-        ended = &mut work => return ended,
+        ended = &mut work => {
+            close(app).await;
+            return ended;
+        }
         () = asked_to_stop() => {}
     }
     tracing::info!("stopping; runs under way are handed back");
     stop.cancel();
-    tokio::select! {
-        ended = &mut work => ended,
-        () = tokio::time::sleep(STOP_WITHIN) => {
+    let orderly = async {
+        let ended = tokio::time::timeout(STOP_WITHIN, &mut work).await.unwrap_or_else(|_| {
             invocation.out.note("warning: stopped before all runs had ended; they go on at the next start");
             Ok(Done::All)
+        });
+        close(app).await;
+        ended
+    };
+    tokio::select! {
+        ended = orderly => ended,
+        () = asked_to_stop() => {
+            invocation.hurry();
+            invocation.out.note("warning: stopped at once; runs that were under way go on at the next start");
+            Ok(Done::All)
         }
-        () = asked_to_stop() => Ok(Done::All),
     }
+}
+
+/// Closes the database, when what providers were asked to renew is kept there.
+async fn close(app: &App) {
+    let _ = tokio::time::timeout(SETTLE_WITHIN, app.connections.settle()).await;
+    app.store.close().await;
 }
 
 async fn stopping<T>(stop: &CancellationToken, task: tokio::task::JoinHandle<T>) -> Result<T, tokio::task::JoinError> {

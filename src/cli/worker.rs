@@ -1,5 +1,8 @@
 //! `dashtray worker`
 
+use std::net::SocketAddr;
+
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -7,15 +10,22 @@ use super::{
     failure::{Done, Failure},
     serve,
 };
+use crate::web;
 
 /// Keep all connections up to date, without pages and API
 ///
 /// For more processes on one PostgreSQL beside `dashtray serve`. No connection is ever read by two of them at once.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  DASHTRAY_DATABASE_URL_FILE=/run/secrets/db dashtray worker")]
-pub(super) struct Args {}
+#[command(after_help = "Examples:\n  \
+    DASHTRAY_DATABASE_URL_FILE=/run/secrets/db dashtray worker\n  \
+    dashtray worker --listen 127.0.0.1:8081")]
+pub(super) struct Args {
+    /// Answer /healthz, /readyz and /metrics at this address and port [default: nowhere]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+}
 
-pub(super) async fn run(invocation: &Invocation) -> Result<Done, Failure> {
+pub(super) async fn run(invocation: &Invocation, args: Args) -> Result<Done, Failure> {
     if invocation.config().database_url.expose().starts_with("sqlite:") {
         return Err(Failure::usage(
             "needs_postgres",
@@ -32,13 +42,27 @@ pub(super) async fn run(invocation: &Invocation) -> Result<Done, Failure> {
              --data-dir",
         ));
     }
-    let app = invocation.open().await?;
-    let stop = CancellationToken::new();
-    let work = async {
-        app.sync.work(stop.clone()).await?;
-        Ok(Done::All)
+    let listener = match args.listen {
+        Some(address) => Some(serve::bind(address).await?),
+        None => None,
     };
-    let ended = serve::until_stopped(invocation, &stop, work).await;
-    serve::close(&app).await;
-    ended
+    let app = invocation.open().await?;
+    if let Some(listener) = &listener {
+        let url = format!("http://{}", listener.local_addr()?);
+        invocation.out.show(&json!({"url": url}), |_| format!("Health and metrics are at {url}"))?;
+    }
+    let stop = CancellationToken::new();
+    let answering = {
+        let (app, stop) = (app.clone(), stop.clone());
+        async move {
+            match listener {
+                Some(listener) => web::serve_watchers(listener, app, stop).await,
+                None => {
+                    stop.cancelled().await;
+                    Ok(())
+                }
+            }
+        }
+    };
+    serve::beside_the_work(invocation, app, stop, answering).await
 }

@@ -5,6 +5,7 @@
 
 mod clients;
 mod layers;
+mod network;
 mod sandbox;
 mod show;
 mod values;
@@ -12,7 +13,7 @@ mod values;
 use std::{
     collections::BTreeMap,
     fmt,
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     path::{Path, PathBuf},
     str::FromStr,
     time::Duration,
@@ -23,6 +24,7 @@ use serde::{Serialize, Serializer};
 use url::Url;
 
 use crate::{clock::Clock, http::OAuthClient, secret::Secret};
+pub use network::Network;
 use values::Values;
 
 const DEFAULTS: &str = include_str!("../../config.example.toml");
@@ -40,10 +42,14 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// `sqlite:/path` or `postgres://…`; may hold a password.
     pub database_url: Secret,
-    /// Address under which people reach Dashtray, where it differs from `listen`.
+    /// Address under which people reach Dashtray, where it differs from `listen`. May have a path.
     pub public_url: Option<Url>,
     /// Whose word on where a request comes from is believed.
-    pub trusted_proxies: Vec<IpAddr>,
+    pub trusted_proxies: Vec<Network>,
+    /// Whether `/metrics` answers.
+    pub metrics: bool,
+    /// Whom it answers.
+    pub metrics_networks: Vec<Network>,
     /// What is logged; `None` leaves it to the command.
     pub log_filter: Option<String>,
     /// How log lines are written.
@@ -56,10 +62,20 @@ pub struct Config {
     pub workers: u16,
     /// Requests to the API that a project may make in an hour; 0 for any number.
     pub api_requests_per_hour: u32,
+    /// Days that records of runs are kept; 0 for ever.
+    pub keep_runs_days: u32,
+    /// Days that what a value was before it was restated is kept; 0 for ever.
+    pub keep_restatements_days: u32,
+    /// Days that providers' answers are kept.
+    pub keep_answers_days: u32,
     /// The key that seals credentials, where it was given in plain.
     pub master_key: Option<Secret>,
     /// The file that holds the key. Where neither is given, the vault makes one in `data_dir`.
     pub master_key_file: Option<PathBuf>,
+    /// Backups that `serve` keeps, one a day; 0 for none.
+    pub backup_keep: u16,
+    /// Where it puts them, where the operator says.
+    pub backup_dir: Option<PathBuf>,
     /// Until a connection to a provider stands.
     pub connect_timeout: Duration,
     /// Between two pieces of an answer.
@@ -171,6 +187,11 @@ impl Config {
     /// Reads flags, environment and file.
     pub fn load(flags: &Flags) -> Result<Loaded, Error> {
         load(flags, &environment()?)
+    }
+
+    /// The path under which people reach Dashtray, such as `/metrics-of-ours`; empty where it has its host for itself.
+    pub fn base_path(&self) -> &str {
+        self.public_url.as_ref().map_or("", |url| url.path().trim_end_matches('/'))
     }
 
     /// What tells the time to runs.

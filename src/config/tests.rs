@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 fn environment(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -79,8 +81,16 @@ fn a_value_of_the_wrong_form_is_refused_with_its_origin() {
         ("workers", "0", "\"0\" is not a whole number from 1 to 256"),
         ("listen", "8080", "\"8080\" is not an address with a port, such as 127.0.0.1:8080"),
         ("allow_private_hosts", "yes", "\"yes\" is not true or false"),
-        ("trusted_proxies", "::1, proxy", "\"::1, proxy\" is not a list of addresses such as 127.0.0.1, ::1"),
-        ("public_url", "ftp://x", "\"ftp://x\" is not an address such as https://metrics.example.com"),
+        (
+            "trusted_proxies",
+            "::1, proxy",
+            "\"::1, proxy\" is not a list of addresses and networks such as 127.0.0.1, 10.0.0.0/8, ::1",
+        ),
+        (
+            "public_url",
+            "ftp://x",
+            "\"ftp://x\" is not an address such as https://metrics.example.com or https://example.com/metrics",
+        ),
         ("read_timeout_secs", "-1", "\"-1\" is not a number of seconds from 1 to 3600"),
     ];
     for (key, value, expected) in cases {
@@ -94,6 +104,34 @@ fn a_broken_file_is_refused_without_quoting_it() {
     let message = refused("# one\nmaster_key = c4n4ry\n", &[]);
     assert!(message.starts_with("config.toml, line 2: "), "{message}");
     assert!(!message.contains("c4n4ry"), "{message}");
+}
+
+#[test]
+fn the_public_address_may_have_a_path_of_plain_names() {
+    let path = |url: &str| {
+        let loaded = load_with("", &[("DASHTRAY_PUBLIC_URL", url)], Flags::default());
+        loaded.map(|loaded| loaded.config.base_path().to_owned())
+    };
+    for (url, expected) in [
+        ("", ""),
+        ("https://m.example.com", ""),
+        ("https://m.example.com/", ""),
+        ("https://example.com/dashtray", "/dashtray"),
+        ("http://10.0.0.5:8080/a/b_c-1.x~/", "/a/b_c-1.x~"),
+    ] {
+        assert_eq!(path(url).as_deref(), Ok(expected), "{url}");
+    }
+    for wrong in [
+        "https://a/b?c",
+        "https://a/b#c",
+        "https://me:x@a/",
+        "https://a//b",
+        "https://a/{b}",
+        "https://a/%3Cb",
+        "ftp://a",
+    ] {
+        assert!(path(wrong).is_err_and(|error| error.to_string().contains("is not an address such as")), "{wrong}");
+    }
 }
 
 #[test]
@@ -171,4 +209,24 @@ fn oauth_clients_come_from_variables_and_files_and_are_never_printed() {
     assert!(refused("", &[(secret, "x")]).contains("DASHTRAY_ACME_VISITS_CLIENT_ID is not"));
     assert!(refused("", &[(id, "x"), (secret, "x"), (&with_file, &file)]).contains("keep one of them"));
     assert!(refused("", &[(id, "x"), (&with_file, "/does/not/exist")]).contains("cannot be read"));
+}
+
+proptest! {
+    #[test]
+    fn no_value_is_too_strange(text in any::<String>(), like in "[0-9a-z:/.,\\[\\]@ -]{0,40}", which in any::<prop::sample::Index>()) {
+        let keys: Vec<&str> = DEFAULTS.lines().filter_map(|line| line.split_once(" = ")).map(|(key, _)| key.trim_start_matches("# ")).collect();
+        let name = format!("{PREFIX}{}", which.get(&keys).to_uppercase());
+        for value in [text.replace('\0', ""), like] {
+            if let Err(error) = load(&Flags::default(), &environment(&[(&name, &value)])) {
+                prop_assert!(error.to_string().len() < 700, "{}", error);
+            }
+        }
+    }
+
+    #[test]
+    fn no_file_is_too_strange(text in any::<String>(), like in "[a-z_]{1,12} = [\"0-9a-z{}\\[\\]=\\n]{0,30}") {
+        for text in [text, like] {
+            let _ = layers::read_toml(&text, "config.toml", &Origin::Default);
+        }
+    }
 }

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    net::IpAddr,
     path::{Path, PathBuf},
     str::FromStr,
     time::Duration,
@@ -11,7 +10,7 @@ use std::{
 use jiff::Timestamp;
 use url::Url;
 
-use super::{Config, Error, cut, layers::Layer};
+use super::{Config, Error, Network, cut, layers::Layer};
 use crate::{http::OAuthClient, secret::Secret};
 
 /// Typed reading of the joined layers.
@@ -30,9 +29,9 @@ impl Values<'_> {
             (None, Some(path)) => read_secret("database_url_file", Path::new(path))?,
             (None, None) => Config::sqlite_url(&data_dir),
         };
-        let web = "an address such as https://metrics.example.com";
+        let web = "an address such as https://metrics.example.com or https://example.com/metrics";
         let public_url: Option<Url> = self.optional("public_url", web)?;
-        if public_url.as_ref().is_some_and(|url| !matches!(url.scheme(), "http" | "https")) {
+        if public_url.as_ref().is_some_and(|url| !is_plain(url)) {
             return Err(self.wrong("public_url", web));
         }
         let workers: u16 = self.read("workers", "a whole number from 1 to 256")?;
@@ -44,15 +43,22 @@ impl Values<'_> {
             data_dir,
             database_url,
             public_url,
-            trusted_proxies: self.addresses("trusted_proxies")?,
+            trusted_proxies: self.networks("trusted_proxies")?,
+            metrics: self.read("metrics", "true or false")?,
+            metrics_networks: self.networks("metrics_networks")?,
             log_filter: self.optional("log_filter", "a filter")?,
             log_format: self.read("log_format", "text or json")?,
             allow_private_hosts: self.read("allow_private_hosts", "true or false")?,
             extra_ca_file: self.optional("extra_ca_file", "a file")?,
             workers,
             api_requests_per_hour: self.read("api_requests_per_hour", "a whole number")?,
+            keep_runs_days: self.days("keep_runs_days", 0)?,
+            keep_restatements_days: self.days("keep_restatements_days", 0)?,
+            keep_answers_days: self.days("keep_answers_days", 1)?,
             master_key: self.given("master_key").map(Secret::new),
             master_key_file: self.optional("master_key_file", "a file")?,
+            backup_keep: self.read("backup_keep", "a whole number")?,
+            backup_dir: self.optional("backup_dir", "a directory")?,
             connect_timeout: self.seconds("connect_timeout_secs")?,
             read_timeout: self.seconds("read_timeout_secs")?,
             answer_timeout: self.seconds("answer_timeout_secs")?,
@@ -74,11 +80,10 @@ impl Values<'_> {
         self.optional(key, expected)?.ok_or_else(|| self.wrong(key, expected))
     }
 
-    fn addresses(&self, key: &str) -> Result<Vec<IpAddr>, Error> {
+    fn networks(&self, key: &str) -> Result<Vec<Network>, Error> {
         let listed = self.given(key).unwrap_or_default().split(',').map(str::trim).filter(|one| !one.is_empty());
-        listed
-            .map(|one| one.parse().map_err(|_| self.wrong(key, "a list of addresses such as 127.0.0.1, ::1")))
-            .collect()
+        let expected = "a list of addresses and networks such as 127.0.0.1, 10.0.0.0/8, ::1";
+        listed.map(|one| one.parse().map_err(|()| self.wrong(key, expected))).collect()
     }
 
     fn seconds(&self, key: &str) -> Result<Duration, Error> {
@@ -90,12 +95,32 @@ impl Values<'_> {
         Ok(Duration::from_secs(seconds))
     }
 
+    fn days(&self, key: &str, least: u32) -> Result<u32, Error> {
+        let expected = format!("a number of days from {least} to 36500");
+        let days: u32 = self.read(key, &expected)?;
+        if (least..=36_500).contains(&days) { Ok(days) } else { Err(self.wrong(key, &expected)) }
+    }
+
     fn wrong(&self, key: &str, expected: &str) -> Error {
         match self.0.get(key) {
             Some((value, origin)) => Error(format!("{key} ({origin}): \"{}\" is not {expected}", cut(value))),
             None => Error(format!("{key} is missing; give {expected}")),
         }
     }
+}
+
+/// An address that others can be put under: nothing of a page in it, and a path of plain names.
+fn is_plain(url: &Url) -> bool {
+    let is_name = |segment: &str| {
+        !segment.is_empty() && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte))
+    };
+    let path = url.path().trim_end_matches('/');
+    matches!(url.scheme(), "http" | "https")
+        && url.query().is_none()
+        && url.fragment().is_none()
+        && url.username().is_empty()
+        && url.password().is_none()
+        && path.split('/').skip(1).all(is_name)
 }
 
 /// A secret that lies in a file.

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 
 use super::{ConnectionView, Connections, CorrectedView, Error, connect, memory, options, session::tried, settings_of};
 use crate::{
     fail_point,
     integrations::{Correction, FieldError, Settings},
     metric::FailureKind,
-    store::{self, Connection, ConnectionKey, ConnectionSettings, CorrectedRow, Project},
+    store::{self, Act, Action, Connection, ConnectionKey, ConnectionSettings, CorrectedRow, Project},
 };
 
 /// Sealed credentials that are re-wrapped in one go of a key rotation.
@@ -230,6 +230,8 @@ impl Connections {
         fail_point::before(END).await;
         self.store.drop_all_kept().await?;
         fail_point::after(END).await;
+        let act = Act::of(0, Action::KeysRotated, "");
+        self.store.note(act.with(json!({"credentials": rotation.rotated}))).await?;
         Ok(rotation)
     }
 

@@ -12,7 +12,6 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::{
-    clock::Clock,
     http::{
         Allowance, Credentials, Grant, Kept, KeptGrant, Learned, Memory, MemoryError, Place, Renewal, RenewalWish,
         Reservation,
@@ -27,16 +26,8 @@ use crate::{
 pub struct SealedMemory {
     store: Store,
     vault: Arc<Vault>,
-    clock: Clock,
 }
 
-/// Kept answers are a cache: one older than this is dropped and asked for anew.
-const KEPT_DAYS: i64 = 14;
-/// What runs did is of interest for this long.
-const RUN_DAYS: i64 = 90;
-
-/// For so long a sign-in that was used is told from one that never was.
-const SIGN_IN_DAYS: i64 = 2;
 /// Where the grant stands among the fields that are sealed. No field can be called so.
 const GRANT: &str = "@grant";
 
@@ -44,8 +35,8 @@ const GRANT: &str = "@grant";
 const MAX_KEPT_BYTES: u64 = 64 << 20;
 
 impl SealedMemory {
-    pub(super) fn new(store: Store, vault: Arc<Vault>, clock: Clock) -> Self {
-        Self { store, vault, clock }
+    pub(super) fn new(store: Store, vault: Arc<Vault>) -> Self {
+        Self { store, vault }
     }
 }
 
@@ -122,17 +113,6 @@ impl SealedMemory {
     fn kept_grant(&self, id: Uuid, row: &CredentialsRow) -> Result<KeptGrant, MemoryError> {
         let credentials = open_credentials(&self.vault, id, row).map_err(failed)?;
         Ok(KeptGrant { version: row.version, grant: credentials.grant().cloned() })
-    }
-
-    /// Drops kept answers, sign-ins and records of runs that are too old to be of use; says how many.
-    pub async fn prune(&self) -> Result<u64, store::Error> {
-        let before = |days: i64| {
-            let age = jiff::SignedDuration::from_hours(24 * days);
-            self.clock.now().checked_sub(age).unwrap_or(Timestamp::MIN)
-        };
-        let kept = self.store.prune_kept(before(KEPT_DAYS)).await?;
-        let sign_ins = self.store.prune_sign_ins(before(SIGN_IN_DAYS)).await?;
-        Ok(kept + sign_ins + self.store.prune_runs(before(RUN_DAYS)).await?)
     }
 }
 

@@ -3,6 +3,7 @@
 mod connect;
 mod draft;
 mod error;
+pub mod examine;
 mod manage;
 mod memory;
 mod options;
@@ -21,7 +22,7 @@ use crate::{
     clock::Clock,
     http::{Client, ClientConfig, OAuthClient},
     integrations::Registry,
-    store::{Connection, Project, Store},
+    store::{Connection, Project, Retention, Store},
     vault::Vault,
 };
 
@@ -46,6 +47,7 @@ pub struct Connections {
     pub(crate) clock: Clock,
     overrides: Overrides,
     clients: Arc<BTreeMap<String, OAuthClient>>,
+    retention: Retention,
 }
 
 /// Sandboxes: addresses that stand in for providers, and the instant that runs through them take for now.
@@ -74,9 +76,16 @@ impl Connections {
         overrides: Overrides,
     ) -> Result<Self, crate::http::Error> {
         let vault = Arc::new(vault);
-        let memory = SealedMemory::new(store.clone(), vault.clone(), clock);
+        let memory = SealedMemory::new(store.clone(), vault.clone());
         let client = Client::new(client, Arc::new(memory), clock)?;
-        Ok(Self { store, vault, registry, client, clock, overrides, clients: Arc::default() })
+        let (clients, retention) = (Arc::default(), Retention::default());
+        Ok(Self { store, vault, registry, client, clock, overrides, clients, retention })
+    }
+
+    /// The same with other limits of age.
+    #[must_use]
+    pub fn with_retention(self, retention: Retention) -> Self {
+        Self { retention, ..self }
     }
 
     /// The same with OAuth clients, by integration id.
@@ -97,9 +106,9 @@ impl Connections {
         self.overrides.now.filter(|_| sandboxed).unwrap_or_else(|| self.clock.now())
     }
 
-    /// Drops kept answers and records of runs that are too old to be of use.
+    /// Drops what is too old to be of use.
     pub(crate) async fn sweep(&self) -> Result<u64, crate::store::Error> {
-        SealedMemory::new(self.store.clone(), self.vault.clone(), self.clock).prune().await
+        self.store.prune(&self.retention, self.clock.now()).await
     }
 
     /// The project of that slug.

@@ -56,8 +56,9 @@ fn widgets(descriptor: &Descriptor) -> Vec<Widget> {
     let metrics = || descriptor.metrics.iter();
     let of_type = |kind: WidgetType| metrics().filter(move |metric| metric.widget_type == kind);
     let mut widgets: Vec<Widget> = cards(descriptor).into_iter().map(|metric| widget("metric", metric, "s")).collect();
-    // What stands first is worth a wide chart, whatever it is.
-    let first = metrics().find(|metric| metric.widget_type != WidgetType::Table);
+    // What stands first is worth a wide chart, whatever it is, if there is a line to see from the first day.
+    let mut lines = metrics().filter(|metric| metric.widget_type != WidgetType::Table);
+    let first = lines.clone().find(|metric| metric.has_past()).or_else(|| lines.next());
     let others = of_type(WidgetType::Chart).filter(|metric| first.is_none_or(|first| first.id != metric.id));
     for (at, metric) in first.into_iter().chain(others.take(CHARTS)).enumerate() {
         widgets.push(widget("chart", metric, if at == 0 { "l" } else { "m" }));
@@ -74,7 +75,8 @@ fn widgets(descriptor: &Descriptor) -> Vec<Widget> {
     widgets
 }
 
-/// The metrics that stand first: those meant for cards, filled up with others that are no tables. Whole rows of four.
+/// The metrics that stand first: those meant for cards, filled up with others that are no tables. Whole rows of four,
+/// those last that begin with the first sync: for weeks they have nothing to be compared with.
 pub(crate) fn cards(descriptor: &Descriptor) -> Vec<&Definition> {
     let metrics = || descriptor.metrics.iter();
     let of_type = |kind: WidgetType| metrics().filter(move |metric| metric.widget_type == kind);
@@ -83,6 +85,7 @@ pub(crate) fn cards(descriptor: &Descriptor) -> Vec<&Definition> {
     if cards.len() > 4 {
         cards.truncate(cards.len() / 4 * 4);
     }
+    cards.sort_by_key(|metric| !metric.has_past());
     cards
 }
 
@@ -96,5 +99,23 @@ pub(crate) fn widget(kind: &str, metric: &Definition, size: &str) -> Widget {
         dimension: None,
         size: size.to_owned(),
         options: json!({}),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::integrations::Registry;
+
+    #[test]
+    fn what_begins_with_the_first_sync_stands_behind_what_has_a_past() {
+        for descriptor in Registry::builtin().descriptors() {
+            let id = &descriptor.id;
+            let past: Vec<bool> = cards(&descriptor).into_iter().map(Definition::has_past).collect();
+            assert!(past.is_sorted_by(|first, second| first >= second), "{id}: {past:?}");
+            let wide = widgets(&descriptor).into_iter().find(|widget| widget.size == "l").unwrap();
+            assert_eq!(wide.kind, "chart", "{id}");
+            assert!(descriptor.metric(&wide.metric_id).unwrap().has_past(), "{id}: {}", wide.metric_id);
+        }
     }
 }

@@ -16,6 +16,7 @@ use crate::{
     integrations::Registry,
     metric::{Currency, Day, Kind, Mark, Money, State, Unit, Value, Zone},
     store::{self, CustomMetric, MetricChange, Project, Push, PushConnection, PushedPoint, Store},
+    telemetry,
 };
 
 /// Entries that one batch may have.
@@ -139,7 +140,7 @@ pub async fn push(
     loop {
         let (push, accepted, are_first) = prepare(store, registry, project, batch, now).await?;
         attempts += 1;
-        match store.push(&push).await {
+        match store.push(&push).await.inspect(|changed| telemetry::ours().wrote(ID, *changed)) {
             Ok(changed) => return Ok(Pushed { accepted, changed, are_first }),
             // Somebody else's batch defined one of its metrics, or made the connection.
             Err(store::Error::Conflict(_)) if attempts < ATTEMPTS => {}

@@ -63,7 +63,11 @@ fn refuses_v4(address: Ipv4Addr) -> Option<&'static str> {
         (10, ..) | (172, 16..=31, _) | (192, 168, _) => Some("a private address"),
         (169, 254, _) => Some("a link-local address"),
         (100, 64..=127, _) => Some("a carrier's private address"),
-        (192, 0, 0) | (198, 18..=19, _) => Some("an address for special uses"),
+        (192, 0, 0) | (198, 18..=19, _) | (192, 0, 2) | (198, 51, 100) | (203, 0, 113) => {
+            Some("an address for special uses")
+        }
+        // Where a large cloud answers its own machines, as others do at 169.254.169.254.
+        (168, 63, 129) => Some("an address for special uses"),
         (224..=239, ..) => Some("a multicast address"),
         (240..=255, ..) => Some("a reserved address"),
         _ => None,
@@ -85,7 +89,10 @@ fn refuses_v6(address: Ipv6Addr) -> Option<&'static str> {
         | [0, 0, 0, 0, 0xffff, 0, high, low]
         | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
         | [0x2002, high, low, ..] => v4(high, low),
+        // ISATAP, with an IPv4 address at its end.
+        [_, _, _, _, 0 | 0x200, 0x5efe, high, low] => v4(high, low).or(Some("an address of a translator")),
         [0x64, 0xff9b, 1, ..] | [0x2001, 0, ..] => Some("an address of a translator"),
+        [0x100, 0, 0, 0, ..] | [0x2001, 0xdb8, ..] | [0x3fff, ..] | [0x5f00, ..] => Some("an address for special uses"),
         [first, ..] if first & 0xffc0 == 0xfe80 => Some("a link-local address"),
         [first, ..] if first & 0xffc0 == 0xfec0 || first & 0xfe00 == 0xfc00 => Some("a private address"),
         [first, ..] if first & 0xff00 == 0xff00 => Some("a multicast address"),
@@ -145,6 +152,8 @@ impl Resolve for Resolver {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const STRICT: AddressRules = AddressRules { allow_private: false };
@@ -184,6 +193,24 @@ mod tests {
             "http://[fd00::1]",
             "http://[fc00::1]",
             "http://[ff02::1]",
+            "http://[::ffff:7f00:1]",
+            "http://[0:0:0:0:0:ffff:127.0.0.1]",
+            "http://[fd00:ec2::254]",
+            "http://[2001:db8::1]",
+            "http://[100::1]",
+            "http://[2600::5efe:10.0.0.1]",
+            "http://[2600::200:5efe:127.0.0.1]",
+            "http://017700000001",
+            "http://0x7f000001",
+            "http://127.0x1",
+            "http://10.0.0.0x1",
+            "http://0",
+            "http://100.100.100.200",
+            "http://168.63.129.16",
+            "http://203.0.113.9",
+            "http://１２７.０.０.１",
+            "http://127。0。0。1",
+            "http://%31%32%37.0.0.1",
         ] {
             let parsed = url::Url::parse(url).unwrap();
             let host = parsed.host().unwrap();
@@ -226,6 +253,35 @@ mod tests {
         }
     }
 
+    proptest! {
+        #[test]
+        fn an_address_in_disguise_is_what_it_is(v4 in any::<u32>(), form in 0..6_usize) {
+            let address = Ipv4Addr::from(v4);
+            let ([a, b, c, d], [e, f]) = (address.octets(), [v4 >> 16, v4 & 0xffff]);
+            let text = match form {
+                0 => format!("{v4}"),
+                1 => format!("0x{v4:x}"),
+                2 => format!("0{a:o}.{b}.0x{c:x}.{d}"),
+                3 => format!("[::ffff:{e:x}:{f:x}]"),
+                4 => format!("[64:ff9b::{a}.{b}.{c}.{d}]"),
+                _ => format!("[2002:{e:x}:{f:x}::1]"),
+            };
+            let url = url::Url::parse(&format!("https://{text}/")).unwrap();
+            let refused = STRICT.refuses_literal(&url.host().unwrap());
+            prop_assert_eq!(refused.is_some(), STRICT.refuses(address.into()).is_some(), "{}", text);
+        }
+
+        #[test]
+        fn an_address_of_ipv6_is_let_through_only_where_the_world_is(bits in any::<u128>()) {
+            let address = Ipv6Addr::from(bits);
+            // Global unicast is one eighth of all of them; of NAT64 the IPv4 address counts.
+            if STRICT.refuses(address.into()).is_none() {
+                prop_assert!(!address.is_loopback() && !address.is_multicast() && !address.is_unspecified());
+                prop_assert!(!address.is_unique_local() && !address.is_unicast_link_local());
+            }
+        }
+    }
+
     #[tokio::test]
     async fn a_name_is_judged_by_all_it_resolves_to() {
         let fixed = vec![
@@ -236,7 +292,7 @@ mod tests {
         let resolver = Resolver { rules: Some(STRICT), fixed: Arc::new(fixed) };
         let mixed: Vec<_> = resolver.resolve("mixed.example".parse().unwrap()).await.unwrap().collect();
         assert_eq!(mixed, ["1.1.1.1:443".parse().unwrap()]);
-        for name in ["inside.example", "INSIDE.example", "localhost"] {
+        for name in ["inside.example", "INSIDE.example", "localhost", "localhost.", "x.localhost"] {
             let Err(refused) = resolver.resolve(name.parse().unwrap()).await else { panic!("{name} was let through") };
             assert!(refused.is::<Refused>(), "{name}");
         }

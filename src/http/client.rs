@@ -148,6 +148,11 @@ impl Client {
         Http { inner: Arc::new(inner) }
     }
 
+    /// Reads the certificates that calls need, which the first call would do otherwise.
+    pub fn prepare(&self) -> Result<(), Error> {
+        self.connections(false).map(drop)
+    }
+
     /// Waits until what providers were asked to renew is kept. For the end of a program.
     pub async fn settle(&self) {
         self.inner.renewals.close();

@@ -25,6 +25,7 @@ mod link;
 mod memory;
 mod page;
 mod pulse;
+mod reach;
 mod redact;
 mod request;
 mod retry;
@@ -46,4 +47,5 @@ pub use limits::{Exception, LimitHeaders, Limits, Meaning, Reset, ResetForm, Ser
 pub use memory::{Allowance, Forgetful, KeptGrant, Learned, Memory, MemoryError, Renewal, RenewalWish, Reservation};
 pub use page::{Next, Pages};
 pub use pulse::{Beat, Pulse};
+pub use reach::Reached;
 pub use request::{Answer, Request};

@@ -5,6 +5,7 @@ use std::{collections::HashSet, hash::BuildHasher as _, marker::PhantomData};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument as _;
 use url::Url;
 
 use super::{
@@ -76,10 +77,11 @@ where
         T: Send + 'static,
         F: Send + 'static,
     {
-        let task = AbortOnDropHandle::new(tokio::spawn(fail_point::carried(async move {
+        let reading = async move {
             let page = self.next().await;
             (self, page)
-        })));
+        };
+        let task = AbortOnDropHandle::new(tokio::spawn(fail_point::carried(reading.in_current_span())));
         async move {
             match task.await {
                 Ok(read) => read,

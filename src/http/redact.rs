@@ -54,7 +54,13 @@ impl Redactor {
             forms.insert(wholly_percent_encoded(value));
             for engine in [BASE64_STANDARD, BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE, BASE64_URL_SAFE_NO_PAD] {
                 forms.insert(engine.encode(value));
+                // Behind something else it looks otherwise, but for its ends.
+                for before in ["", "x", "xx"] {
+                    let encoded = engine.encode(format!("{before}{value}"));
+                    forms.extend(encoded.get(4..encoded.len().saturating_sub(4)).map(str::to_owned));
+                }
             }
+            forms.insert(value.bytes().map(|byte| format!("{byte:02x}")).collect());
         }
         let mut forms: Vec<Secret> = forms.into_iter().filter(|form| form.len() >= SHORTEST).map(Secret::new).collect();
         forms.sort_by_key(|form| std::cmp::Reverse(form.expose().len()));

@@ -116,29 +116,32 @@ pub(super) fn decide(outcome: &Outcome<'_>, attempt: u32, rules: &Rules<'_>) -> 
 }
 
 fn decide_trouble(trouble: Trouble, attempt: u32, rules: &Rules<'_>) -> Verdict {
+    if let (Trouble::Refused(why), true) = (trouble, rules.is_redirected) {
+        return Verdict::Fail(Error::invalid_response(format!(
+            "a redirect was not followed: it leads to {why}; set allow_private_hosts in the configuration if that is \
+             meant"
+        )));
+    }
+    match failure(trouble) {
+        (error, true) => again(attempt, backoff(attempt), false, error.context("attempts", attempt), rules),
+        (error, false) => Verdict::Fail(error),
+    }
+}
+
+/// The failure that a trouble is, and whether it may pass by itself.
+pub(super) fn failure(trouble: Trouble) -> (Error, bool) {
     let unavailable = |message: String| Error::new(FailureKind::Unavailable, message);
-    let error = match trouble {
-        Trouble::Refused(why) if rules.is_redirected => {
-            return Verdict::Fail(Error::invalid_response(format!(
-                "a redirect was not followed: it leads to {why}; set allow_private_hosts in the configuration if that is \
-                 meant"
-            )));
-        }
-        Trouble::Refused(why) => return Verdict::Fail(refusal(why)),
-        Trouble::Certificate(why) => {
-            return Verdict::Fail(unavailable(format!("the server's certificate is not accepted: {why}")));
-        }
+    match trouble {
+        Trouble::Refused(why) => (refusal(why), false),
+        Trouble::Certificate(why) => (unavailable(format!("the server's certificate is not accepted: {why}")), false),
         Trouble::TooLarge { limit } => {
-            return Verdict::Fail(Error::invalid_response("the answer is too large").context("limit_bytes", limit));
+            (Error::invalid_response("the answer is too large").context("limit_bytes", limit), false)
         }
-        Trouble::Garbled => {
-            return Verdict::Fail(Error::invalid_response("the answer's compression cannot be read"));
-        }
-        Trouble::Connect => unavailable("no connection could be made, or it was closed".to_owned()),
-        Trouble::Timeout => unavailable("the answer took too long".to_owned()),
-        Trouble::Cut => unavailable("the answer ended before its end".to_owned()),
-    };
-    again(attempt, backoff(attempt), false, error.context("attempts", attempt), rules)
+        Trouble::Garbled => (Error::invalid_response("the answer's compression cannot be read"), false),
+        Trouble::Connect => (unavailable("no connection could be made, or it was closed".to_owned()), true),
+        Trouble::Timeout => (unavailable("the answer took too long".to_owned()), true),
+        Trouble::Cut => (unavailable("the answer ended before its end".to_owned()), true),
+    }
 }
 
 /// The wait for a limit of which the provider does not say how long it lasts: twice as long after each try.

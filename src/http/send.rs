@@ -28,7 +28,7 @@ use super::{
     target::{Target, is_same_origin},
     trouble::Trouble,
 };
-use crate::{fail_point, metric::FailureKind};
+use crate::{fail_point, metric::FailureKind, telemetry};
 
 const MOST_REDIRECTS: u32 = 5;
 /// The fail point of a wait.
@@ -195,12 +195,14 @@ impl Request {
         inner.requests.fetch_add(1, Ordering::Relaxed);
         let started = Instant::now();
         let answered = timeout(limit, self.exchange(connections, request)).await.unwrap_or(Err(Trouble::Timeout));
+        let status = answered.as_ref().ok().map(|arrived| arrived.status);
+        telemetry::ours().called(&inner.session.service.id, status, started.elapsed());
         tracing::debug!(
             integration.id = inner.session.service.id,
             method = call.method.as_str(),
             host = call.url.host_str().unwrap_or_default(),
             endpoint = self.template,
-            status = answered.as_ref().map_or(0, |arrived| arrived.status),
+            status = status.unwrap_or(0),
             trouble = answered.as_ref().err().map(tracing::field::debug),
             attempt,
             duration_ms = started.elapsed().as_millis() as u64,
@@ -309,6 +311,7 @@ impl Http {
     async fn wait(&self, wait: Duration) {
         let waited = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
         self.inner.waited_ms.fetch_add(waited, Ordering::Relaxed);
+        telemetry::ours().waited(&self.inner.session.service.id, wait);
         pause(wait).await;
     }
 

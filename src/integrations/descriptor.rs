@@ -53,8 +53,8 @@ pub struct Descriptor {
     pub guide: String,
 }
 
-/// Where the catalogue lists a service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// Where the catalogue lists a service, in its order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names are the specification's")]
 pub enum Category {

@@ -441,6 +441,15 @@ mod tests {
         }
 
         #[test]
+        fn no_text_is_too_strange_for_a_day(text in any::<String>(), digits in "[0-9-]{10}") {
+            for text in [text, digits] {
+                if let Ok(day) = text.parse::<Day>() {
+                    prop_assert_eq!(day.to_string(), text);
+                }
+            }
+        }
+
+        #[test]
         fn a_day_reads_back_from_its_text(number in 0_i32..=LAST_DAY) {
             let day = Day(number);
             prop_assert_eq!(day.to_string().parse::<Day>().unwrap(), day);

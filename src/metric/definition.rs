@@ -56,6 +56,11 @@ impl Definition {
         self.unit == Unit::Currency || self.of_money
     }
 
+    /// Whether the provider can answer for days before the first sync. What has no past is one day long at first.
+    pub fn has_past(&self) -> bool {
+        self.retention_days != Some(1)
+    }
+
     /// Whether a value is of this metric's form. Its range is [`ValidRange::holds`].
     pub fn check(&self, value: &Value) -> Result<(), ValueMismatch> {
         value.check(self.unit, self.kind)?;

@@ -123,7 +123,31 @@ fn checked(line: usize, date: &str, base: Currency, quote: Currency, rate: &str)
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    const HEADS: [&str; 4] = ["date,base,quote,rate\n", "Date,USD,JPY\n", "<Cube time='2026-03-31'>\n", ""];
+
+    proptest! {
+        #[test]
+        fn no_file_is_too_strange(head in 0..HEADS.len(), text in any::<String>(), like in "[0-9A-Z,.'=<>/ \\n-]{0,120}") {
+            for text in [text, like] {
+                for rate in parse(&format!("{}{text}", HEADS[head])).unwrap_or_default() {
+                    prop_assert!(exact::parse_decimal(&rate.rate).is_some_and(|value| value > exact::from_int(0)));
+                    prop_assert!(rate.base != rate.quote);
+                }
+            }
+        }
+
+        #[test]
+        fn what_is_written_is_read(number in 0_i32..40_000, minor in 1_i64..1_000_000_000) {
+            let day = Day::from_number(number).unwrap();
+            let rate = exact::format_scaled(minor, 6);
+            let read = parse(&format!("quote,rate,date,base\nUSD,{rate},{day},EUR\n")).unwrap();
+            prop_assert_eq!((read[0].day, &read[0].rate, read.len()), (day, &rate, 1));
+        }
+    }
 
     fn shown(text: &str) -> Vec<String> {
         let rates = parse(text).unwrap();

@@ -1,10 +1,11 @@
 //! What programs sign requests with.
 
 use jiff::Timestamp;
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    Error, Project, Store,
+    Act, Action, Error, Project, Store,
     columns::strange,
     db::{Row, args},
     projects,
@@ -84,7 +85,12 @@ impl Store {
         let now = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
         let id = super::new_id(now);
         let values = args![project_id, id, &new.name, new.scope.name(), &new.key_hash, &new.last_four, now];
-        self.db.execute(sql, values).await?;
+        let mut tx = self.db.begin().await?;
+        tx.execute(sql, values).await?;
+        let act = Act::of(project_id, Action::ApiKeyMade, &new.name);
+        let details = json!({"scope": new.scope.name(), "last_four": new.last_four});
+        self.noted(&mut tx, act.with(details)).await?;
+        tx.commit("new API key").await?;
         let NewApiKey { name, scope, last_four, .. } = new.clone();
         Ok(ApiKey { id, name, scope, last_four, created_at: now, last_used_at: None, revoked_at: None })
     }
@@ -120,8 +126,13 @@ impl Store {
     /// Takes a key's power away; says whether there was one that had any.
     pub async fn revoke_api_key(&self, project_id: i64, id: Uuid, now: Timestamp) -> Result<bool, Error> {
         let sql = "UPDATE api_keys SET revoked_at = $3
-             WHERE project_id = $1 AND api_key_id = $2 AND revoked_at IS NULL";
-        Ok(self.db.execute(sql, args![project_id, id, now]).await? > 0)
+             WHERE project_id = $1 AND api_key_id = $2 AND revoked_at IS NULL RETURNING name, last_four";
+        let mut tx = self.db.begin().await?;
+        let Some(row) = tx.first(sql, args![project_id, id, now]).await? else { return Ok(false) };
+        let act = Act::of(project_id, Action::ApiKeyRevoked, row.get::<String>("name")?);
+        self.noted(&mut tx, act.with(json!({"last_four": row.get::<String>("last_four")?}))).await?;
+        tx.commit("revocation of an API key").await?;
+        Ok(true)
     }
 }
 

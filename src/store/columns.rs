@@ -162,6 +162,6 @@ impl Column for Option<Json> {
 /// Of a column whose value cannot be ours.
 pub(super) fn strange(column: &str) -> Error {
     Error::Corrupt(format!(
-        "the database holds a value that dashtray never writes, in column {column}; restore a backup: put one in its place"
+        "the database holds a value that dashtray never writes, in column {column}; put a backup in its place: dashtray restore FILE --force"
     ))
 }

@@ -1,12 +1,12 @@
 //! Connections: one account at one service, with its settings, state and sealed credentials.
 
 use jiff::Timestamp;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use super::{
-    Error, Store,
+    Act, Action, Error, Store,
     changes::{Changed, tell},
     db::{Arg, Row, Tx, args},
     dialect::list,
@@ -171,6 +171,8 @@ impl Store {
         tx.execute(sql, with_sealed(key, &new.credentials)).await?;
         let sql = "INSERT INTO changes (project_id, connection_id) VALUES ($1, $2)";
         tx.execute(sql, args![key.project_id, key.connection_id]).await?;
+        let act = Act::of(key.project_id, Action::Connected, &new.name);
+        self.noted(&mut tx, act.with(json!({"integration": new.integration_id}))).await?;
         tx.commit("new connection").await?;
         self.connection(key).await
     }
@@ -228,41 +230,10 @@ impl Store {
         }
     }
 
-    /// Gives it another name. [`Error::Conflict`] when another connection has it.
-    pub async fn rename_connection(&self, key: ConnectionKey, name: &str) -> Result<(), Error> {
-        let sql = "UPDATE connections SET name = $3 WHERE project_id = $1 AND connection_id = $2";
-        self.change(key, sql, args![name]).await?;
-        self.tell(key, Changed::Numbers).await
-    }
-
-    /// Pauses it, or resumes it and makes it due.
-    pub async fn set_paused(&self, key: ConnectionKey, paused: bool, now: Timestamp) -> Result<(), Error> {
-        let sql = "UPDATE connections SET paused = $3, due_at = CASE WHEN $3 THEN due_at ELSE $4 END
-             WHERE project_id = $1 AND connection_id = $2";
-        self.change(key, sql, args![paused, now]).await?;
-        self.tell(key, Changed::Numbers).await
-    }
-
     /// Sets when the next run should start.
     pub async fn set_due(&self, key: ConnectionKey, due_at: Timestamp) -> Result<(), Error> {
         let sql = "UPDATE connections SET due_at = $3 WHERE project_id = $1 AND connection_id = $2";
         self.change(key, sql, args![due_at]).await
-    }
-
-    /// Replaces what a user may set.
-    pub async fn set_settings(&self, key: ConnectionKey, settings: &ConnectionSettings) -> Result<(), Error> {
-        let sql = "UPDATE connections SET settings = $3, zone = $4, currency = $5, history_start = $6,
-             sync_interval_minutes = $7, max_quota_share_permille = $8
-             WHERE project_id = $1 AND connection_id = $2";
-        let values = args![
-            &settings.values,
-            &settings.zone,
-            settings.currency,
-            settings.history_start,
-            settings.sync_interval_minutes,
-            settings.max_quota_share_permille
-        ];
-        self.change(key, sql, values).await
     }
 
     /// Says how it is doing, outside a run: after a test or a reconnect. A run says so with [`Store::release`].
@@ -274,40 +245,8 @@ impl Store {
         tx.commit("state of a connection").await
     }
 
-    /// Removes a connection and everything of it. A run under way cannot write any more.
-    pub async fn delete_connection(&self, key: ConnectionKey) -> Result<(), Error> {
-        let of_connection = || args![key.project_id, key.connection_id];
-        let mut tx = self.db.begin().await?;
-        // First, and on PostgreSQL locked: a write of the run under way is over, and none can follow.
-        let sql = tx.locking("SELECT fence FROM connections WHERE project_id = $1 AND connection_id = $2");
-        tx.first(sql, of_connection()).await?.ok_or_else(|| missing(key))?;
-        // These hang on a series or stream without a foreign key; the rest goes with the connection.
-        for sql in [
-            "DELETE FROM points WHERE project_id = $1 AND series_id IN
-                 (SELECT series_id FROM series WHERE project_id = $1 AND connection_id = $2)",
-            "DELETE FROM notes WHERE project_id = $1 AND series_id IN
-                 (SELECT series_id FROM series WHERE project_id = $1 AND connection_id = $2)",
-            "DELETE FROM restatements WHERE project_id = $1 AND series_id IN
-                 (SELECT series_id FROM series WHERE project_id = $1 AND connection_id = $2)",
-            "DELETE FROM records WHERE project_id = $1 AND stream_id IN
-                 (SELECT stream_id FROM streams WHERE project_id = $1 AND connection_id = $2)",
-            "DELETE FROM connections WHERE project_id = $1 AND connection_id = $2",
-        ] {
-            tx.execute(sql, of_connection()).await?;
-        }
-        tx.commit("removal of a connection").await
-    }
-
-    /// Puts new credentials in the place of the old ones. A renewal of those under way can keep nothing any more.
-    pub async fn replace_credentials(&self, key: ConnectionKey, new: &SealedRow) -> Result<(), Error> {
-        let sql = "UPDATE credentials SET key_id = $3, wrapped_key = $4, body = $5, version = version + 1,
-             lease_owner = NULL, lease_until = NULL, renewal_at = NULL
-             WHERE project_id = $1 AND connection_id = $2";
-        self.change(key, sql, args![&new.key_id, &new.wrapped_key, &new.body]).await
-    }
-
-    /// The same, only if they are still `old`; says whether they were. For key rotation, which must not undo a
-    /// reconnect that happens meanwhile.
+    /// Puts credentials in the place of the old ones, only if they are still these; says whether they were. For key
+    /// rotation, which must not undo a reconnect that happens meanwhile.
     pub async fn swap_credentials(&self, key: ConnectionKey, old: &SealedRow, new: &SealedRow) -> Result<bool, Error> {
         let sql = "UPDATE credentials SET key_id = $3, wrapped_key = $4, body = $5
              WHERE project_id = $1 AND connection_id = $2 AND wrapped_key = $6 AND body = $7";
@@ -401,7 +340,7 @@ pub(super) fn missing(key: ConnectionKey) -> Error {
     Error::NotFound(format!("connection {} of project {} is not there any more", key.connection_id, key.project_id))
 }
 
-fn with_sealed(key: ConnectionKey, sealed: &SealedRow) -> Vec<Arg> {
+pub(super) fn with_sealed(key: ConnectionKey, sealed: &SealedRow) -> Vec<Arg> {
     args![key.project_id, key.connection_id, &sealed.key_id, &sealed.wrapped_key, &sealed.body]
 }
 

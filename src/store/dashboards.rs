@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::Value as Json;
 
 use super::{
-    Error, Store,
+    Act, Action, Error, Store,
     connections::next_id,
     db::{Row, Tx, args},
 };
@@ -94,6 +94,10 @@ impl Store {
         let row = tx.first(sql, values).await?;
         let row = row.ok_or_else(|| Error::Conflict(format!("there is a dashboard \"{}\" already", new.slug)))?;
         place(&mut tx, project_id, id, &new.widgets).await?;
+        // What an integration begins with comes with its connection, and nobody made it.
+        if new.integration_id.is_none() {
+            self.noted(&mut tx, Act::of(project_id, Action::DashboardMade, &new.name)).await?;
+        }
         tx.commit("new dashboard").await?;
         dashboard(&row)
     }
@@ -115,6 +119,7 @@ impl Store {
         let sql = "DELETE FROM widgets WHERE project_id = $1 AND dashboard_id = $2";
         tx.execute(sql, args![project_id, of.id]).await?;
         place(&mut tx, project_id, of.id, widgets).await?;
+        self.noted(&mut tx, Act::of(project_id, Action::DashboardChanged, name)).await?;
         tx.commit("change of a dashboard").await?;
         Ok(true)
     }
@@ -131,8 +136,12 @@ impl Store {
 
     /// Removes a dashboard with what stands on it; says whether there was one.
     pub async fn delete_dashboard(&self, project_id: i64, id: i64) -> Result<bool, Error> {
-        let sql = "DELETE FROM dashboards WHERE project_id = $1 AND dashboard_id = $2";
-        Ok(self.db.execute(sql, args![project_id, id]).await? > 0)
+        let sql = "DELETE FROM dashboards WHERE project_id = $1 AND dashboard_id = $2 RETURNING name";
+        let mut tx = self.db.begin().await?;
+        let Some(row) = tx.first(sql, args![project_id, id]).await? else { return Ok(false) };
+        self.noted(&mut tx, Act::of(project_id, Action::DashboardRemoved, row.get::<String>("name")?)).await?;
+        tx.commit("removal of a dashboard").await?;
+        Ok(true)
     }
 }
 

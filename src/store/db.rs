@@ -10,10 +10,14 @@ use sqlx::{
     query_with,
     sqlite::{SqliteArguments, SqliteError, SqliteRow},
 };
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::Error;
-use crate::fail_point;
+use crate::{
+    fail_point,
+    telemetry::{self, Operation},
+};
 
 /// The pools. SQLite has one writing connection, so that writers queue here and not in SQLite's busy handler.
 #[derive(Debug, Clone)]
@@ -36,10 +40,10 @@ pub(super) enum Tx {
 #[derive(Debug, Clone)]
 pub(super) enum Arg {
     Int(Option<i64>),
-    Bool(bool),
+    Bool(Option<bool>),
     Text(Option<String>),
     Bytes(Option<Vec<u8>>),
-    Id(Uuid),
+    Id(Option<Uuid>),
 }
 
 /// The values of a statement, in the order of their markers.
@@ -54,10 +58,29 @@ pub(super) enum Row {
     Postgres(PgRow),
 }
 
+/// Counts how long something takes, also where it fails or is given up.
+struct Timed {
+    operation: Operation,
+    begun: Instant,
+}
+
+impl Timed {
+    fn new(operation: Operation) -> Self {
+        Self { operation, begun: Instant::now() }
+    }
+}
+
+impl Drop for Timed {
+    fn drop(&mut self) {
+        telemetry::ours().database(self.operation, self.begun.elapsed());
+    }
+}
+
 impl Db {
     /// Starts a writing transaction. On SQLite it takes the write lock at once: a transaction that starts reading and
     /// writes later would fail without waiting when another process wrote in between.
     pub(super) async fn begin(&self) -> Result<Tx, Error> {
+        let _timed = Timed::new(Operation::Begin);
         Ok(match self {
             Self::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
             Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
@@ -66,6 +89,7 @@ impl Db {
 
     /// Reads rows, outside any transaction.
     pub(super) async fn all(&self, sql: impl SqlSafeStr, args: Vec<Arg>) -> Result<Vec<Row>, Error> {
+        let _timed = Timed::new(Operation::Read);
         Ok(match self {
             Self::Sqlite { reader, .. } => {
                 sqlite_rows(query_with(sql, arguments::<SqliteArguments>(args)?).fetch_all(reader).await?)
@@ -83,6 +107,7 @@ impl Db {
 
     /// Runs one writing statement in a transaction of its own and says how many rows it changed.
     pub(super) async fn execute(&self, sql: impl SqlSafeStr, args: Vec<Arg>) -> Result<u64, Error> {
+        let _timed = Timed::new(Operation::Write);
         Ok(match self {
             Self::Sqlite { writer, .. } => {
                 query_with(sql, arguments::<SqliteArguments>(args)?).execute(writer).await?.rows_affected()
@@ -97,6 +122,7 @@ impl Db {
 impl Tx {
     /// Runs a statement that gives rows.
     pub(super) async fn all(&mut self, sql: impl SqlSafeStr, args: Vec<Arg>) -> Result<Vec<Row>, Error> {
+        let _timed = Timed::new(Operation::Write);
         Ok(match self {
             Self::Sqlite(tx) => {
                 sqlite_rows(query_with(sql, arguments::<SqliteArguments>(args)?).fetch_all(&mut **tx).await?)
@@ -114,6 +140,7 @@ impl Tx {
 
     /// Runs a statement and says how many rows it changed.
     pub(super) async fn execute(&mut self, sql: impl SqlSafeStr, args: Vec<Arg>) -> Result<u64, Error> {
+        let _timed = Timed::new(Operation::Write);
         Ok(match self {
             Self::Sqlite(tx) => {
                 query_with(sql, arguments::<SqliteArguments>(args)?).execute(&mut **tx).await?.rows_affected()
@@ -127,10 +154,12 @@ impl Tx {
     /// Makes all of it durable. `step` is what the fail points around it are called.
     pub(super) async fn commit(self, step: &'static str) -> Result<(), Error> {
         fail_point::before(step).await;
+        let timed = Timed::new(Operation::Commit);
         match self {
             Self::Sqlite(tx) => tx.commit().await?,
             Self::Postgres(tx) => tx.commit().await?,
         }
+        drop(timed);
         fail_point::after(step).await;
         Ok(())
     }
@@ -183,7 +212,7 @@ macro_rules! plain_columns {
         }
     )* };
 }
-plain_columns!(bool, String, Option<String>, Vec<u8>, Option<Vec<u8>>, Uuid, Option<Uuid>);
+plain_columns!(bool, Option<bool>, String, Option<String>, Vec<u8>, Option<Vec<u8>>, Uuid, Option<Uuid>);
 
 /// Integers of every width are read as 64 bits. The driver would insist on the column's own width on PostgreSQL.
 macro_rules! integer_columns {
@@ -215,15 +244,24 @@ arg_from! {
     i32 => |value| Self::Int(Some(value.into())),
     i16 => |value| Self::Int(Some(value.into())),
     u32 => |value| Self::Int(Some(value.into())),
-    bool => |value| Self::Bool(value),
-    &str => |value| Self::Text(Some(value.to_owned())),
-    &String => |value| Self::Text(Some(value.clone())),
-    String => |value| Self::Text(Some(value)),
-    Option<&str> => |value| Self::Text(value.map(str::to_owned)),
-    Option<String> => |value| Self::Text(value),
+    bool => |value| Self::Bool(Some(value)),
+    Option<bool> => |value| Self::Bool(value),
+    &str => |value| Self::Text(Some(kept(value.to_owned()))),
+    &String => |value| Self::Text(Some(kept(value.clone()))),
+    String => |value| Self::Text(Some(kept(value))),
+    Option<&str> => |value| Self::Text(value.map(|value| kept(value.to_owned()))),
+    Option<String> => |value| Self::Text(value.map(kept)),
     &[u8] => |value| Self::Bytes(Some(value.to_vec())),
     &Vec<u8> => |value| Self::Bytes(Some(value.clone())),
-    Uuid => |value| Self::Id(value),
+    Option<Vec<u8>> => |value| Self::Bytes(value),
+    Uuid => |value| Self::Id(Some(value)),
+    Option<Uuid> => |value| Self::Id(value),
+}
+
+/// A text as either database keeps it. PostgreSQL refuses the character NUL, which no honest text holds: whoever looks for
+/// one finds nothing, and who writes one does not fail.
+fn kept(text: String) -> String {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
 }
 
 fn sqlite_rows(rows: Vec<SqliteRow>) -> Vec<Row> {
@@ -238,10 +276,10 @@ fn arguments<A>(args: Vec<Arg>) -> Result<A, Error>
 where
     A: Arguments,
     Option<i64>: Bindable<A::Database>,
-    bool: Bindable<A::Database>,
+    Option<bool>: Bindable<A::Database>,
     Option<String>: Bindable<A::Database>,
     Option<Vec<u8>>: Bindable<A::Database>,
-    Uuid: Bindable<A::Database>,
+    Option<Uuid>: Bindable<A::Database>,
 {
     let mut arguments = A::default();
     arguments.reserve(args.len(), 0);
@@ -330,7 +368,9 @@ fn from_postgres(code: &str, error: &dyn DatabaseError) -> Error {
 }
 
 fn damaged(error: &dyn DatabaseError) -> Error {
-    Error::Corrupt(format!("the database file is damaged ({error}); restore a backup: put one in its place"))
+    Error::Corrupt(format!(
+        "the database file is damaged ({error}); put a backup in its place: dashtray restore FILE --force"
+    ))
 }
 
 fn refused(error: &dyn DatabaseError) -> Error {

@@ -13,7 +13,7 @@ use sqlx::{
     AssertSqlSafe, Connection as _, PgConnection, PgPool, SqlitePool,
     migrate::{MigrateError, Migrator},
     pool::PoolOptions,
-    postgres::PgPoolOptions,
+    postgres::{PgConnectOptions, PgPoolOptions},
     query, query_scalar,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -24,14 +24,17 @@ use super::{
 };
 use crate::fail_point;
 
-static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
+pub(super) static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// How long a writer waits for another process on SQLite, and how long a reader waits for a connection.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const READERS: u32 = 4;
 const POSTGRES_CONNECTIONS: u32 = 10;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What PostgreSQL calls our sessions, so that others find out that the database is in use.
+pub(super) const SESSION: &str = "dashtray";
 
 /// The fail points of opening an older database.
 const COPY: &str = "copy of an older database";
@@ -40,10 +43,15 @@ const MIGRATION: &str = "migration";
 impl Db {
     /// Opens `sqlite:PATH` or `postgres://…` and brings its schema up to date.
     pub(super) async fn open(url: &str) -> Result<Self, Error> {
-        if let Some(path) = url.strip_prefix("sqlite:") {
-            open_sqlite(Path::new(path.strip_prefix("//").unwrap_or(path))).await
+        Self::open_as(url, SESSION).await
+    }
+
+    /// The same; PostgreSQL is told that name of this process's sessions.
+    pub(super) async fn open_as(url: &str, session: &str) -> Result<Self, Error> {
+        if let Some(path) = sqlite_path(url) {
+            open_sqlite(path).await
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            open_postgres(url).await
+            open_postgres(url, session).await
         } else {
             Err(Error::Unavailable(
                 "the database address must start with sqlite: or postgres://, such as sqlite:/var/lib/dashtray/dashtray.db"
@@ -51,6 +59,11 @@ impl Db {
             ))
         }
     }
+}
+
+/// The file that `sqlite:PATH` names.
+pub(super) fn sqlite_path(url: &str) -> Option<&Path> {
+    url.strip_prefix("sqlite:").map(|path| Path::new(path.strip_prefix("//").unwrap_or(path)))
 }
 
 async fn open_sqlite(path: &Path) -> Result<Db, Error> {
@@ -88,7 +101,7 @@ async fn open_sqlite(path: &Path) -> Result<Db, Error> {
 }
 
 /// Makes an empty file that only its owner may read, unless one is there. Says whether it made it.
-fn create_private(path: &Path) -> Result<bool, Error> {
+pub(super) fn create_private(path: &Path) -> Result<bool, Error> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Ok(_) => Ok(true),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
@@ -122,7 +135,7 @@ async fn copy_before_migrating(pool: &SqlitePool, path: &Path) -> Result<(), Err
     Ok(())
 }
 
-async fn migrate_sqlite(pool: &SqlitePool) -> Result<(), Error> {
+pub(super) async fn migrate_sqlite(pool: &SqlitePool) -> Result<(), Error> {
     // Whoever only reads does not wait for whoever writes.
     if sqlite_version(pool).await? == newest(&SQLITE) {
         return Ok(());
@@ -140,7 +153,7 @@ async fn migrate_sqlite(pool: &SqlitePool) -> Result<(), Error> {
     Ok(())
 }
 
-async fn sqlite_version(pool: &SqlitePool) -> Result<i64, Error> {
+pub(super) async fn sqlite_version(pool: &SqlitePool) -> Result<i64, Error> {
     let known: i64 =
         query_scalar("SELECT count(*) FROM sqlite_master WHERE name = '_sqlx_migrations'").fetch_one(pool).await?;
     if known == 0 {
@@ -149,14 +162,15 @@ async fn sqlite_version(pool: &SqlitePool) -> Result<i64, Error> {
     Ok(query_scalar("SELECT COALESCE(MAX(version), 0) FROM _sqlx_migrations").fetch_one(pool).await?)
 }
 
-async fn open_postgres(url: &str) -> Result<Db, Error> {
+async fn open_postgres(url: &str, session: &str) -> Result<Db, Error> {
+    let options = url.parse::<PgConnectOptions>()?.application_name(session);
     // The pool would try again until its timeout and then only say that it timed out.
-    let first = tokio::time::timeout(ACQUIRE_TIMEOUT, PgConnection::connect(url));
+    let first = tokio::time::timeout(ACQUIRE_TIMEOUT, PgConnection::connect_with(&options));
     first.await.map_err(|_| sqlx::Error::PoolTimedOut)??.close().await?;
     let pool = PgPoolOptions::new()
         .max_connections(POSTGRES_CONNECTIONS)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        .connect(url)
+        .connect_with(options)
         .await?;
     // Holds an advisory lock, so that of several processes one migrates.
     if let Err(error) = POSTGRES.run(&pool).await {
@@ -170,7 +184,13 @@ async fn postgres_version(pool: &PgPool) -> Result<i64, Error> {
     Ok(query_scalar("SELECT COALESCE(MAX(version), 0) FROM _sqlx_migrations").fetch_one(pool).await?)
 }
 
-fn newest(migrator: &Migrator) -> i64 {
+/// The newest step of the schema that this program knows: both databases have the same ones.
+pub(super) fn newest_schema() -> i64 {
+    newest(&SQLITE)
+}
+
+/// The newest step that a migrator knows.
+pub(super) fn newest(migrator: &Migrator) -> i64 {
     migrator.iter().map(|migration| migration.version).max().unwrap_or(0)
 }
 

@@ -36,7 +36,7 @@ impl Store {
 
     /// Forgets answers that were kept before an instant and not since.
     pub async fn prune_kept(&self, before: Timestamp) -> Result<u64, Error> {
-        self.db.execute("DELETE FROM kept WHERE kept_at < $1", args![before]).await
+        self.db.drop_old("kept", "project_id, connection_id, request_key", "kept_at", before).await
     }
 }
 

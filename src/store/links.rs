@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 
 use super::{
-    Error, Store,
+    Act, Action, Error, Store,
     db::{Tx, args},
+    users,
 };
 
 impl Store {
@@ -26,7 +27,11 @@ impl Store {
     ) -> Result<(), Error> {
         let sql =
             "INSERT INTO one_time_links (token_hash, purpose, user_id, expires_at) VALUES ($1, 'sign_in', $2, $3)";
-        self.db.execute(sql, args![token_hash, user_id, expires_at]).await.map(drop)
+        let mut tx = self.db.begin().await?;
+        tx.execute(sql, args![token_hash, user_id, expires_at]).await?;
+        let email = users::email(&mut tx, user_id).await?;
+        self.noted(&mut tx, Act::of_user(user_id, Action::SignInLinkMade, email)).await?;
+        tx.commit("sign-in link").await
     }
 
     /// Whether a link may still be used; its purpose is `set_up` or `sign_in`.

@@ -8,6 +8,8 @@
 
 mod api_hours;
 mod api_keys;
+mod audit;
+mod backup;
 mod budgets;
 mod changes;
 mod columns;
@@ -19,14 +21,20 @@ mod dialect;
 mod error;
 mod grants;
 mod guesses;
+mod handling;
+mod invitations;
 mod kept;
 mod links;
+mod look;
+mod members;
+mod overview;
 mod points;
 mod projects;
 mod queue;
 mod rates;
 mod receipts;
 mod records;
+mod retention;
 mod runs;
 mod series;
 mod sign_ins;
@@ -35,6 +43,8 @@ mod web_sessions;
 mod write;
 
 pub use api_keys::{ApiKey, NewApiKey, Scope};
+pub use audit::{Act, Action, ActionGroup, Actor, AuditQuery, AuditRow};
+pub use backup::{BackupError, Manifest, Staged};
 pub use changes::ChangeRow;
 pub use connections::{Connection, ConnectionKey, ConnectionSettings, ConnectionState, NewConnection, SealedRow};
 pub use custom::{CustomMetric, MetricChange, Push, PushConnection, PushedPoint};
@@ -42,18 +52,24 @@ pub use dashboards::{Dashboard, NewDashboard, Widget};
 pub use error::Error;
 pub use grants::{CredentialsRow, RenewalRow};
 pub use guesses::Guesser;
+pub use invitations::{Invitation, Joining, NewInvitation};
 pub use kept::KeptRow;
+pub use members::{Member, MemberChange};
+pub use overview::{Queue, Schema};
 pub use points::{NoteRow, PointRow, RestatementRow};
 pub use projects::{NewProject, Project};
 pub use queue::{Claim, ClaimOutcome};
 pub use rates::Rate;
 pub use records::RecordRow;
+pub use retention::Retention;
 pub use runs::{CorrectedRow, RunCounts, RunEnd, RunRow};
 pub use series::SeriesRow;
 pub use sign_ins::SignInRow;
 pub use users::{Membership, NewUser, Role, User};
 pub use web_sessions::{NewWebSession, WebSession};
 pub use write::Write;
+
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -64,6 +80,8 @@ use db::{Db, args};
 #[derive(Debug, Clone)]
 pub struct Store {
     db: Db,
+    /// On whose behalf it changes things.
+    actor: Arc<Actor>,
 }
 
 impl Store {
@@ -76,7 +94,7 @@ impl Store {
     /// [`Error::NewerSchema`] when a newer program migrated it, [`Error::Corrupt`] when the file is damaged or is no
     /// database, [`Error::Unavailable`] when it cannot be reached, read or written; nothing is changed then.
     pub async fn open(url: &str) -> Result<Self, Error> {
-        Ok(Self { db: Db::open(url).await? })
+        Ok(Self { db: Db::open(url).await?, actor: Arc::default() })
     }
 
     /// Whether this is SQLite, which serves one process that syncs.

@@ -1,9 +1,12 @@
 //! Projects: what connections and their data belong to.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
+use serde_json::json;
 
 use super::{
-    Error, Store,
+    Act, Action, Error, Store,
     db::{Row, Tx, args},
 };
 use crate::metric::{Currency, Zone};
@@ -51,17 +54,26 @@ impl Store {
     pub async fn insert_project(&self, new: &NewProject, now: Timestamp) -> Result<Project, Error> {
         let mut tx = self.db.begin().await?;
         let project = insert(&mut tx, new, now).await?;
+        self.noted(&mut tx, Act::of(project.id, Action::ProjectMade, &project.slug)).await?;
         tx.commit("new project").await?;
         Ok(project)
     }
 
+    /// The names of all zones that days are cut in, also of those that are none.
+    pub async fn zone_names(&self) -> Result<BTreeSet<String>, Error> {
+        let rows = self.db.all("SELECT zone FROM projects UNION SELECT zone FROM connections", args![]).await?;
+        rows.iter().map(|row| row.get("zone")).collect()
+    }
+
     /// Changes a project's defaults. Connections that exist keep the zone they were made with.
     pub async fn update_project(&self, id: i64, zone: &str, currency: Currency) -> Result<(), Error> {
-        let sql = "UPDATE projects SET zone = $2, currency = $3 WHERE project_id = $1";
-        match self.db.execute(sql, args![id, zone, currency]).await? {
-            0 => Err(Error::NotFound(format!("there is no project with number {id}"))),
-            _ => Ok(()),
-        }
+        let mut tx = self.db.begin().await?;
+        let sql = "UPDATE projects SET zone = $2, currency = $3 WHERE project_id = $1 RETURNING slug";
+        let row = tx.first(sql, args![id, zone, currency]).await?;
+        let row = row.ok_or_else(|| Error::NotFound(format!("there is no project with number {id}")))?;
+        let act = Act::of(id, Action::ProjectChanged, row.get::<String>("slug")?);
+        self.noted(&mut tx, act.with(json!({"zone": zone, "currency": currency.code()}))).await?;
+        tx.commit("change of a project").await
     }
 }
 

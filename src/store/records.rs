@@ -138,12 +138,19 @@ impl Write {
         let mut sorted: Vec<&RecordRow> = records.iter().rev().collect();
         sorted.sort_by(|a, b| a.key.cmp(&b.key));
         sorted.dedup_by(|a, b| a.key == b.key);
-        let rows = sorted.into_iter().map(|row| args![project_id, stream_id, &row.key, &row.group, &row.bytes]);
+        let rows = sorted.iter().map(|row| args![project_id, stream_id, &row.key, &row.group, &row.bytes]);
         let head = "INSERT INTO records (project_id, stream_id, record_key, group_key, body)";
-        let tail = "ON CONFLICT (project_id, stream_id, record_key) DO UPDATE
+        // Whoever sets a group writes its index too, be it the same group: half of what an update writes.
+        let of_same_group = "ON CONFLICT (project_id, stream_id, record_key) DO UPDATE SET body = excluded.body
+             WHERE records.group_key = excluded.group_key AND records.body <> excluded.body";
+        let changed = self.tx.insert_many(head, of_same_group, 5, rows.clone()).await?;
+        if changed == sorted.len() as u64 {
+            return Ok(changed);
+        }
+        let of_other_group = "ON CONFLICT (project_id, stream_id, record_key) DO UPDATE
              SET group_key = excluded.group_key, body = excluded.body
-             WHERE records.group_key <> excluded.group_key OR records.body <> excluded.body";
-        self.tx.insert_many(head, tail, 5, rows).await
+             WHERE records.group_key <> excluded.group_key";
+        Ok(changed + self.tx.insert_many(head, of_other_group, 5, rows).await?)
     }
 
     /// Removes the records of those keys.

@@ -99,7 +99,7 @@ pub struct CorrectedRow {
 impl Store {
     /// Forgets runs that ended before an instant; says how many.
     pub async fn prune_runs(&self, before: Timestamp) -> Result<u64, Error> {
-        self.db.execute("DELETE FROM runs WHERE ended_at < $1", args![before]).await
+        self.db.drop_old("runs", "project_id, connection_id, started_at, run_id", "ended_at", before).await
     }
 
     /// Notes that a run begins. A run of that connection that never ended was interrupted, and is closed as such.

@@ -59,6 +59,6 @@ impl Store {
 
     /// Forgets sign-ins that began before an instant.
     pub async fn prune_sign_ins(&self, before: Timestamp) -> Result<u64, Error> {
-        self.db.execute("DELETE FROM sign_ins WHERE started_at < $1", args![before]).await
+        self.db.drop_old("sign_ins", "project_id, state_hash", "started_at", before).await
     }
 }

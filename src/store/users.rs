@@ -1,9 +1,10 @@
 //! People, and the projects that they see.
 
 use jiff::Timestamp;
+use serde_json::json;
 
 use super::{
-    Error, NewProject, Project, Store,
+    Act, Action, Actor, Error, NewProject, Project, Store, audit,
     db::{Arg, Column, Row, Tx, args},
     links::take,
     projects,
@@ -50,7 +51,8 @@ impl std::fmt::Debug for NewUser {
 }
 
 /// What somebody may do in a project.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Looks.
     Viewer,
@@ -61,6 +63,9 @@ pub enum Role {
 }
 
 impl Role {
+    /// All there are, the one that may most first.
+    pub const ALL: [Self; 3] = [Self::Owner, Self::Editor, Self::Viewer];
+
     /// The word used everywhere.
     pub fn name(self) -> &'static str {
         match self {
@@ -68,6 +73,14 @@ impl Role {
             Self::Editor => "editor",
             Self::Owner => "owner",
         }
+    }
+}
+
+impl std::str::FromStr for Role {
+    type Err = &'static str;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|role| role.name() == word).ok_or("use owner, editor or viewer")
     }
 }
 
@@ -80,8 +93,8 @@ impl From<Role> for Arg {
 impl Column for Role {
     fn of(row: &Row, column: &str) -> Result<Self, Error> {
         let word: String = row.get(column)?;
-        let known = [Self::Viewer, Self::Editor, Self::Owner].into_iter().find(|role| role.name() == word);
-        known.ok_or_else(|| Error::Corrupt(format!("the database holds a role that dashtray never writes ({column})")))
+        let strange = |_| Error::Corrupt(format!("the database holds a role that dashtray never writes ({column})"));
+        word.parse().map_err(strange)
     }
 }
 
@@ -98,6 +111,11 @@ const INSERT: &str = "INSERT INTO users (email, name, password_hash, created_at)
      ON CONFLICT (email) DO NOTHING RETURNING *";
 
 impl Store {
+    /// Somebody who acts for themselves before they are signed in.
+    pub(super) fn actor_is(&self, user: &User) -> Actor {
+        Actor::User { id: user.id, email: user.email.clone(), address: self.actor.address().to_owned() }
+    }
+
     /// Whether there is anybody.
     pub async fn has_users(&self) -> Result<bool, Error> {
         Ok(self.db.first("SELECT user_id FROM users LIMIT 1", args![]).await?.is_some())
@@ -124,6 +142,8 @@ impl Store {
         let user = insert(&mut tx, new, now).await?;
         let sql = "INSERT INTO members (project_id, user_id, role) SELECT project_id, $1, $2 FROM projects";
         tx.execute(sql, args![user.id, Role::Owner]).await?;
+        let act = Act::of_user(user.id, Action::AccountMade, &user.email);
+        audit::insert(&mut tx, &self.actor_is(&user), act).await?;
         tx.commit("first account").await?;
         Ok(Some(user))
     }
@@ -133,15 +153,22 @@ impl Store {
         let mut tx = self.db.begin().await?;
         let user = insert(&mut tx, new, now).await?;
         join(&mut tx, project, user.id, role).await?;
+        self.noted(&mut tx, Act::of_user(user.id, Action::AccountMade, &user.email)).await?;
+        self.noted(&mut tx, added(project, &user.email, role)).await?;
         tx.commit("new user").await?;
         Ok(user)
     }
 
     /// Lets somebody see a project; says whether they did not before.
     pub async fn insert_member(&self, project_id: i64, user_id: i64, role: Role) -> Result<bool, Error> {
-        let sql = "INSERT INTO members (project_id, user_id, role) VALUES ($1, $2, $3)
-             ON CONFLICT (project_id, user_id) DO NOTHING";
-        Ok(self.db.execute(sql, args![project_id, user_id, role]).await? > 0)
+        let mut tx = self.db.begin().await?;
+        if !join(&mut tx, project_id, user_id, role).await? {
+            return Ok(false);
+        }
+        let email = email(&mut tx, user_id).await?;
+        self.noted(&mut tx, added(project_id, &email, role)).await?;
+        tx.commit("new member").await?;
+        Ok(true)
     }
 
     /// Changes a password and ends all sessions of its user but one.
@@ -150,6 +177,8 @@ impl Store {
         tx.execute("UPDATE users SET password_hash = $2 WHERE user_id = $1", args![user_id, hash]).await?;
         let sql = "DELETE FROM web_sessions WHERE user_id = $1 AND session_id <> $2";
         tx.execute(sql, args![user_id, keep.unwrap_or(0)]).await?;
+        let email = email(&mut tx, user_id).await?;
+        self.noted(&mut tx, Act::of_user(user_id, Action::PasswordChanged, email)).await?;
         tx.commit("new password").await
     }
 
@@ -172,19 +201,32 @@ impl Store {
         let mut tx = self.db.begin().await?;
         let project = projects::insert(&mut tx, new, now).await?;
         join(&mut tx, project.id, user_id, Role::Owner).await?;
+        self.noted(&mut tx, Act::of(project.id, Action::ProjectMade, &project.slug)).await?;
         tx.commit("new project").await?;
         Ok(project)
     }
 }
 
-async fn insert(tx: &mut Tx, new: &NewUser, now: Timestamp) -> Result<User, Error> {
+pub(super) async fn insert(tx: &mut Tx, new: &NewUser, now: Timestamp) -> Result<User, Error> {
     let row = tx.first(INSERT, args![&new.email, &new.name, new.password_hash.clone(), now]).await?;
     user(&row.ok_or_else(|| Error::Conflict(format!("{} has an account already", new.email)))?)
 }
 
-async fn join(tx: &mut Tx, project_id: i64, user_id: i64, role: Role) -> Result<u64, Error> {
-    let sql = "INSERT INTO members (project_id, user_id, role) VALUES ($1, $2, $3)";
-    tx.execute(sql, args![project_id, user_id, role]).await
+/// Says whether they were not in before: who was keeps their role.
+pub(super) async fn join(tx: &mut Tx, project_id: i64, user_id: i64, role: Role) -> Result<bool, Error> {
+    let sql = "INSERT INTO members (project_id, user_id, role) VALUES ($1, $2, $3)
+         ON CONFLICT (project_id, user_id) DO NOTHING";
+    Ok(tx.execute(sql, args![project_id, user_id, role]).await? > 0)
+}
+
+/// The address of an account; empty where there is none.
+pub(super) async fn email(tx: &mut Tx, user_id: i64) -> Result<String, Error> {
+    let row = tx.first("SELECT email FROM users WHERE user_id = $1", args![user_id]).await?;
+    row.map_or(Ok(String::new()), |row| row.get("email"))
+}
+
+fn added(project_id: i64, email: &str, role: Role) -> Act {
+    Act::of(project_id, Action::MemberAdded, email).with(json!({"role": role.name()}))
 }
 
 pub(super) fn user(row: &Row) -> Result<User, Error> {

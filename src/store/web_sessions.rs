@@ -1,9 +1,10 @@
 //! Browsers that are signed in.
 
 use jiff::Timestamp;
+use serde_json::json;
 
 use super::{
-    Error, Store, User,
+    Act, Action, Actor, Error, Store, User, audit,
     db::{Row, args},
     users,
 };
@@ -50,7 +51,12 @@ impl Store {
         let sql = "INSERT INTO web_sessions (token_hash, user_id, csrf, created_at, last_seen_at, agent, address)
              VALUES ($1, $2, $3, $4, $4, $5, $6)";
         let values = args![&new.token_hash, new.user_id, &new.csrf, now, &new.agent, &new.address];
-        self.db.execute(sql, values).await.map(drop)
+        let mut tx = self.db.begin().await?;
+        tx.execute(sql, values).await?;
+        let email = users::email(&mut tx, new.user_id).await?;
+        let actor = Actor::User { id: new.user_id, email: email.clone(), address: new.address.clone() };
+        audit::insert(&mut tx, &actor, Act::of_user(new.user_id, Action::SignedIn, email)).await?;
+        tx.commit("sign-in of a browser").await
     }
 
     /// The session of a token that was seen since an instant, and whose it is.
@@ -88,18 +94,30 @@ impl Store {
     /// Ends one session of a user; says whether there was one.
     pub async fn delete_web_session(&self, user_id: i64, id: i64) -> Result<bool, Error> {
         let sql = "DELETE FROM web_sessions WHERE user_id = $1 AND session_id = $2";
-        Ok(self.db.execute(sql, args![user_id, id]).await? > 0)
+        Ok(self.end_sessions(user_id, sql, id).await? > 0)
     }
 
     /// Ends all sessions of a user but one; says how many.
     pub async fn delete_other_web_sessions(&self, user_id: i64, keep: i64) -> Result<u64, Error> {
         let sql = "DELETE FROM web_sessions WHERE user_id = $1 AND session_id <> $2";
-        self.db.execute(sql, args![user_id, keep]).await
+        self.end_sessions(user_id, sql, keep).await
     }
 
-    /// Forgets sessions that were not seen since an instant, and links that nobody can use any more.
+    async fn end_sessions(&self, user_id: i64, sql: &'static str, session_id: i64) -> Result<u64, Error> {
+        let mut tx = self.db.begin().await?;
+        let ended = tx.execute(sql, args![user_id, session_id]).await?;
+        if ended > 0 {
+            let act = Act::of_user(user_id, Action::SignedOut, users::email(&mut tx, user_id).await?);
+            self.noted(&mut tx, act.with(json!({"browsers": ended}))).await?;
+            tx.commit("end of sessions").await?;
+        }
+        Ok(ended)
+    }
+
+    /// Forgets sessions that were not seen since an instant, and links and invitations that nobody can use any more.
     pub async fn prune_web_sessions(&self, seen_since: Timestamp, now: Timestamp) -> Result<u64, Error> {
-        let links = self.db.execute("DELETE FROM one_time_links WHERE expires_at <= $1", args![now]).await?;
+        let mut links = self.db.execute("DELETE FROM one_time_links WHERE expires_at <= $1", args![now]).await?;
+        links += self.db.execute("DELETE FROM invitations WHERE expires_at <= $1", args![now]).await?;
         let sql = "DELETE FROM web_sessions WHERE last_seen_at <= $1";
         Ok(links + self.db.execute(sql, args![seen_since]).await?)
     }

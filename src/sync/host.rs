@@ -22,6 +22,7 @@ use crate::{
     integrations::{Batch, Descriptor, Gap, Host, Order, Position, Record, RecordChange},
     metric::{Day, Definition, FailureKind, Interval, Period, Scope, WidgetType},
     store::{self, Claim, ConnectionKey, RecordRow, Store, Write},
+    telemetry,
     vault::Vault,
 };
 
@@ -250,6 +251,7 @@ impl RunHost {
         write.commit().await.map_err(|error| self.note(error))?;
         let mut tally = self.tally();
         tally.samples_written += written.samples_written;
+        telemetry::ours().wrote(&self.descriptor.id, written.samples_written);
         tally.changed.extend(written.changed);
         tally.answered.extend(written.answered);
         for (metric, days) in written.covered {

@@ -5,6 +5,7 @@
 //! it step by step. The integration hands in batches; `host` turns each into rows (`ledger`) in one transaction under
 //! the run's fence. At the end `verdict` says how the run went and when the connection is due again.
 
+mod beat;
 mod book;
 mod host;
 mod ledger;
@@ -27,9 +28,11 @@ use uuid::Uuid;
 use crate::{
     connections::{self, Connections, LONGEST_HISTORY_DAYS},
     metric::{Day, Period},
-    store::{self, ClaimOutcome, Connection, ConnectionSettings, Project},
+    store::{self, Act, Action, Actor, ClaimOutcome, Connection, ConnectionSettings, Project},
 };
 
+use beat::Beat;
+pub use beat::Beating;
 pub use view::{MetricOutcomeView, OutcomeWord, RunStatus, RunView};
 
 /// A claim lasts this long unless it is renewed, so a dead process's connection is taken over within 30 s.
@@ -46,6 +49,7 @@ pub struct Syncer {
     owner: String,
     workers: u32,
     wake: Arc<Notify>,
+    beat: Arc<Beat>,
 }
 
 /// How far a run is. For people who watch; nothing depends on it.
@@ -121,14 +125,34 @@ impl Syncer {
     /// A syncer of this process, with room for `workers` runs at once.
     pub fn new(connections: Connections, workers: u32) -> Self {
         let owner = Uuid::now_v7().to_string();
-        Self { connections, owner, workers: workers.max(1), wake: Arc::new(Notify::new()) }
+        Self { connections, owner, workers: workers.max(1), wake: Arc::default(), beat: Arc::default() }
+    }
+
+    /// The same on somebody's behalf: see [`store::Store::acting`].
+    #[must_use]
+    pub fn acting(&self, actor: Actor) -> Self {
+        let mut syncer = self.clone();
+        syncer.connections.store = self.connections.store.acting(actor);
+        syncer
+    }
+
+    /// Notes who asked for a run.
+    async fn note(&self, connection: &Connection) -> Result<(), Error> {
+        let act = Act::of(connection.key.project_id, Action::SyncAsked, &connection.name);
+        Ok(self.connections.store.note(act).await?)
     }
 
     /// Makes a connection due at once, for whichever process has room.
     pub async fn sync_soon(&self, connection: &Connection) -> Result<(), Error> {
+        self.note(connection).await?;
         self.connections.store.set_due(connection.key, self.now()).await?;
         self.wake();
         Ok(())
+    }
+
+    /// How the scheduler of this process fares.
+    pub fn beat(&self) -> Beating {
+        self.beat.now()
     }
 
     /// Tells the scheduler of this process that something may be due.
@@ -150,6 +174,9 @@ impl Syncer {
         for connection in &chosen {
             self.check_range(connection, range)?;
             self.reach_back(connection, range).await?;
+        }
+        for connection in &chosen {
+            self.note(connection).await?;
         }
         let mut views = Vec::with_capacity(chosen.len());
         let width = usize::try_from(self.workers).unwrap_or(1);

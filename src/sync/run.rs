@@ -10,6 +10,7 @@ use jiff::SignedDuration;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::{
@@ -27,7 +28,7 @@ use crate::{
     integrations::{Context, Correction, Descriptor, Gap, Integration, Outcome, Why},
     metric::{Day, FailureKind, Interval, Period, Scope},
     store::{self, Claim, Connection, ConnectionState, RunEnd},
-    vault,
+    telemetry, vault,
 };
 
 /// No run takes longer; the next one goes on where it stopped.
@@ -64,7 +65,8 @@ struct Job<'a> {
 }
 
 impl Syncer {
-    /// Runs a claimed connection and releases it, whatever happens on the way.
+    /// Runs a claimed connection and releases it, whatever happens on the way. Each line of the log in between says of
+    /// which run it is.
     pub(super) async fn run(
         &self,
         claim: Claim,
@@ -73,13 +75,45 @@ impl Syncer {
         stop: CancellationToken,
         watcher: Watcher,
     ) -> Result<RunView, Error> {
-        let store = &self.connections.store;
         let run_id = Uuid::now_v7();
+        // An error's level, or a log of errors alone would not say of which run they are.
+        let span = tracing::error_span!(
+            "run", run.id = %run_id, connection.id = %connection.public_id, integration.id = connection.integration_id
+        );
+        let run = async {
+            let result = self.run_once(run_id, claim, connection, range, stop, watcher).await;
+            match &result {
+                Ok(run) => tracing::info!(
+                    status = run.status.name(),
+                    requests = run.requests,
+                    samples_written = run.samples_written,
+                    "run ended"
+                ),
+                Err(error) => tracing::warn!(%error, "a run could not be recorded"),
+            }
+            result
+        };
+        run.instrument(span).await
+    }
+
+    async fn run_once(
+        &self,
+        run_id: Uuid,
+        claim: Claim,
+        connection: Connection,
+        range: Range,
+        stop: CancellationToken,
+        watcher: Watcher,
+    ) -> Result<RunView, Error> {
+        let store = &self.connections.store;
         let started_at = self.now();
         store.start_run(&claim, run_id, started_at).await?;
+        let _running = telemetry::ours().run_begins();
         let interrupted = stop.child_token();
         // Ends with this future however that ends, so that no lease is renewed for a run that is gone.
-        let keeper = AbortOnDropHandle::new(tokio::spawn(keep(self.clone(), claim.clone(), interrupted.clone())));
+        let keeper = AbortOnDropHandle::new(tokio::spawn(
+            keep(self.clone(), claim.clone(), interrupted.clone()).in_current_span(),
+        ));
 
         let findings = Mutex::new(Findings::default());
         let tally = Arc::new(Mutex::new(Tally::default()));
@@ -110,6 +144,7 @@ impl Syncer {
         let counters = findings.http.as_ref().map(Http::counters).unwrap_or_default();
         let tally = std::mem::take(&mut *tally.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
         let verdict = Verdict::of(&findings, &tally);
+        telemetry::ours().run_ended(&connection.integration_id, verdict.ending(), verdict.kinds());
         let now = self.now();
         let interval = connection.settings.sync_interval_minutes.unwrap_or_else(|| self.interval_of(&connection));
         let plan = verdict.plan(&connection, interval, now);
@@ -134,7 +169,7 @@ impl Syncer {
         match store.release(&claim, &end, now).await {
             Ok(()) => plan.log(&connection),
             Err(store::Error::FenceLost) => {
-                tracing::warn!(connection.id = %connection.public_id, run.id = %run_id, "another process took this connection over");
+                tracing::warn!("another process took this connection over");
             }
             Err(error) => return Err(error.into()),
         }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{Error, LEASE, Range, Syncer};
 
@@ -11,7 +11,9 @@ use super::{Error, LEASE, Range, Syncer};
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 /// How long runs may take to hand back when the process stops.
 const GRACE: Duration = Duration::from_secs(9);
-/// How often old kept answers and records of runs are swept.
+/// What is too old is swept for the first time so long after the start,
+const FIRST_SWEEP: Duration = Duration::from_secs(300);
+/// and then as often as this.
 const SWEEP: Duration = Duration::from_secs(6 * 3600);
 
 impl Syncer {
@@ -19,13 +21,18 @@ impl Syncer {
     pub async fn work(&self, stop: CancellationToken) -> Result<(), Error> {
         if self.connections.vault.key_id().is_none() {
             tracing::error!("the master key is missing: nothing is synced by this process until it is started with it");
-            stop.cancelled().await;
+            while !stop.is_cancelled() {
+                self.beat.beat();
+                let _ = tokio::time::timeout(LONGEST_SLEEP, stop.cancelled()).await;
+            }
             return Ok(());
         }
         self.tell_of_other_keys().await;
         let mut runs = JoinSet::new();
-        let mut swept = tokio::time::Instant::now();
+        // Beside the queue, which does not wait for it; what is dropped is dropped in small pieces.
+        let _sweeping = AbortOnDropHandle::new(tokio::spawn(self.clone().sweep()));
         while !stop.is_cancelled() {
+            self.beat.beat();
             let room = usize::try_from(self.workers).unwrap_or(1).saturating_sub(runs.len());
             let pause = match self.start_due(&mut runs, room, &stop).await {
                 Ok(()) => self.until_due(room).await,
@@ -40,12 +47,6 @@ impl Syncer {
                 Some(_) = runs.join_next() => {}
                 () = tokio::time::sleep(pause) => {}
             }
-            if swept.elapsed() > SWEEP {
-                swept = tokio::time::Instant::now();
-                if let Err(error) = self.connections.sweep().await {
-                    tracing::warn!(%error, "old answers and runs could not be dropped");
-                }
-            }
         }
         let finished = tokio::time::timeout(GRACE, async { while runs.join_next().await.is_some() {} }).await;
         if finished.is_err() {
@@ -53,6 +54,19 @@ impl Syncer {
             runs.abort_all();
         }
         Ok(())
+    }
+
+    /// Drops what is too old, soon after the start and then now and again, until it is dropped itself.
+    async fn sweep(self) {
+        let mut pause = FIRST_SWEEP;
+        loop {
+            tokio::time::sleep(pause).await;
+            pause = SWEEP;
+            match self.connections.sweep().await {
+                Ok(dropped) => tracing::debug!(dropped, "what was too old was dropped"),
+                Err(error) => tracing::warn!(%error, "what is too old could not be dropped"),
+            }
+        }
     }
 
     /// Connections that this process leaves to others, once for each key.
@@ -80,15 +94,8 @@ impl Syncer {
             let connection = store.connection(claim.key).await?;
             let (syncer, stop) = (self.clone(), stop.clone());
             runs.spawn(async move {
-                let id = connection.public_id;
-                let result = syncer.run(claim, connection, Range::default(), stop, Arc::new(|_| {})).await;
-                match result {
-                    Ok(run) => tracing::info!(
-                        connection.id = %id, run.id = %run.run_id, status = run.status.name(),
-                        requests = run.requests, samples_written = run.samples_written, "run ended"
-                    ),
-                    Err(error) => tracing::warn!(connection.id = %id, %error, "a run could not be recorded"),
-                }
+                // The line of its end, and each line in between, says of which run it is.
+                let _ = syncer.run(claim, connection, Range::default(), stop, Arc::new(|_| {})).await;
             });
         }
         Ok(())

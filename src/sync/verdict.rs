@@ -1,6 +1,6 @@
 //! How a run went, and what follows for its connection. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -97,6 +97,22 @@ impl Verdict {
         let retry_at = error.as_ref().and_then(Error::retry_at);
         let (unreadable, interrupted) = (findings.unreadable, findings.interrupted);
         Self { status, error, retry_at, read_something, nothing_asked, fared, unreadable, interrupted }
+    }
+
+    /// How it ended, in a word for whoever watches: a run that was stopped is no failure of anybody.
+    pub(super) fn ending(&self) -> &'static str {
+        if self.interrupted { "interrupted" } else { self.status.name() }
+    }
+
+    /// What failed in it, each kind once.
+    pub(super) fn kinds(&self) -> BTreeSet<&'static str> {
+        let of_metrics = self.fared.values().filter_map(|fared| match fared {
+            Fared::Failed(error) => Some(error.kind()),
+            Fared::Unsupported(_) => Some(FailureKind::PlanRequired),
+            Fared::Ok | Fared::Unknown => None,
+        });
+        let all = of_metrics.chain(self.error.as_ref().map(Error::kind));
+        all.filter(|_| !self.interrupted).map(FailureKind::name).collect()
     }
 
     /// How each metric fared, as it leaves.

@@ -22,6 +22,24 @@ pub enum Error {
     /// Only the owners of a project may do this.
     #[error("Only an owner of this project may change this.")]
     NotAllowed,
+    /// An invitation was used, revoked, or never made, or it is too old.
+    #[error("This invitation was used already or revoked, or it is older than seven days. Ask for another one.")]
+    InvitationUsed,
+    /// An invitation is for another account; names its address.
+    #[error("This invitation is for {0}. Sign in with that address.")]
+    InvitationOfAnother(String),
+    /// Whoever would be let in is in already; names the project.
+    #[error("You are in {0} already. The invitation still works for somebody else.")]
+    MemberAlready(String),
+    /// A project without an owner could never be changed again.
+    #[error("A project needs an owner. Make somebody else an owner first.")]
+    LastOwner,
+    /// Somebody is not in the project.
+    #[error("they are not in this project; `dashtray user list` shows who is")]
+    NoMember,
+    /// No invitation that still works has that id.
+    #[error("there is no open invitation {0}; `dashtray user invitations` shows all")]
+    UnknownInvitation(String),
     /// Nobody has that address.
     #[error("there is no user {0}; `dashtray user list` shows all")]
     UnknownUser(String),
@@ -69,6 +87,12 @@ impl Error {
             Self::WrongPassword => "wrong_password",
             Self::TooMany(_) => "too_many_requests",
             Self::LinkUsed => "link_used",
+            Self::InvitationUsed => "invitation_used",
+            Self::InvitationOfAnother(_) => "invitation_of_another",
+            Self::MemberAlready(_) => "member_already",
+            Self::LastOwner => "last_owner",
+            Self::NoMember => "no_member",
+            Self::UnknownInvitation(_) => "unknown_invitation",
             Self::NotAllowed => "forbidden",
             Self::UnknownUser(_) => "unknown_user",
             Self::UnknownKey(_) => "api_key_not_found",
@@ -80,7 +104,14 @@ impl Error {
 
     /// Whether typing something else mends it.
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::InvalidFields(_) | Self::UnknownUser(_) | Self::UnknownKey(_))
+        matches!(
+            self,
+            Self::InvalidFields(_)
+                | Self::UnknownUser(_)
+                | Self::UnknownKey(_)
+                | Self::NoMember
+                | Self::UnknownInvitation(_)
+        )
     }
 }
 

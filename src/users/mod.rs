@@ -6,6 +6,9 @@
 mod api_keys;
 mod error;
 mod password;
+mod people;
+mod permission;
+mod projects;
 mod throttle;
 mod token;
 
@@ -15,13 +18,18 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     clock::Clock,
-    metric::{Currency, Zone},
     secret::Secret,
-    store::{Membership, NewProject, NewUser, NewWebSession, Project, Role, Store, User, WebSession},
+    store::{
+        Act, Action, Actor, AuditQuery, AuditRow, Membership, NewUser, NewWebSession, Project, Role, Store, User,
+        WebSession,
+    },
 };
 pub use api_keys::MadeKey;
 pub use error::{Error, FieldError};
 use password::Passwords;
+pub use people::{INVITATION_DAYS, MadeInvitation};
+pub use permission::Permission;
+pub use projects::valid_slug;
 use throttle::Turn;
 use token::{hash, new_token};
 
@@ -93,6 +101,17 @@ impl Users {
         Self { store, clock, passwords: Arc::default(), uses: Arc::default() }
     }
 
+    /// The same on somebody's behalf: see [`Store::acting`].
+    #[must_use]
+    pub fn acting(&self, actor: Actor) -> Self {
+        Self { store: self.store.acting(actor), ..self.clone() }
+    }
+
+    /// What was done, the newest first.
+    pub async fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditRow>, Error> {
+        Ok(self.store.audit(query).await?)
+    }
+
     /// The present instant.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
@@ -129,15 +148,15 @@ impl Users {
         self.open_session(user.id, browser).await
     }
 
-    /// Adds somebody to a project, who may change everything in it.
-    pub async fn add(&self, account: Account, project: &Project) -> Result<User, Error> {
+    /// Makes an account and lets it into a project.
+    pub async fn add(&self, account: Account, project: &Project, role: Role) -> Result<User, Error> {
         let new = self.checked(account).await?;
-        Ok(self.store.insert_user(&new, project.id, Role::Owner, self.clock.now()).await?)
+        Ok(self.store.insert_user(&new, project.id, role, self.clock.now()).await?)
     }
 
-    /// Lets somebody who has an account see a further project; says whether they did not before.
-    pub async fn join(&self, user: &User, project: &Project) -> Result<bool, Error> {
-        Ok(self.store.insert_member(project.id, user.id, Role::Owner).await?)
+    /// Lets somebody who has an account into a further project; says whether they were not in before.
+    pub async fn join(&self, user: &User, project: &Project, role: Role) -> Result<bool, Error> {
+        Ok(self.store.insert_member(project.id, user.id, role).await?)
     }
 
     /// Adds somebody who has no password and is signed in by links alone.
@@ -149,6 +168,11 @@ impl Users {
     /// All people.
     pub async fn all(&self) -> Result<Vec<User>, Error> {
         Ok(self.store.users().await?)
+    }
+
+    /// The projects that somebody is in, and as what.
+    pub async fn memberships(&self, user: &User) -> Result<Vec<Membership>, Error> {
+        Ok(self.store.memberships(user.id).await?)
     }
 
     /// The person of that address.
@@ -171,10 +195,23 @@ impl Users {
         let user = self.store.user(&email).await?;
         let kept = user.as_ref().and_then(|user| user.password_hash.clone());
         if !self.judge(&email, &browser.address, password, kept).await? {
+            self.note_failed(user, browser);
             return Err(Error::WrongPassword);
         }
         let user = user.ok_or(Error::WrongPassword)?;
         self.open_session(user.id, browser).await
+    }
+
+    /// Of accounts that there are: those are guessed at ten times in a quarter of an hour, and names that somebody makes up
+    /// could fill the database. Nobody waits for it, or the time would tell who has an account.
+    fn note_failed(&self, user: Option<User>, browser: Browser) {
+        let Some(user) = user else { return };
+        let store = self.store.acting(Actor::Visitor { address: printable(&browser.address, 60) });
+        tokio::spawn(async move {
+            if let Err(error) = store.note(Act::of_user(user.id, Action::SignInFailed, user.email)).await {
+                tracing::warn!(%error, "a wrong password could not be noted");
+            }
+        });
     }
 
     /// Whether a link that signs in may still be used.
@@ -247,38 +284,9 @@ impl Users {
         Ok(self.store.set_password(user.id, &hash, None).await?)
     }
 
-    /// Turns a session to a project that its user sees; says whether there is one of that slug.
-    pub async fn choose_project(&self, session: &Session, slug: &str) -> Result<bool, Error> {
-        let Some(chosen) = session.memberships.iter().find(|one| one.project.slug == slug) else { return Ok(false) };
-        self.store.choose_project(session.session.id, chosen.project.id).await?;
-        Ok(true)
-    }
-
     /// Keeps the days that a user chose, for pages whose address names none.
     pub async fn remember_range(&self, user: &User, range: &str) -> Result<(), Error> {
         Ok(self.store.set_last_range(user.id, range).await?)
-    }
-
-    /// Makes a project of the user's own and turns the session to it.
-    pub async fn make_project(&self, session: &Session, slug: &str, zone: &str, currency: &str) -> Result<(), Error> {
-        let (zone, currency) = valid_project(zone, currency)?;
-        let slug = valid_slug(slug).map_err(|message| FieldError::of("slug", message))?;
-        let new = NewProject { slug, zone, currency };
-        let made = match self.store.insert_project_of(session.user.id, &new, self.clock.now()).await {
-            Ok(made) => made,
-            Err(crate::store::Error::Conflict(taken)) => return Err(FieldError::of("slug", &taken).into()),
-            Err(error) => return Err(error.into()),
-        };
-        Ok(self.store.choose_project(session.session.id, made.id).await?)
-    }
-
-    /// Changes a project's defaults. Only its owners may.
-    pub async fn change_project(&self, membership: &Membership, zone: &str, currency: &str) -> Result<(), Error> {
-        if membership.role != Role::Owner {
-            return Err(Error::NotAllowed);
-        }
-        let (zone, currency) = valid_project(zone, currency)?;
-        Ok(self.store.update_project(membership.project.id, &zone, currency).await?)
     }
 
     async fn open_session(&self, user_id: i64, browser: Browser) -> Result<Secret, Error> {
@@ -351,28 +359,6 @@ fn valid_password(field: &'static str, password: &Secret) -> Result<(), FieldErr
     }
 }
 
-/// A project's name in addresses and commands.
-pub fn valid_slug(text: &str) -> Result<String, &'static str> {
-    let plain = text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-    if plain && (1..=60).contains(&text.len()) && !text.starts_with('-') && !text.ends_with('-') {
-        Ok(text.to_owned())
-    } else {
-        Err("use small letters, digits and hyphens, at most 60")
-    }
-}
-
-fn valid_project(zone: &str, currency: &str) -> Result<(String, Currency), Error> {
-    let mut wrong = Vec::new();
-    let zone = zone.trim().parse::<Zone>().map_err(|error| wrong.push(FieldError::of("zone", &error.to_string())));
-    let currency = currency.trim().parse().map_err(|error: crate::metric::InvalidCurrency| {
-        wrong.push(FieldError::of("currency", &error.to_string()));
-    });
-    match (zone, currency) {
-        (Ok(zone), Ok(currency)) => Ok((zone.name().to_owned(), currency)),
-        _ => Err(Error::InvalidFields(wrong)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -383,20 +369,5 @@ mod tests {
         for bad in ["", "ada", "@x", "a@", "a@b@c", "a b@c", "a\n@b", "<a@b>", &format!("{}@b", "x".repeat(254))] {
             assert!(valid_email(bad).is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn a_slug_is_plain() {
-        assert!(valid_slug("my-shop-2").is_ok());
-        for bad in ["", "My", "a b", "-a", "a-", "ä", &"x".repeat(61)] {
-            assert!(valid_slug(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn both_fields_of_a_project_are_judged_at_once() {
-        let Err(Error::InvalidFields(wrong)) = valid_project("Mars/Base", "euros") else { panic!("refused") };
-        assert_eq!(wrong.iter().map(|error| error.field).collect::<Vec<_>>(), ["zone", "currency"]);
-        assert_eq!(valid_project("Europe/Berlin", "eur").unwrap().1.code(), "EUR");
     }
 }

@@ -1,5 +1,7 @@
 use std::{fs, os::unix::fs::PermissionsExt};
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::secret::Secret;
 
@@ -179,4 +181,24 @@ fn debug_shows_ids_alone() {
     let text = format!("{keys:?} {vault:?}");
     assert!(!text.contains("1111"), "{text}");
     assert!(text.contains(vault.key_id().unwrap_or_default()), "{text}");
+}
+
+proptest! {
+    #[test]
+    fn no_key_is_too_strange_and_none_is_repeated(text in any::<String>(), like in "[0-9a-fA-F,\n]{50,80}") {
+        for text in [text, like] {
+            if let Err(error) = Vault::load(&VaultKeys::Text(Secret::new(text.as_str()))) {
+                let said = error.to_string();
+                prop_assert!(text.len() < 12 || !said.contains(&text), "{}", said);
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_opens_that_was_not_sealed(wrapped_key in prop::collection::vec(any::<u8>(), 0..80),
+        body in prop::collection::vec(any::<u8>(), 0..80)) {
+        let vault = vault(OLD);
+        let key_id = vault.key_id().unwrap().to_owned();
+        prop_assert_eq!(vault.open("x", &Sealed { key_id, wrapped_key, body }).unwrap_err(), Error::Corrupt);
+    }
 }

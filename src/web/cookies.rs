@@ -9,9 +9,14 @@ pub(super) fn is_secure(config: &Config) -> bool {
     config.public_url.as_ref().is_some_and(|url| url.scheme() == "https")
 }
 
-/// The prefix makes browsers refuse what another host of the domain sets.
+/// The prefix makes browsers refuse what another host of the domain sets; where a host is shared with others under their
+/// own paths, what was set without TLS.
 fn session_name(config: &Config) -> &'static str {
-    if is_secure(config) { "__Host-dashtray" } else { "dashtray" }
+    match (is_secure(config), config.base_path()) {
+        (true, "") => "__Host-dashtray",
+        (true, _) => "__Secure-dashtray",
+        (false, _) => "dashtray",
+    }
 }
 
 /// What the session cookie holds.
@@ -72,13 +77,16 @@ fn value<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 fn header_value(cookie: &str, config: &Config) -> Option<HeaderValue> {
     let secure = if is_secure(config) { "; Secure" } else { "" };
-    let mut value = HeaderValue::from_str(&format!("{cookie}; Path=/; SameSite=Lax{secure}")).ok()?;
+    let path = if config.base_path().is_empty() { "/" } else { config.base_path() };
+    let mut value = HeaderValue::from_str(&format!("{cookie}; Path={path}; SameSite=Lax{secure}")).ok()?;
     value.set_sensitive(true);
     Some(value)
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::config::Flags;
 
@@ -94,6 +102,21 @@ mod tests {
         assert_eq!(plain, "dashtray=t; Max-Age=2592000; HttpOnly; Path=/; SameSite=Lax");
         let secure = set_session(&Secret::new("t"), &config("https://m.example.com")).unwrap();
         assert_eq!(secure, "__Host-dashtray=t; Max-Age=2592000; HttpOnly; Path=/; SameSite=Lax; Secure");
+        let under = set_session(&Secret::new("t"), &config("https://example.com/m/")).unwrap();
+        assert_eq!(under, "__Secure-dashtray=t; Max-Age=2592000; HttpOnly; Path=/m; SameSite=Lax; Secure");
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_of_cookies_is_too_strange(line in prop::collection::vec(32_u8..=255, 0..80), token in "[a-f0-9]{64}") {
+            let config = config("");
+            let Ok(strange) = HeaderValue::from_bytes(&line) else { return Ok(()) };
+            let alone = HeaderMap::from_iter([(header::COOKIE, strange.clone())]);
+            let _ = (session(&alone, &config), Theme::chosen(&alone));
+            let ours = HeaderValue::from_str(&format!("a=b; dashtray={token}")).unwrap();
+            let both = HeaderMap::from_iter([(header::COOKIE, ours), (header::COOKIE, strange)]);
+            prop_assert_eq!(session(&both, &config), Some(Secret::new(token)), "the first of several counts");
+        }
     }
 
     #[test]

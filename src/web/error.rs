@@ -104,11 +104,17 @@ impl From<users::Error> for Error {
             users::Error::TooMany(wait) => Self::TooMany(error.to_string(), wait),
             users::Error::Busy => Self::Unavailable(error.to_string()),
             users::Error::Internal(_) => Self::fault(&error),
-            users::Error::UnknownUser(_) | users::Error::UnknownKey(_) => Self::NotFound,
+            users::Error::UnknownUser(_)
+            | users::Error::UnknownKey(_)
+            | users::Error::NoMember
+            | users::Error::UnknownInvitation(_) => Self::NotFound,
+            users::Error::LastOwner | users::Error::MemberAlready(_) => Self::Conflict(error.to_string()),
             users::Error::InvalidFields(_) => Self::BadRequest(error.to_string()),
-            users::Error::WrongPassword | users::Error::LinkUsed | users::Error::NotAllowed => {
-                Self::Forbidden(error.to_string())
-            }
+            users::Error::WrongPassword
+            | users::Error::LinkUsed
+            | users::Error::InvitationUsed
+            | users::Error::InvitationOfAnother(_)
+            | users::Error::NotAllowed => Self::Forbidden(error.to_string()),
         }
     }
 }

@@ -1,9 +1,17 @@
 //! What stands around every page: title, theme, the bars, who is signed in.
 
 use askama::Template;
-use axum::response::Html;
+use axum::{
+    http::{HeaderMap, header},
+    response::Html,
+};
 
-use super::{Error, assets, auth::Viewer, cookies::Theme};
+use super::{
+    Error, assets,
+    auth::Viewer,
+    cookies::{self, Theme},
+};
+use crate::{config::Config, store::Role, users::Permission};
 
 /// The parts of Dashtray that the rail and the phone's bar lead to, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +82,8 @@ pub(super) struct Bars {
     pub(super) project: String,
     /// All that the user sees.
     pub(super) projects: Vec<String>,
+    /// What they are in it.
+    pub(super) role: Role,
     /// A sentence on what was just done.
     pub(super) notice: Option<String>,
 }
@@ -87,6 +97,7 @@ impl Bars {
             email: viewer.session.user.email.clone(),
             project: viewer.project.slug.clone(),
             projects: viewer.session.memberships.iter().map(|one| one.project.slug.clone()).collect(),
+            role: viewer.role,
             notice: None,
         }
     }
@@ -95,6 +106,16 @@ impl Bars {
     pub(super) fn with_notice(mut self, notice: Option<&str>) -> Self {
         self.notice = notice.map(str::to_owned);
         self
+    }
+
+    /// Whether they may see who did what.
+    pub(super) fn may_audit(&self) -> bool {
+        Permission::Audit.is_of(self.role)
+    }
+
+    /// Whether they may make a further project.
+    pub(super) fn may_make_projects(&self) -> bool {
+        Permission::ManageProject.is_of(self.role)
     }
 
     /// What the rail and the phone's bar show.
@@ -112,6 +133,16 @@ impl Bars {
 /// Both of a page with bars.
 pub(super) fn framed(viewer: &Viewer, section: Section, title: impl Into<String>) -> (Frame, Bars) {
     (Frame::bare(viewer.theme, title), Bars::new(viewer, section))
+}
+
+/// The address under which people reach Dashtray: the public one, or the one that was asked.
+pub(super) fn base(config: &Config, headers: &HeaderMap) -> String {
+    if let Some(url) = &config.public_url {
+        return url.as_str().trim_end_matches('/').to_owned();
+    }
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1:8080");
+    let scheme = if cookies::is_secure(config) { "https" } else { "http" };
+    format!("{scheme}://{host}")
 }
 
 /// A page of a template.

@@ -13,7 +13,7 @@ use flate2::Compression;
 use futures_util::FutureExt as _;
 use url::Url;
 
-use super::{Error, assets, cookies, pages::fault};
+use super::{Error, assets, base_path, cookies, pages::fault};
 use crate::app::App;
 
 /// Nothing but our own files: no inline script, no inline style, no frame, no other host.
@@ -56,7 +56,8 @@ pub(super) async fn pages(State(app): State<App>, request: Request, next: Next) 
         let year = HeaderValue::from_static("max-age=31536000");
         answer.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, year);
     }
-    if takes_gzip { compressed(answer).await } else { answer }
+    base_path::headers(app.config.base_path(), answer.headers_mut());
+    sent(answer, app.config.base_path(), takes_gzip).await
 }
 
 /// Whether a request that changes something comes from elsewhere than our own pages. Browsers say where from, in one way
@@ -87,15 +88,24 @@ fn foreign_sentence(public_url: Option<&Url>) -> String {
     }
 }
 
-/// Compresses a page. Other answers are compressed already, or never end.
-async fn compressed(answer: Response) -> Response {
+/// A page with its addresses as browsers need them, compressed. Other answers have none, are compressed already, or never
+/// end.
+async fn sent(answer: Response, base: &str, takes_gzip: bool) -> Response {
     let is_page = |value: &HeaderValue| value.to_str().is_ok_and(|kind| kind.starts_with("text/html"));
     let headers = answer.headers();
-    if !headers.get(header::CONTENT_TYPE).is_some_and(is_page) || headers.contains_key(header::CONTENT_ENCODING) {
+    let is_ready = headers.contains_key(header::CONTENT_ENCODING) || (base.is_empty() && !takes_gzip);
+    if is_ready || !headers.get(header::CONTENT_TYPE).is_some_and(is_page) {
         return answer;
     }
     let (mut parts, body) = answer.into_parts();
-    let Ok(plain) = to_bytes(body, LARGEST_PAGE).await else { return Error::Internal.into_response() };
+    let Ok(mut plain) = to_bytes(body, LARGEST_PAGE).await else { return Error::Internal.into_response() };
+    if !base.is_empty() {
+        plain = base_path::page(base, &String::from_utf8_lossy(&plain)).into();
+        parts.headers.remove(header::CONTENT_LENGTH);
+    }
+    if !takes_gzip {
+        return Response::from_parts(parts, Body::from(plain));
+    }
     parts.headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding, Cookie"));
     if plain.len() < WORTH_COMPRESSING {
         return Response::from_parts(parts, Body::from(plain));

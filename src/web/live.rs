@@ -31,7 +31,8 @@ use tokio_util::sync::CancellationToken;
 use super::{Error, auth::Viewer, pages::connection::found};
 use crate::{
     app::App,
-    store::{ChangeRow, Store},
+    store::{ChangeRow, Project, Store},
+    users::{Session, Users},
 };
 
 /// How often is looked, while anybody listens.
@@ -156,7 +157,9 @@ pub(super) async fn events(
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
     let Ok(seen) = last.unwrap_or(text("seen")).parse();
     let listener = live.listen(viewer.project.id);
-    let stream = Stream { subject, seen, listener, stop, until: Instant::now() + LONGEST };
+    let Viewer { session, project, .. } = viewer;
+    let guest = Guest { users: app.users.clone(), session, project };
+    let stream = Stream { subject, seen, listener, guest, stop, until: Instant::now() + LONGEST };
     let events = stream::unfold(stream, |mut stream| async move {
         let news = stream.next().await?;
         let event = Event::default().event(news.name).id(stream.seen.to_string());
@@ -171,8 +174,23 @@ struct Stream {
     subject: Subject,
     seen: Seen,
     listener: Listener,
+    guest: Guest,
     stop: CancellationToken,
     until: Instant,
+}
+
+/// Who listens. They may be signed out or removed from the project at any time.
+struct Guest {
+    users: Users,
+    session: Session,
+    project: Project,
+}
+
+impl Guest {
+    /// Whether they may hear it still. Where the database does not say, the browser is to ask anew.
+    async fn is_welcome(&self) -> bool {
+        self.users.still_sees(&self.session, &self.project).await.unwrap_or(false)
+    }
 }
 
 impl Stream {
@@ -180,7 +198,7 @@ impl Stream {
     async fn next(&mut self) -> Option<News> {
         loop {
             if let Some(news) = self.look() {
-                return Some(news);
+                return if self.guest.is_welcome().await { Some(news) } else { None };
             }
             tokio::select! {
                 () = self.stop.cancelled() => return None,

@@ -11,7 +11,7 @@ use super::program::Program;
 use crate::support::site::Site;
 
 /// A project with two metrics of so many values of a dimension and days.
-async fn filled(site: &Site, parts: i64, days: i64) {
+pub(super) async fn filled(site: &Site, parts: i64, days: i64) {
     let project = site.app.store.project("default").await.unwrap().unwrap();
     let now = site.app.users.now();
     for part in 0..parts {
@@ -74,7 +74,7 @@ async fn csv_json_and_pages_hold_the_same_points() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_export_that_breaks_off_is_no_whole_document() {
+async fn an_export_is_a_document_also_where_there_is_nothing() {
     let site = Site::start().await;
     let program = Program::with_key(&site, Scope::Read).await;
     filled(&site, 2, 20).await;

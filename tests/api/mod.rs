@@ -1,11 +1,12 @@
 //! The JSON API, asked over HTTP as a program would.
 
 mod export;
+mod gone;
 mod input;
 mod keys;
 mod limits;
 mod moving;
-mod program;
+pub(crate) mod program;
 mod push;
 mod resources;
 mod schema;

@@ -28,6 +28,24 @@ fn named_paths_exist(tree: &Tree) -> Vec<String> {
     found
 }
 
+/// A document that says what a test proves names a test that there is.
+fn named_tests_exist(tree: &Tree) -> Vec<String> {
+    let mut found = Vec::new();
+    for guide in tree.files.iter().filter(|file| file.path.starts_with("docs/") && file.path.ends_with(".md")) {
+        for (number, line) in guide.text.lines().enumerate() {
+            // A name of that many words is a sentence, and a sentence is a test.
+            for name in line.split('`').skip(1).step_by(2).filter(|name| name.split('_').count() > 4) {
+                let is_name = name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+                let is_there = tree.files.iter().any(|file| file.text.contains(&format!("fn {name}(")));
+                if is_name && !is_there {
+                    found.push(guide.at(number + 1, format!("there is no test {name}; say what proves it now")));
+                }
+            }
+        }
+    }
+    found
+}
+
 /// The walk of CONTRIBUTING.md quotes what `scripts/new-integration example` writes.
 fn the_walk_quotes_the_template(tree: &Tree) -> Vec<String> {
     let Some(guide) = tree.file("CONTRIBUTING.md") else { return vec!["CONTRIBUTING.md is missing".to_owned()] };
@@ -59,6 +77,14 @@ fn the_walk_quotes_the_template(tree: &Tree) -> Vec<String> {
 #[test]
 fn a_guide_names_only_what_exists() {
     hold(named_paths_exist, &[("README.md", "see `src/gone.rs` for more"), ("src/here.rs", "")]);
+}
+
+#[test]
+fn a_document_names_only_tests_that_exist() {
+    hold(
+        named_tests_exist,
+        &[("docs/x.md", "proved by `a_test_that_is_gone_by_now`"), ("tests/x.rs", "fn other() {}")],
+    );
 }
 
 #[test]

@@ -2,8 +2,10 @@
 //! holds it against the tree and shows on a made-up file that it can fail.
 
 mod dependencies;
+mod deployment;
 mod guides;
 mod layout;
+mod licences;
 mod pages;
 mod source;
 

@@ -6,6 +6,7 @@ mod dashboards;
 mod driver;
 mod live;
 mod signing_in;
+mod under_a_path;
 
 use crate::support::site::{EMAIL, Site};
 use driver::Browser;

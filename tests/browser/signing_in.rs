@@ -51,6 +51,37 @@ async fn from_the_set_up_link_to_a_revoked_session() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn from_an_invitation_to_a_project_and_out_of_it() {
+    let site = Site::with_account().await;
+    let owner = signed_in(&site).await;
+    owner.go(&site.url("/settings/people")).await;
+    owner.click("input[value='editor']").await;
+    owner.click("#new button").await;
+    owner.sees("Your invitation").await;
+    let link = owner.run("return document.getElementById('invitation').textContent").await;
+
+    let guest = Browser::open().await;
+    guest.go(link.as_str().unwrap()).await;
+    guest.fill("#name", "Bob").await;
+    guest.fill("#email", "bob@example.com").await;
+    guest.fill("#password", PASSWORD).await;
+    guest.click("button.primary").await;
+    guest.sees("Connect your first source").await;
+
+    owner.go(&site.url("/settings/people")).await;
+    owner.sees("bob@example.com").await;
+    owner.click(".ask summary").await;
+    owner.click("form[action='/settings/people/remove'] button").await;
+    owner.sees("They see nothing of this project any more.").await;
+    guest.go(&site.url("/")).await;
+    guest.sees("Password lost?").await;
+    guest.close().await;
+    owner.go(&site.url("/settings/audit")).await;
+    owner.sees("Removed bob@example.com").await;
+    close(site, owner).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_fit_a_phone_follow_the_chosen_theme_and_know_their_keys() {
     let site = Site::with_account().await;
     let browser = signed_in(&site).await;
@@ -65,6 +96,8 @@ async fn pages_fit_a_phone_follow_the_chosen_theme_and_know_their_keys() {
             "/settings/sessions",
             "/settings/projects",
             "/settings/keys",
+            "/settings/people",
+            "/settings/audit",
             "/docs/api",
         ] {
             browser.go(&site.url(page)).await;

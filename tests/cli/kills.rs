@@ -20,7 +20,7 @@ use crate::support::{database::Database, summary::tell};
 const KILLS: usize = 8;
 
 /// Runs a command and gives the names of the fail points that it passes.
-async fn points_of(sandbox: &Sandbox, arguments: &str) -> Vec<String> {
+pub(super) async fn points_of(sandbox: &Sandbox, arguments: &str) -> Vec<String> {
     let mut command = sandbox.command(arguments);
     command.env("DASHTRAY_LOG_FILTER", "dashtray::fail_point=trace").env("DASHTRAY_LOG_FORMAT", "json");
     let output = command.output().await.unwrap();
@@ -34,7 +34,7 @@ async fn points_of(sandbox: &Sandbox, arguments: &str) -> Vec<String> {
 
 /// Runs a command that ends at the fail point of this number, from 0. Says whether it came to it: pages that are read side
 /// by side do not take the same number of calls out of a budget each time, so that a few points more or less are reached.
-async fn killed_at(sandbox: &Sandbox, arguments: &str, number: usize) -> bool {
+pub(super) async fn killed_at(sandbox: &Sandbox, arguments: &str, number: usize) -> bool {
     let output = sandbox.command(arguments).env("DASHTRAY_FAIL_AT", (number + 1).to_string()).output().await.unwrap();
     if output.status.success() {
         return false;
@@ -51,7 +51,7 @@ async fn let_the_lease_run_out(directory: &Path) {
     database.execute("UPDATE connections SET lease_until = 0 WHERE lease_until IS NOT NULL").await;
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(super) fn copy(from: &Path, to: &Path) {
     fs::create_dir(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

@@ -1,8 +1,11 @@
 //! The program itself, as somebody sees it who never saw the code: the real binary against the simulated company, judged
 //! by design.md section 9.
 
+mod backup;
+mod canary;
 mod crash;
 mod database;
+mod doctor;
 mod input;
 mod kills;
 mod numbers;
@@ -15,6 +18,7 @@ mod several;
 mod sign_in;
 mod users;
 mod walk;
+mod watching;
 
 use serde_json::Value as Json;
 

@@ -70,7 +70,7 @@ impl Running {
 }
 
 /// Starts `serve` on a free port and gives its URL.
-async fn serving(sandbox: &Sandbox) -> (Running, String) {
+pub(super) async fn serving(sandbox: &Sandbox) -> (Running, String) {
     let mut running = Running::start(sandbox.command("serve --listen 127.0.0.1:0"));
     let line = running.until("http://").await.pop().unwrap();
     let url = line.split_whitespace().find(|word| word.starts_with("http://")).unwrap().to_owned();
@@ -78,7 +78,7 @@ async fn serving(sandbox: &Sandbox) -> (Running, String) {
 }
 
 /// Status and body of an answer.
-async fn fetch(url: &str, path: &str) -> (u16, String) {
+pub(super) async fn fetch(url: &str, path: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).await.unwrap();
     stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await.unwrap();
     let mut answer = String::new();
@@ -99,6 +99,7 @@ async fn serve_answers_and_keeps_connections_up_to_date_until_it_is_stopped() {
     assert_eq!(health["data"]["status"], "ok", "{health}");
     assert_eq!(fetch(&url, "/nowhere").await.0, 404);
     assert_eq!(sandbox.json(&format!("health --url {url}")).await["status"], "ok");
+    assert_eq!(sandbox.json(&format!("health --ready --url {url}")).await["status"], "ok");
 
     let port = url.rsplit(':').next().unwrap();
     let sentence = sandbox.refused(&format!("serve --listen 127.0.0.1:{port}"), 1).await;
@@ -113,7 +114,7 @@ async fn serve_answers_and_keeps_connections_up_to_date_until_it_is_stopped() {
 }
 
 /// The connection after its first scheduled run.
-async fn synced(sandbox: &Sandbox) -> Json {
+pub(super) async fn synced(sandbox: &Sandbox) -> Json {
     let begun = Instant::now();
     loop {
         let view = sandbox.json("connections").await["connections"][0].clone();
@@ -163,6 +164,32 @@ async fn stopped_in_the_middle_of_a_run_it_hands_the_run_back() {
     let begun = Instant::now();
     sandbox.sync("stripe", 0).await;
     assert!(begun.elapsed() < Duration::from_secs(15), "no lease is left to wait for");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn asked_twice_to_stop_it_waits_for_nobody() {
+    let sandbox = Sandbox::new().await;
+    let (mut running, url) = serving(&sandbox).await;
+    // A form that never comes to its end is waited for, for ten seconds.
+    let host = url.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(host).await.unwrap();
+    let head = format!(
+        "POST /login HTTP/1.1\r\nHost: {host}\r\nOrigin: {url}\r\nContent-Length: 100\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\nExpect: 100-continue\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut goes_on = [0; 12];
+    stream.read_exact(&mut goes_on).await.unwrap();
+    assert_eq!(&goes_on, b"HTTP/1.1 100", "it waits for the rest");
+    let kill = format!("kill -TERM {}", running.child.id().unwrap());
+    assert!(Command::new("sh").args(["-c", &kill]).status().await.unwrap().success());
+    while TcpStream::connect(host).await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(running.child.try_wait().unwrap().is_none(), "an orderly stop waits for the form");
+    let begun = Instant::now();
+    assert_eq!(running.stop("TERM").await.code(), Some(0));
+    assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -55,7 +55,7 @@ fn google(sandbox: &Sandbox) -> Arc<AuthorizationServer> {
 }
 
 /// The program, waiting for its browser.
-struct Waiting {
+pub(super) struct Waiting {
     child: Child,
     stdout: BufReader<ChildStdout>,
     shown: String,
@@ -65,7 +65,7 @@ struct Waiting {
 
 impl Waiting {
     /// Starts a command that prints an address to open.
-    async fn begin(sandbox: &Sandbox, arguments: &str) -> Self {
+    pub(super) async fn begin(sandbox: &Sandbox, arguments: &str) -> Self {
         let port = PORT.lock().await;
         let mut tries = 0;
         loop {
@@ -102,7 +102,7 @@ impl Waiting {
     }
 
     /// The whole way of a browser.
-    async fn through(self) -> (Page, Ended) {
+    pub(super) async fn through(self) -> (Page, Ended) {
         let back = self.consent().await;
         let page = browser::open(&back).await.unwrap();
         (page, self.ended().await)

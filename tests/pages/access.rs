@@ -8,7 +8,7 @@ use dashtray::{
 use super::visitor::{FORM, Visitor, form};
 use crate::support::site::{EMAIL, Site};
 
-const PAGES: [&str; 16] = [
+const PAGES: [&str; 18] = [
     "/",
     "/d/stripe",
     "/d/stripe/edit",
@@ -23,6 +23,8 @@ const PAGES: [&str; 16] = [
     "/settings/sessions",
     "/settings/projects",
     "/settings/keys",
+    "/settings/people",
+    "/settings/audit",
     "/docs/api",
     "/settings/appearance",
 ];
@@ -48,6 +50,9 @@ async fn a_stranger_is_sent_to_the_sign_in_and_changes_nothing() {
         "/settings/projects/new",
         "/settings/keys",
         "/settings/keys/revoke",
+        "/settings/people/invite",
+        "/settings/people/remove",
+        "/invitation/join",
         "/connect/stripe",
     ];
     for form in forms.into_iter().chain(acts.iter().map(String::as_str)) {

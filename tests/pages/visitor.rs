@@ -84,13 +84,29 @@ impl Visitor {
         Self { host: host.to_owned(), cookie: self.cookie.clone() }
     }
 
+    /// The same with the cookie of an answer.
+    pub(crate) fn with_cookie(&self, set: &str) -> Self {
+        Self { host: self.host.clone(), cookie: set.split(';').next().unwrap_or_default().to_owned() }
+    }
+
+    /// Signs in with what a link holds.
+    pub(crate) async fn signs_in(&mut self, token: &str) -> Answer {
+        let answer = self.post("/login/link", &[("token", token)]).await;
+        self.cookie = answer.header("set-cookie").split(';').next().unwrap().to_owned();
+        assert!(self.cookie.starts_with("dashtray="), "{answer:?}");
+        answer
+    }
+
+    /// What the cookie holds.
+    pub(crate) fn session(&self) -> &str {
+        self.cookie.strip_prefix("dashtray=").unwrap_or_default()
+    }
+
     pub(crate) async fn signed_in(site: &Site, email: &str) -> Self {
         let mut visitor = Self::stranger(site);
         let link = site.link(email).await;
         let (_, token) = link.split_once("token=").unwrap();
-        let answer = visitor.post("/login/link", &[("token", token)]).await;
-        visitor.cookie = answer.header("set-cookie").split(';').next().unwrap().to_owned();
-        assert!(visitor.cookie.starts_with("dashtray="), "{answer:?}");
+        visitor.signs_in(token).await;
         visitor
     }
 
@@ -116,7 +132,8 @@ impl Visitor {
         self.listen(path, |_| false).await
     }
 
-    async fn listen(&self, path: &str, is_enough: impl Fn(&str) -> bool) -> String {
+    /// An answer as far as it comes until it is enough.
+    pub(crate) async fn listen(&self, path: &str, is_enough: impl Fn(&str) -> bool) -> String {
         let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\n\r\n", self.host, self.cookie);
         let mut stream = TcpStream::connect(&self.host).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
@@ -134,6 +151,11 @@ impl Visitor {
         heard
     }
 
+    /// Status and headers of an answer that does not end by itself.
+    pub(crate) async fn head(&self, path: &str) -> Answer {
+        answer(&self.listen(path, |heard| heard.contains("\r\n\r\n")).await)
+    }
+
     pub(crate) async fn ask(&self, method: &str, path: &str, headers: &[&str], body: &str) -> Answer {
         let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.host);
         if !self.cookie.is_empty() {
@@ -147,14 +169,18 @@ impl Visitor {
         let mut bytes = Vec::new();
         let _ = stream.read_to_end(&mut bytes).await;
         let text = String::from_utf8_lossy(&bytes);
-        let (head, body) =
-            text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer to {method} {path}: {text}"));
-        let mut lines = head.lines();
-        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
-        let headers = lines.filter_map(|line| line.split_once(": "));
-        let headers = headers.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
-        Answer { status, headers, body: body.to_owned() }
+        assert!(text.contains("\r\n\r\n"), "no answer to {method} {path}: {text}");
+        answer(&text)
     }
+}
+
+fn answer(text: &str) -> Answer {
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text}"));
+    let mut lines = head.lines();
+    let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+    let headers = lines.filter_map(|line| line.split_once(": "));
+    let headers = headers.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
+    Answer { status, headers, body: body.to_owned() }
 }
 
 pub(crate) const FORM: &str = "Content-Type: application/x-www-form-urlencoded";

@@ -195,7 +195,7 @@ async fn deleting_a_connection_leaves_no_row_of_it_in_any_table(db: Database) {
     for (table, count) in &full {
         // Otherwise this test would not see what a new table leaves behind.
         let of_others = ["projects", "rates", "budgets", "sign_ins", "dashboards", "api_keys", "api_hours"];
-        let of_people = ["users", "members", "web_sessions", "one_time_links", "guesses"];
+        let of_people = ["users", "members", "web_sessions", "one_time_links", "invitations", "guesses"];
         let of_none = of_others.contains(&table.as_str()) || of_people.contains(&table.as_str());
         assert!(of_none || *count > before[table], "{table}");
     }
@@ -254,4 +254,5 @@ async fn a_zone_that_is_none_is_an_error_and_not_another_zone(db: Database) {
     says(store.connections(project.id).await.unwrap_err());
     db.execute("UPDATE projects SET zone = 'Mars/Olympus'").await;
     says(store.project("default").await.unwrap_err());
+    assert!(store.zone_names().await.unwrap().contains("Mars/Olympus"), "whoever looks for the fault sees it");
 }

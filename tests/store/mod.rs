@@ -1,13 +1,18 @@
 //! The store: one list of functions, each run on SQLite and on PostgreSQL.
 
+mod backup;
+mod bad_backups;
 mod budgets;
 mod connections;
 mod dashboards;
 mod failures;
 mod grants;
 mod guesses;
+mod nightly;
+mod people;
 mod queue;
 mod reading;
+mod retention;
 mod schema;
 mod users;
 mod writing;

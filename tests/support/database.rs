@@ -43,6 +43,11 @@ impl Database {
         format!("{}&application_name={process}", self.url)
     }
 
+    /// An empty one of the same kind.
+    pub(crate) async fn empty_like(&self) -> Self {
+        if self.url.starts_with("sqlite:") { Self::sqlite().await } else { Self::postgres().await }
+    }
+
     /// Opens the store, as one process would.
     pub(crate) async fn open(&self) -> Store {
         Store::open(&self.url).await.expect("the store opens")
@@ -67,6 +72,19 @@ impl Database {
         }
     }
 
+    /// What the database says to a statement that it refuses.
+    pub(crate) async fn refused(&self, sql: &str) -> String {
+        let sql = AssertSqlSafe(sql.to_owned());
+        let refused = if self.url.starts_with("sqlite:") {
+            let mut connection = SqliteConnection::connect(&self.url).await.expect("a connection");
+            sqlx::raw_sql(sql).execute(&mut connection).await.map(drop)
+        } else {
+            let mut connection = PgConnection::connect(&self.url).await.expect("a connection");
+            sqlx::raw_sql(sql).execute(&mut connection).await.map(drop)
+        };
+        refused.expect_err("a refusal").to_string()
+    }
+
     /// The texts in the first column of a query.
     pub(crate) async fn texts(&self, sql: &str) -> Vec<String> {
         let sql = AssertSqlSafe(sql.to_owned());
@@ -80,6 +98,16 @@ impl Database {
             let rows = sqlx::query(sql).fetch_all(&mut connection).await.expect("the query");
             rows.iter().map(|row| row.get(0)).collect()
         }
+    }
+
+    /// The texts in the first column of a query that looks at another file too, which it calls `other`. SQLite alone.
+    pub(crate) async fn texts_beside(&self, other: &Path, sql: &str) -> Vec<String> {
+        let mut connection = SqliteConnection::connect(&self.url).await.expect("a connection");
+        let attach = sqlx::query("ATTACH DATABASE $1 AS other").bind(other.to_string_lossy().into_owned());
+        attach.execute(&mut connection).await.expect("the other file");
+        let rows = sqlx::query(AssertSqlSafe(sql.to_owned())).fetch_all(&mut connection).await.expect("the query");
+        connection.close().await.expect("closing");
+        rows.iter().map(|row| row.get(0)).collect()
     }
 
     /// A SQLite database as it would be found if this process ended now: the file and its log, whatever is open.
@@ -161,6 +189,17 @@ impl Database {
         kept
     }
 
+    /// All rows of all tables as text. PostgreSQL alone; of SQLite there is the file.
+    pub(crate) async fn everything(&self) -> String {
+        let columns = self.columns().await;
+        let tables: BTreeSet<&str> = columns.iter().filter_map(|column| column.split('.').next()).collect();
+        let mut all = String::new();
+        for table in tables {
+            all.extend(self.texts(&format!("SELECT CAST(t AS TEXT) FROM {table} t")).await);
+        }
+        all
+    }
+
     /// Every column as `table.column`, except the migrations' own table.
     pub(crate) async fn columns(&self) -> Vec<String> {
         let sql = if self.url.starts_with("sqlite:") {
@@ -175,12 +214,12 @@ impl Database {
         columns
     }
 
-    /// How many rows each table has.
+    /// How many rows each table has, but for the log of what was done to them.
     pub(crate) async fn row_counts(&self) -> BTreeMap<String, String> {
         let columns = self.columns().await;
         let tables: BTreeSet<&str> = columns.iter().filter_map(|column| column.split('.').next()).collect();
         let mut counts = BTreeMap::new();
-        for table in tables {
+        for table in tables.into_iter().filter(|table| *table != "audit") {
             let count = self.texts(&format!("SELECT CAST(count(*) AS TEXT) FROM {table}")).await.remove(0);
             counts.insert(table.to_owned(), count);
         }

@@ -1,7 +1,9 @@
 //! What tests of several areas share.
 
 pub(crate) mod app;
+pub(crate) mod backup;
 pub(crate) mod books;
+pub(crate) mod canary;
 pub(crate) mod database;
 pub(crate) mod fake;
 pub(crate) mod frame;

@@ -28,6 +28,7 @@ use futures_util::{
 };
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::timeout;
+use tracing::Instrument as _;
 use zeroize::Zeroizing;
 
 use super::{
@@ -204,7 +205,7 @@ impl Keeper {
             keeper.state().running = None;
             renewed
         };
-        let task = self.client.renewals().spawn(fail_point::carried(renewal));
+        let task = self.client.renewals().spawn(fail_point::carried(renewal.in_current_span()));
         let ended = |ended: Result<Renewed, _>| {
             ended.unwrap_or_else(|_| Err(Error::new(FailureKind::Unavailable, "the program is stopping")))
         };

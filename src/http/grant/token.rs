@@ -31,6 +31,7 @@ use crate::{
     },
     metric::FailureKind,
     secret::Secret,
+    telemetry,
 };
 
 /// One answer takes no longer.
@@ -207,12 +208,14 @@ impl Question<'_> {
             Ok(Answered { status, headers, body: Zeroizing::new(body) })
         };
         let answered = timeout(LONGEST_ANSWER, exchange).await.unwrap_or(Err(Trouble::Timeout));
+        let status = answered.as_ref().ok().map(|answered| answered.status);
+        telemetry::ours().called(&self.service.id, status, started.elapsed());
         tracing::debug!(
             integration.id = self.service.id,
             method = "POST",
             host = logical.host_str().unwrap_or_default(),
             endpoint = logical.path(),
-            status = answered.as_ref().map_or(0, |answered| answered.status),
+            status = status.unwrap_or(0),
             trouble = answered.as_ref().err().map(tracing::field::debug),
             duration_ms = started.elapsed().as_millis() as u64,
             "called a token endpoint"

@@ -26,7 +26,7 @@ async fn asks_as_the_descriptor_and_the_request_say() {
     let asked = &provider.asked()[0];
     assert_eq!((asked.method.as_str(), asked.path.as_str()), ("GET", "/v1/repos/a%20b/c/d%3Fe?q=1+2&q=3"));
     for (name, value) in [
-        ("authorization", "Bearer sk_live_canary_81549300"),
+        ("authorization", "Bearer sk_live_canary_8154Zq7x"),
         ("user-agent", concat!("dashtray/", env!("CARGO_PKG_VERSION"))),
         ("acme-version", "7"),
         ("x-mine", "yes"),

@@ -74,7 +74,7 @@ fn limits() -> Limits {
         windows: vec![window(WindowScope::Everything, 100), window(WindowScope::Endpoint, 25)],
         concurrent: 8,
         headers: None,
-        wait_unless_said: Duration::from_secs(2),
+        wait_unless_said: Duration::from_secs(1),
     }
 }
 

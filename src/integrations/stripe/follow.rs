@@ -40,6 +40,9 @@ pub(super) fn events(http: &Http, span: Span, after: Option<&str>) -> api::Listi
 /// New states of subscriptions, by customer and subscription.
 type News = BTreeMap<String, BTreeMap<String, Vec<State>>>;
 
+/// All that is kept of some customers' subscriptions.
+type Kept = HashMap<String, Vec<(String, Timeline)>>;
+
 impl Job<'_> {
     /// Takes account of all that happened since the last time.
     pub(super) async fn follow(&mut self) -> Result<(), Error> {
@@ -50,7 +53,7 @@ impl Job<'_> {
         let mut newest = followed;
         let mut reread = HashMap::new();
         loop {
-            let page = match reading.next().await {
+            let page = match reading.batch().await {
                 Ok(Some(page)) => page,
                 Ok(None) => break,
                 Err(error) if api::is_withheld(&error) => {
@@ -60,19 +63,20 @@ impl Job<'_> {
                 Err(error) => return Err(error),
             };
             newest = page.iter().map(|event| event.created).fold(newest, i64::max);
-            let news = self.news(page, &mut reread).await?;
-            self.revise(news, Batch::new()).await?;
+            let (news, kept) = self.news(page, &mut reread).await?;
+            self.revise(news, kept, Batch::new()).await?;
         }
         self.progress.followed = Some(newest);
         Ok(())
     }
 
-    /// The states that a page of events shows. What no event shows is read again, once for each subscription.
+    /// The states that some events show, and what is kept of the customers concerned. What no event shows is read again,
+    /// once for each subscription.
     async fn news(
         &mut self,
         page: Vec<Event>,
         reread: &mut HashMap<String, Option<Subscription>>,
-    ) -> Result<News, Error> {
+    ) -> Result<(News, Kept), Error> {
         let mut shown = Vec::with_capacity(page.len());
         let mut unreadable: BTreeMap<String, i64> = BTreeMap::new();
         // What was not asked for is nobody's concern.
@@ -89,12 +93,14 @@ impl Job<'_> {
         // Oldest first; of one second the list's order is turned round as well.
         shown.reverse();
         shown.sort_by_key(|(created, _)| *created);
-        let ids: BTreeSet<String> = shown.iter().map(|(_, sub)| sub.id.clone()).collect();
-        let known = self.timelines(&ids.into_iter().collect::<Vec<_>>()).await?;
         let customers: BTreeSet<String> = shown.iter().map(|(_, sub)| sub.customer.0.clone()).collect();
-        let discounts = customers::discounts(self.ctx, &customers.into_iter().collect::<Vec<_>>()).await?;
+        let customers: Vec<String> = customers.into_iter().collect();
+        let discounts = customers::discounts(self.ctx, &customers).await?;
+        let kept_of = self.of_customers(&customers).await?;
+        let known: HashMap<&str, &Timeline> =
+            kept_of.values().flatten().map(|(id, timeline)| (id.as_str(), timeline)).collect();
         let is_kept = |(created, sub): &(i64, Subscription)| {
-            let at = known.get(&sub.id).and_then(|kept| kept.at(*created));
+            let at = known.get(sub.id.as_str()).and_then(|kept| kept.at(*created));
             at.is_some_and(|state| state.since == *created && is_of(state, sub))
         };
         // The overlap shows some again.
@@ -106,7 +112,7 @@ impl Job<'_> {
         self.read_again(named, reread).await?;
         let mut news = News::new();
         for (created, mut sub) in new {
-            let kept = known.get(&sub.id);
+            let kept = known.get(sub.id.as_str()).copied();
             if timeline::names_discounts(&sub) {
                 let whole = reread.get(&sub.id).and_then(Option::as_ref);
                 let shown = whole.into_iter().flat_map(timeline::discounts);
@@ -127,7 +133,7 @@ impl Job<'_> {
             let (customer, id) = (sub.customer.0.clone(), sub.id.clone());
             news.entry(customer).or_default().entry(id).or_default().push(State { since: created, sub, around });
         }
-        Ok(news)
+        Ok((news, kept_of))
     }
 
     /// Events keep the shape of their version. What those of some subscriptions do not show is taken as it is now, from the
@@ -167,14 +173,13 @@ impl Job<'_> {
     }
 
     /// Writes new states into the timelines of customers, and what that changes into the totals: all in one batch.
-    async fn revise(&mut self, news: News, mut batch: Batch) -> Result<(), Error> {
+    async fn revise(&mut self, news: News, mut kept: Kept, mut batch: Batch) -> Result<(), Error> {
         if news.is_empty() && batch.records.is_empty() {
             return Ok(());
         }
         let Some(mut totals) = self.progress.totals.take() else { return Ok(()) };
         let rules = self.rules.clone();
         let frame = Frame::new(&rules, &self.ctx.zone, self.progress.base, totals.as_of)?;
-        let mut kept = self.of_customers(news.keys()).await?;
         for (customer, states) in news {
             let before = kept.remove(&customer).unwrap_or_default();
             let mut after = before.clone();
@@ -231,19 +236,19 @@ impl Job<'_> {
             let ids: Vec<String> = changed.keys().cloned().collect();
             let discounts = customers::discounts(self.ctx, &ids).await?;
             let mut news = News::new();
-            let mut kept = self.of_customers(&ids).await?;
+            let kept = self.of_customers(&ids).await?;
             for (customer, at) in changed {
-                for (id, timeline) in kept.remove(&customer).unwrap_or_default() {
+                for (id, timeline) in kept.get(&customer).into_iter().flatten() {
                     let Some(newest) = timeline.newest() else { continue };
                     let mut state = newest.clone();
                     state.since = state.since.max(at);
                     state.around.customer_discount = discounts.get(&customer).cloned();
                     let State { sub, around, .. } = &mut state;
                     self.complete(sub, around).await?;
-                    news.entry(customer.clone()).or_default().entry(id).or_default().push(state);
+                    news.entry(customer.clone()).or_default().entry(id.clone()).or_default().push(state);
                 }
             }
-            self.revise(news, batch).await?;
+            self.revise(news, kept, batch).await?;
         }
     }
 }

@@ -40,6 +40,12 @@ pub(super) struct Stage {
     is_changed: bool,
 }
 
+/// The lists that tell of the past, on their way.
+pub(super) struct Lists {
+    events: Reading<Event>,
+    invoices: Reading<Invoice>,
+}
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 enum Step {
     /// Events are read.
@@ -53,8 +59,7 @@ enum Step {
 impl Stage {
     pub(super) fn begin(now: i64) -> Self {
         let events_from = now - READ;
-        let span = Span { from: Some(events_from), to: None };
-        let step = Step::Events(Sweep::of(span));
+        let step = Step::Events(Sweep::of(since(events_from)));
         Self { is_again: false, events_from, reach: Reach::default(), step, is_changed: false }
     }
 
@@ -79,12 +84,37 @@ pub(super) fn first_seen(generation: u64, observed: i64, sub: Subscription, arou
     timeline
 }
 
+fn since(from: i64) -> Span {
+    Span { from: Some(from), to: None }
+}
+
 impl Job<'_> {
-    /// Does one step of the rebuilding.
-    pub(super) async fn rebuild(&mut self, mut stage: Stage) -> Result<(), Error> {
+    /// The lists from which all evidence is gathered. All subscriptions have been seen.
+    pub(super) fn lists_of(&self, stage: &Stage) -> Lists {
+        self.lists_after(Sweep::of(since(stage.events_from)))
+    }
+
+    fn lists_after(&self, events: Sweep) -> Lists {
+        let http = &self.ctx.http;
+        let from = self.first().saturating_sub(self.progress.longest_period);
+        Lists {
+            events: Reading::new(http, gather::events, events),
+            invoices: Reading::new(http, api::invoices, Sweep::of(since(from))),
+        }
+    }
+
+    /// Does one step of the rebuilding, from lists that are on their way or are asked for now.
+    pub(super) async fn rebuild(&mut self, mut stage: Stage, lists: Option<Lists>) -> Result<(), Error> {
         match stage.step.clone() {
-            Step::Events(sweep) => self.gather_events(stage, sweep).await,
-            Step::Invoices(sweep) => self.gather_invoices(stage, sweep).await,
+            Step::Events(sweep) => {
+                let Lists { events, invoices } = lists.unwrap_or_else(|| self.lists_after(sweep));
+                self.gather_events(&mut stage, events).await?;
+                self.gather_invoices(stage, invoices).await
+            }
+            Step::Invoices(sweep) => {
+                let invoices = Reading::new(&self.ctx.http, api::invoices, sweep);
+                self.gather_invoices(stage, invoices).await
+            }
             Step::Rebuild(after) => {
                 if stage.is_as_assumed(self.progress.observed) {
                     self.rebuild_told(&mut stage).await?;
@@ -109,14 +139,13 @@ impl Job<'_> {
         }
     }
 
-    async fn gather_events(&mut self, mut stage: Stage, sweep: Sweep) -> Result<(), Error> {
-        let mut reading: Reading<Event> = Reading::new(&self.ctx.http, gather::events, sweep);
+    async fn gather_events(&mut self, stage: &mut Stage, mut reading: Reading<Event>) -> Result<(), Error> {
         loop {
             match reading.next().await {
                 Ok(Some(page)) => {
                     let batch = gather::take_events(self.ctx, &page, self.first()).await?;
                     stage.step = Step::Events(reading.sweep().clone());
-                    self.go_on(&stage, batch).await?;
+                    self.go_on(stage, batch).await?;
                 }
                 Ok(None) => {
                     stage.reach.events = Some(stage.events_from.max(self.now - REMEMBERED));
@@ -126,13 +155,12 @@ impl Job<'_> {
                 Err(error) => return Err(error),
             }
         }
-        let from = self.first().saturating_sub(self.progress.longest_period);
-        stage.step = Step::Invoices(Sweep::of(Span { from: Some(from), to: None }));
-        self.go_on(&stage, Batch::new()).await
+        Ok(())
     }
 
-    async fn gather_invoices(&mut self, mut stage: Stage, sweep: Sweep) -> Result<(), Error> {
-        let mut reading: Reading<Invoice> = Reading::new(&self.ctx.http, api::invoices, sweep);
+    async fn gather_invoices(&mut self, mut stage: Stage, mut reading: Reading<Invoice>) -> Result<(), Error> {
+        stage.step = Step::Invoices(reading.sweep().clone());
+        self.go_on(&stage, Batch::new()).await?;
         loop {
             match reading.next().await {
                 Ok(Some(page)) => {

@@ -127,7 +127,7 @@ impl<'a> Job<'a> {
                 observed: now,
                 base,
                 longest_period: 0,
-                followed: newest_event(ctx).await?,
+                followed: None,
                 suspects: BTreeSet::new(),
                 totals: None,
                 subscriptions: 0,
@@ -163,10 +163,11 @@ impl<'a> Job<'a> {
                 self.progress.stage = Stage::Walk(Sweep::of(Span::default()));
             }
         }
+        let mut lists = None;
         loop {
             match self.progress.stage.clone() {
-                Stage::Walk(sweep) => self.walk(sweep, wanted).await?,
-                Stage::Past(stage) => self.rebuild(stage).await?,
+                Stage::Walk(sweep) => lists = self.walk(sweep, wanted).await?,
+                Stage::Past(stage) => self.rebuild(stage, lists.take()).await?,
                 Stage::Following => break,
             }
         }
@@ -182,22 +183,30 @@ impl<'a> Job<'a> {
         self.progress.totals.is_none()
     }
 
-    /// Reads all subscriptions, then adds them up.
-    async fn walk(&mut self, sweep: Sweep, wanted: &[&str]) -> Result<(), Error> {
+    /// Reads all subscriptions, then adds them up. Gives what tells of their past, on its way already, where that is next.
+    async fn walk(&mut self, sweep: Sweep, wanted: &[&str]) -> Result<Option<past::Lists>, Error> {
         self.read_open_invoices().await?;
         let is_first = self.is_first_walk();
+        let is_new = sweep.is_new();
         let mut reading: Reading<Subscription> = Reading::new(&self.ctx.http, api::subscriptions, sweep);
+        if is_first && is_new {
+            // While the first page is on its way: what happens meanwhile is told again, as all that happened shortly before.
+            self.progress.followed = newest_event(self.ctx).await?;
+        }
         while let Some(subs) = reading.batch().await? {
             let batch = self.take(subs, is_first).await?;
             self.progress.stage = Stage::Walk(reading.sweep().clone());
             self.commit(batch).await?;
         }
+        let past = is_first.then(|| past::Stage::begin(self.now));
+        let lists = past.as_ref().map(|past| self.lists_of(past));
+        self.progress.stage = past.map_or(Stage::Following, Stage::Past);
         self.add_up(true).await?;
         past_due::drop_older(self.ctx, self.progress.generation).await?;
-        self.progress.stage = if is_first { Stage::Past(past::Stage::begin(self.now)) } else { Stage::Following };
         // The present first: the past takes as long again.
         let today = self.ctx.today();
-        self.tell(if is_first { wanted } else { &[] }, Period::single(today)).await
+        self.tell(if is_first { wanted } else { &[] }, Period::single(today)).await?;
+        Ok(lists)
     }
 
     /// Notes subscriptions that a walk shows.

@@ -31,7 +31,7 @@ const PAGES_ALONE: u32 = 2;
 /// Entries that are handed on together: what is made of them is committed at once, and a commit costs as much as a page.
 const BATCH: usize = 500;
 /// Entries that must be left in a window to make two of it.
-const WORTH_CUTTING: i64 = 400;
+const WORTH_CUTTING: i64 = 200;
 
 /// Creation times from an instant up to but not including another, in seconds since 1970; open where none is named.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,6 +85,11 @@ impl Sweep {
     /// The whole list, or a part of it.
     pub(super) fn of(span: Span) -> Self {
         Self { windows: vec![Window { span, ..Window::default() }], pages: 0 }
+    }
+
+    /// Whether nothing of it was read yet.
+    pub(super) fn is_new(&self) -> bool {
+        self.pages == 0
     }
 
     /// What is left of a part of the list after its first page. Gives the page's entries back.

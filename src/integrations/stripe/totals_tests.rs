@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
 use super::{
-    daily,
+    codec, daily,
     figures::{Figures, MOVEMENTS},
     mrr::Around,
     settings::Rules,
@@ -197,6 +197,30 @@ fn lives() -> impl Strategy<Value = Vec<(String, Vec<Timeline>)>> {
 }
 
 proptest! {
+    #[test]
+    fn a_record_that_is_damaged_is_refused_or_read_and_stops_nobody(
+        flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let whole = codec::encode(&life("usd", &[(3, Some(1_000)), (40, Some(2_500)), (60, None)])).unwrap();
+        let mut flipped = whole.clone();
+        for (at, byte) in flips {
+            *at.get_mut(&mut flipped) = byte;
+        }
+        prop_assert!(codec::decode::<Timeline>(&whole[..cut.index(whole.len())]).is_err(), "a part of it is not it");
+        let Ok(timeline) = codec::decode::<Timeline>(&flipped) else { return Ok(()) };
+        let zone = Zone::utc();
+        let rules = rules(&json!({}));
+        let frame = Frame::new(&rules, &zone, first().plus(-1), noon(DAYS - 1)).unwrap();
+        let mut totals = Totals::new(first().plus(-1), noon(DAYS - 1));
+        if totals.add("cus_1", &named("cus_1", &[timeline]), &frame).is_ok() {
+            totals.tidy();
+            let period = Period::inclusive(first(), first().plus(DAYS - 1));
+            let _ = Figures::new(&totals, period, usd(), first().plus(-1), false).answer("stripe_mrr");
+        }
+    }
+
+
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]

@@ -102,6 +102,16 @@ mod tests {
 
     proptest! {
         #[test]
+        fn no_text_is_too_strange_for_a_number(text in any::<String>(), digits in "-?[0-9.]{0,60}") {
+            for text in [text, digits] {
+                if let Some(value) = parse_decimal(&text) {
+                    let _ = (round(&value), round_scaled(&value, 12));
+                    prop_assert!(text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'.')));
+                }
+            }
+        }
+
+        #[test]
         fn formatting_and_reading_are_inverse(scaled in any::<i64>(), digits in 0_u8..=12) {
             let text = format_scaled(scaled, digits);
             let back = parse_decimal(&text).unwrap();

@@ -1,11 +1,11 @@
 //! One request, from whoever asks to the answer: key, limit, scope, parameters, body, handler.
 
-use std::{panic::AssertUnwindSafe, pin::Pin, sync::Arc};
+use std::{net::SocketAddr, panic::AssertUnwindSafe, pin::Pin, sync::Arc};
 
 use axum::{
     RequestExt as _,
     body::Bytes,
-    extract::{RawPathParams, Request},
+    extract::{ConnectInfo, RawPathParams, Request},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -25,7 +25,8 @@ use super::{
 use crate::{
     app::App,
     secret::Secret,
-    store::{ApiKey, Project, Scope},
+    store::{Actor, ApiKey, Project, Scope},
+    web::auth::of_peer,
 };
 
 /// What a handler gives.
@@ -107,7 +108,7 @@ async fn count(
 
 async fn reply(
     route: &'static Route,
-    app: App,
+    mut app: App,
     limiter: &Limiter,
     mut request: Request,
     standing: &mut Option<Standing>,
@@ -120,6 +121,11 @@ async fn reply(
             if route.access == Access::Write && key.scope != Scope::Write {
                 let message = "this key may only look; use one with the scope write";
                 return Err(Refusal::new(StatusCode::FORBIDDEN, "scope_insufficient", message));
+            }
+            if route.access == Access::Write {
+                let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
+                let address = of_peer(peer, request.headers(), &app);
+                app = app.acting(Actor::ApiKey { name: format!("{} (…{})", key.name, key.last_four), address });
             }
             Some(project)
         }

@@ -267,3 +267,21 @@ fn place(cursor: &str) -> Result<(Timestamp, Uuid), Refusal> {
     let at = at.parse().ok().and_then(|at| Timestamp::from_millisecond(at).ok()).ok_or_else(no_cursor)?;
     Ok((at, id.parse().map_err(|_| no_cursor())?))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn no_cursor_is_too_strange(strange in any::<String>(), like in "-?[0-9]{1,25} [0-9a-f-]{30,40}") {
+            prop_assert!(place(&strange).is_err() && place(&cursor(&strange)).is_err());
+            if let Ok((at, id)) = place(&cursor(&like)) {
+                let named = format!("{} {id}", at.as_millisecond());
+                prop_assert_eq!(place(&cursor(&named)).ok(), Some((at, id)));
+            }
+        }
+    }
+}

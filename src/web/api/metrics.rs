@@ -194,3 +194,27 @@ fn place(cursor: &str) -> Result<Went, Refusal> {
     let period = Period::new(from, to.max(from));
     Ok(Went { place: Place { connection_id, period, metric_id: part()?.to_owned() }, last, first })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_cursor_leads_back_and_nothing_else_leads_anywhere(
+            id in any::<u128>(),
+            days in (0_i32..50_000, 0_i32..50_000),
+            seen in any::<usize>(),
+            metric_id in "[a-z_]{1,20}",
+            strange in any::<String>(),
+        ) {
+            let [from, first] = [days.0, days.1].map(|number| Day::from_number(number).unwrap());
+            let went = Place { connection_id: uuid::Uuid::from_u128(id), from, metric_id };
+            let back = place(&name(&went, seen, first)).map_err(|refusal| TestCaseError::fail(refusal.message))?;
+            prop_assert_eq!((back.place, back.seen, back.first), (went, seen, first));
+            prop_assert!(place(&strange).is_err() && place(&cursor(&strange)).is_err());
+        }
+    }
+}

@@ -33,7 +33,7 @@ use axum::{
 };
 
 use self::route::Route;
-use super::Error;
+use super::{Error, Listed};
 use crate::app::App;
 
 /// All routes, in the order of the document.
@@ -50,6 +50,11 @@ fn all() -> impl Iterator<Item = &'static Route> {
         &openapi::ROUTES,
     ];
     resources.into_iter().flatten()
+}
+
+/// The method and path of each.
+pub(super) fn listed() -> impl Iterator<Item = Listed> {
+    all().map(|route| (route.method.word(), route.path))
 }
 
 /// The router of the API.

@@ -30,8 +30,14 @@ pub(super) const ROUTES: [Route; 1] = [Route {
     call: |call| Box::pin(show(call)),
 }];
 
-async fn show(_: Call) -> Result<Reply, Refusal> {
-    Reply::plain(&*DOCUMENT)
+async fn show(call: Call) -> Result<Reply, Refusal> {
+    let base = call.app.config.base_path();
+    if base.is_empty() {
+        return Reply::plain(&*DOCUMENT);
+    }
+    let mut document = DOCUMENT.clone();
+    document["servers"] = json!([{"url": base}]);
+    Reply::plain(&document)
 }
 
 /// The document. A test holds that its parts are JSON.

@@ -149,7 +149,26 @@ fn shown(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn no_query_is_too_strange(query in any::<String>(), like in "(limit|offset|cursor|start_date)=[0-9%&=a-f+-]{0,30}") {
+            let known = [PAGING[0], PAGING[1], PAGING[2], START_DATE];
+            for query in [query, like] {
+                match Params::read(Some(&query), &known) {
+                    Ok(params) => {
+                        let page = params.page();
+                        prop_assert!((1..=MOST).contains(&page.limit) && page.offset <= 1_000_000_000);
+                        let _ = params.day("start_date");
+                    }
+                    Err(refusal) => prop_assert!(refusal.message.len() < 600, "{}", refusal.message),
+                }
+            }
+        }
+    }
 
     fn code(query: &str) -> &'static str {
         let known = [PAGING[0], PAGING[1], PAGING[2], START_DATE];

@@ -46,6 +46,16 @@ impl Method {
         }
     }
 
+    /// As it stands in a request.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+
     pub(super) fn filter(self) -> MethodFilter {
         match self {
             Self::Get => MethodFilter::GET,

@@ -92,6 +92,8 @@ pub(in crate::web) fn tabs(dashboards: &[Dashboard], current: Option<&str>, quer
 /// What is wrong with connections, in one sentence.
 pub(in crate::web) struct Banner {
     pub(in crate::web) sentence: String,
+    /// What the first of them was answered.
+    pub(in crate::web) detail: String,
     pub(in crate::web) address: String,
     pub(in crate::web) is_reconnect: bool,
 }
@@ -102,7 +104,15 @@ pub(in crate::web) fn banner(board: &Board, integrations: &[&str]) -> Option<Ban
     let broken: Vec<_> =
         board.views.iter().filter(|view| is_broken(&view.state) && concerns(&view.integration_id)).collect();
     let first = broken.first()?;
-    let reason = first.reason.as_deref().unwrap_or("the last runs failed").trim_end_matches('.');
+    let service = board.connected().find(|descriptor| descriptor.id == first.integration_id);
+    let cause = match first.state.as_str() {
+        "needs_reconnect" => {
+            let service = service.map_or("the service", |descriptor| descriptor.name.as_str());
+            format!("{service} does not accept what it was connected with any more.")
+        }
+        "credentials_unreadable" => "what it was connected with cannot be opened here.".to_owned(),
+        _ => "the last runs failed. It is tried again by itself.".to_owned(),
+    };
     let more = match broken.len() {
         1 => String::new(),
         2 => " One more connection does not sync either.".to_owned(),
@@ -111,7 +121,8 @@ pub(in crate::web) fn banner(board: &Board, integrations: &[&str]) -> Option<Ban
     let kept =
         first.last_synced_at.map(|at| format!(" What is shown of it is from {}.", crate::series::format::instant(at)));
     Some(Banner {
-        sentence: format!("{} does not sync: {reason}.{}{more}", first.name, kept.unwrap_or_default()),
+        sentence: format!("{} does not sync: {cause}{}{more}", first.name, kept.unwrap_or_default()),
+        detail: first.reason.clone().unwrap_or_default(),
         address: format!("/connections/{}", first.connection_id),
         is_reconnect: first.state == "needs_reconnect",
     })

@@ -288,7 +288,28 @@ pub(in crate::web) fn bucket_name(day: Day, interval: Interval, today: Day) -> S
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn no_address_is_too_strange(words in prop::collection::vec(("(range|from|to|compare|x)", any::<String>()), 0..4),
+            numbers in (0_i32..60_000, 0_i32..60_000), last in any::<String>(), which in 0..PRESETS.len()) {
+            let strange: BTreeMap<String, String> = words.into_iter().collect();
+            let [from, to] = [numbers.0, numbers.1].map(|number| Day::from_number(number).unwrap().to_string());
+            let named = [("from".to_owned(), from), ("to".to_owned(), to)].into();
+            let preset = [("range".to_owned(), PRESETS[which].word.to_owned())].into();
+            for asked in [strange, named, preset] {
+                let asked = recalled(&asked, &last);
+                let Ok(range) = Range::of(&asked, day("2026-03-10"), day("2025-01-05")) else { continue };
+                let _ = (range.days(), range.label(), range.compared(), range.kept(), range.interval(), range.query());
+                prop_assert!(range.last() <= day("2026-03-10"));
+                let earlier = range.earlier();
+                let _ = (earlier.days(), earlier.compared(), range.later().map(|later| later.days()));
+            }
+        }
+    }
 
     fn day(text: &str) -> Day {
         text.parse().unwrap()

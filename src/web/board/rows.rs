@@ -1,5 +1,7 @@
 //! A table: the values of a dimension with their share and change.
 
+use std::collections::{BTreeSet, HashMap, HashSet};
+
 use super::{
     card::{self, Age, Delta},
     read::{Board, Shown},
@@ -72,6 +74,8 @@ pub(in crate::web) struct Rows {
 /// One value of the dimension.
 pub(in crate::web) struct Row {
     pub(in crate::web) name: String,
+    /// What the provider calls it, whatever people do.
+    id: String,
     pub(in crate::web) value: String,
     pub(in crate::web) full: String,
     pub(in crate::web) share: String,
@@ -94,6 +98,7 @@ pub(in crate::web) fn rows(shown: &Shown, board: &Board, sort: Sort, most: usize
     let has_share = matches!(shown.definition.kind, crate::metric::Kind::Flow | crate::metric::Kind::Level)
         && series.windows(2).all(|two| two[0].currency == two[1].currency);
     let mut rows: Vec<Row> = series.iter().map(|one| row(one, shown, board)).collect();
+    tell_apart(&mut rows);
     rows.retain(|row| row.amount.as_ref().is_some_and(|amount| !amount.is_zero()) || row.moved.is_some());
     let sum = rows.iter().filter_map(|row| row.amount.clone()).fold(exact::from_int(0), |sum, one| &sum + &one);
     if has_share && sum.is_positive() {
@@ -137,6 +142,19 @@ pub(in crate::web) fn rows(shown: &Shown, board: &Board, sort: Sort, most: usize
     }
 }
 
+/// Adds what the provider calls it where several things go by one name, as old and new prices of a plan do.
+fn tell_apart(rows: &mut [Row]) {
+    let mut ids: HashMap<&str, BTreeSet<&str>> = HashMap::new();
+    for row in &*rows {
+        ids.entry(&row.name).or_default().insert(&row.id);
+    }
+    let shared: HashSet<String> =
+        ids.into_iter().filter(|(_, ids)| ids.len() > 1).map(|(name, _)| name.to_owned()).collect();
+    for row in rows.iter_mut().filter(|row| shared.contains(&row.name) && row.name != row.id) {
+        row.name = format!("{} ({})", row.name, row.id);
+    }
+}
+
 fn row(series: &SeriesView, shown: &Shown, board: &Board) -> Row {
     let total = card::total(series, card::known(series));
     let before = shown.before(series, board).and_then(|before| card::total(before, before.points.len()).figure);
@@ -145,6 +163,7 @@ fn row(series: &SeriesView, shown: &Shown, board: &Board) -> Row {
     let moved = figure.as_ref().zip(before.as_ref()).map(|(now, then)| now.amount() - then.amount());
     Row {
         name: name.chars().take(200).collect(),
+        id: series.dimension.clone().unwrap_or_default(),
         value: figure.as_ref().map(format::Figure::short).unwrap_or_else(|| "–".to_owned()),
         full: figure.as_ref().map(format::Figure::full).unwrap_or_default(),
         share: String::new(),
@@ -159,6 +178,30 @@ fn row(series: &SeriesView, shown: &Shown, board: &Board) -> Row {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_goes_by_one_name_is_told_apart() {
+        let row = |name: &str, id: &str, currency| Row {
+            name: name.to_owned(),
+            id: id.to_owned(),
+            value: String::new(),
+            full: String::new(),
+            share: String::new(),
+            hundredths: 0,
+            change: None,
+            currency,
+            amount: None,
+            moved: None,
+        };
+        let (usd, eur) = ("USD".parse().ok(), "EUR".parse().ok());
+        let mut rows =
+            vec![row("Pro", "p1", usd), row("Pro", "p2", usd), row("Team", "p3", usd), row("Team", "p3", eur)];
+        tell_apart(&mut rows);
+        assert_eq!(
+            rows.iter().map(|row| row.name.as_str()).collect::<Vec<_>>(),
+            ["Pro (p1)", "Pro (p2)", "Team", "Team"]
+        );
+    }
 
     #[test]
     fn a_heading_turns_the_order_round() {

@@ -11,6 +11,7 @@ use axum::{
 use crate::{
     app::App,
     store::Widget,
+    users::Permission,
     web::{
         Error,
         auth::Viewer,
@@ -100,7 +101,7 @@ pub(super) async fn show(
         dates,
         name: dashboard.name.clone(),
         slug: slug.clone(),
-        may_change: viewer.may_change().is_ok(),
+        may_change: viewer.can(Permission::EditDashboards),
         widgets: placed,
     })
 }

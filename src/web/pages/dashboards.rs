@@ -12,6 +12,7 @@ use axum::{
 use crate::{
     app::App,
     store::{self, Dashboard, NewDashboard},
+    users::Permission,
     web::{
         Error,
         auth::{Posted, Viewer},
@@ -49,7 +50,7 @@ async fn page(app: &App, viewer: &Viewer) -> Result<Page, Error> {
         bars,
         tabs: tabs(&dashboards, None, ""),
         dashboards,
-        may_change: viewer.may_change().is_ok(),
+        may_change: viewer.can(Permission::EditDashboards),
         name: String::new(),
         error: String::new(),
     })
@@ -59,9 +60,9 @@ pub(super) async fn show(State(app): State<App>, viewer: Viewer) -> Result<Html<
     render(&page(&app, &viewer).await?)
 }
 
-pub(super) async fn make(State(app): State<App>, posted: Posted) -> Result<Response, Error> {
-    let Posted { viewer, fields } = posted;
-    viewer.may_change()?;
+pub(super) async fn make(posted: Posted) -> Result<Response, Error> {
+    let Posted { app, viewer, fields } = posted;
+    viewer.may(Permission::EditDashboards)?;
     let typed = fields.text("name");
     let refuse = async |error: String| {
         let name = typed.chars().take(200).collect();

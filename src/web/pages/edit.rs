@@ -18,6 +18,7 @@ use crate::{
     integrations::Descriptor,
     metric::Definition,
     store::{Connection, Dashboard, Widget},
+    users::Permission,
     web::{
         Error,
         auth::{Fields, Posted, Viewer},
@@ -156,18 +157,14 @@ pub(super) async fn show(
     Path(slug): Path<String>,
     Query(asked): Query<BTreeMap<String, String>>,
 ) -> Result<Html<String>, Error> {
-    viewer.may_change()?;
+    viewer.may(Permission::EditDashboards)?;
     let at = asked.get("at").cloned().unwrap_or_default();
     render(&Page { at, ..page(&app, &viewer, &slug).await? })
 }
 
-pub(super) async fn change(
-    State(app): State<App>,
-    Path(slug): Path<String>,
-    posted: Posted,
-) -> Result<Response, Error> {
-    let Posted { viewer, fields } = posted;
-    viewer.may_change()?;
+pub(super) async fn change(Path(slug): Path<String>, posted: Posted) -> Result<Response, Error> {
+    let Posted { app, viewer, fields } = posted;
+    viewer.may(Permission::EditDashboards)?;
     let dashboard = app.store.dashboard(viewer.project.id, &slug).await?.ok_or(Error::NotFound)?;
     let mut widgets = app.store.widgets(viewer.project.id, dashboard.id).await?;
     let connections = app.store.connections(viewer.project.id).await?;
@@ -310,13 +307,10 @@ fn arrange(widgets: &mut Vec<Widget>, step: &[&str]) -> Result<String, String> {
 }
 
 /// Removes a dashboard of one's own. Those that integrations begin with come back by themselves.
-pub(super) async fn delete(
-    State(app): State<App>,
-    Path(slug): Path<String>,
-    posted: Posted,
-) -> Result<Redirect, Error> {
-    posted.viewer.may_change()?;
-    let project = posted.viewer.project.id;
+pub(super) async fn delete(Path(slug): Path<String>, posted: Posted) -> Result<Redirect, Error> {
+    let Posted { app, viewer, .. } = posted;
+    viewer.may(Permission::EditDashboards)?;
+    let project = viewer.project.id;
     let dashboard = app.store.dashboard(project, &slug).await?.ok_or(Error::NotFound)?;
     if dashboard.integration_id.is_some() {
         return Err(Error::BadRequest("This dashboard stays as long as its service is connected.".to_owned()));

@@ -12,6 +12,7 @@ use crate::{
     app::App,
     connections::ConnectionView,
     integrations::{Category, Descriptor, Tier},
+    users::Permission,
     web::{
         Error,
         auth::Viewer,
@@ -98,7 +99,7 @@ pub(super) async fn show(
     let is_gone = asked.done.as_deref() == Some("disconnected");
     let notice = is_gone.then_some("Disconnected. Its key and all that was read through it are gone.");
     let (frame, bars) = framed(&viewer, Section::Integrations, "Integrations");
-    let (bars, may_connect) = (bars.with_notice(notice), viewer.may_change().is_ok());
+    let (bars, may_connect) = (bars.with_notice(notice), viewer.can(Permission::Connect));
     render(&Integrations { frame, bars, query, may_connect, connections: lines, groups })
 }
 

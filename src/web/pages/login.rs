@@ -14,7 +14,7 @@ use crate::{
     users,
     web::{
         Error,
-        auth::{Asking, Fields, Posted},
+        auth::{Asking, Fields, Person, Posted},
         cookies::{self, Theme},
         frame::{Frame, render},
     },
@@ -129,8 +129,8 @@ pub(super) async fn by_link(
     Ok(signed_in(&app, &session, "/"))
 }
 
-pub(super) async fn sign_out(State(app): State<App>, posted: Posted) -> Result<Response, Error> {
-    let session = &posted.viewer.session;
+pub(super) async fn sign_out(posted: Posted<Person>) -> Result<Response, Error> {
+    let (app, session) = (&posted.app, &posted.viewer.session);
     app.users.end(&session.user, session.session.id).await?;
     let mut answer = Redirect::to("/login").into_response();
     answer.headers_mut().extend(cookies::clear_session(&app.config).map(|cookie| (header::SET_COOKIE, cookie)));

@@ -1,4 +1,4 @@
-//! `/`: the first numbers of everything that is connected.
+//! `/`: the first numbers of everything that is connected, in the catalogue's order.
 
 use std::collections::BTreeMap;
 
@@ -12,6 +12,7 @@ use crate::{
     app::App,
     connections::starter,
     store::Widget,
+    users::Permission,
     web::{
         Error,
         auth::Viewer,
@@ -59,7 +60,8 @@ pub(super) async fn show(
 ) -> Result<Html<String>, Error> {
     let board = Board::open(&app, &viewer, &asked).await?;
     let dashboards = board.dashboards(&app).await?;
-    let connected: Vec<_> = board.connected().cloned().collect();
+    let mut connected: Vec<_> = board.connected().cloned().collect();
+    connected.sort_by_key(|descriptor| descriptor.category);
     let widgets = |descriptor| starter::cards(descriptor).into_iter().take(CARDS);
     let all: Vec<Widget> = connected
         .iter()
@@ -91,6 +93,6 @@ pub(super) async fn show(
         live: board.stage(ids.iter().copied()),
         dates,
         groups,
-        may_change: viewer.may_change().is_ok(),
+        may_change: viewer.can(Permission::Connect),
     })
 }

@@ -2,9 +2,8 @@
 
 use std::{
     collections::BTreeSet,
-    fmt::{Debug, Display, Write as _},
+    fmt::Write as _,
     io,
-    path::Path,
     sync::{
         Mutex, Once, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -18,14 +17,14 @@ use tracing_subscriber::{
     Layer as _, filter::dynamic_filter_fn, layer::SubscriberExt as _, util::SubscriberInitExt as _,
 };
 
-use crate::conformance::{
-    front::{Act, Form, Front, Reply},
-    stand::{Account, Fields, Stand},
-    whole::Whole,
+use crate::{
+    conformance::{
+        front::{Act, Form, Front, Reply},
+        stand::{Account, Fields, Stand},
+        whole::Whole,
+    },
+    support::canary::{Seen, forms},
 };
-
-/// So many characters of a secret in a row are a part of it and no accident.
-const PIECE: usize = 12;
 
 /// One check listens at a time, or a broken twin would be heard by another.
 static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
@@ -81,78 +80,6 @@ impl Listening {
 impl Drop for Listening {
     fn drop(&mut self) {
         LISTENING.store(false, Ordering::Relaxed);
-    }
-}
-
-/// Every form in which a secret or a piece of it may come out, in small letters.
-fn forms(secret: &str) -> BTreeSet<String> {
-    let mut forms = BTreeSet::new();
-    for start in 0..secret.len().saturating_sub(PIECE).max(1) {
-        // The first characters are the same for all keys of a provider.
-        let piece = secret.get(start.max(8)..start.max(8) + PIECE).unwrap_or(secret);
-        forms.insert(piece.to_owned());
-    }
-    let hex: String = secret.bytes().fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    });
-    let percent: String = secret.bytes().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "%{byte:02X}");
-        text
-    });
-    let escaped: String = secret.chars().fold(String::new(), |mut text, c| {
-        let _ = write!(text, "\\u{:04x}", u32::from(c));
-        text
-    });
-    forms.extend([hex, percent, escaped]);
-    // In base64 it looks otherwise in each of three places; what is around it changes the ends.
-    for before in ["", "x", "xx"] {
-        let encoded = BASE64_STANDARD_NO_PAD.encode(format!("{before}{secret}"));
-        let inner = encoded.get(4..encoded.len().saturating_sub(4)).unwrap_or_default().to_owned();
-        forms.insert(inner.replace('+', "-").replace('/', "_"));
-        forms.insert(inner);
-    }
-    forms.into_iter().filter(|form| form.len() >= PIECE).map(|form| form.to_lowercase()).collect()
-}
-
-/// What came out, and where.
-#[derive(Default)]
-struct Seen(Vec<(String, String)>);
-
-impl Seen {
-    fn note(&mut self, place: &str, text: impl Into<String>) {
-        self.0.push((place.to_owned(), text.into()));
-    }
-
-    fn result<T: Debug + serde::Serialize, E: Display + Debug>(&mut self, place: &str, result: &Result<T, E>) {
-        match result {
-            Ok(value) => self.note(place, format!("{} {value:?}", json!(value))),
-            Err(error) => self.note(place, format!("{error} {error:?}")),
-        }
-    }
-
-    fn files(&mut self, directory: &Path) -> io::Result<()> {
-        for entry in std::fs::read_dir(directory)? {
-            let path = entry?.path();
-            let bytes = std::fs::read(&path)?;
-            self.note(&format!("the file {}", path.display()), String::from_utf8_lossy(&bytes).into_owned());
-        }
-        Ok(())
-    }
-
-    fn holds_none_of(&self, forms: &BTreeSet<String>) -> Result<(), String> {
-        for (place, text) in &self.0 {
-            let text = text.to_lowercase();
-            if let Some(at) = forms.iter().find_map(|form| text.find(form.as_str())) {
-                let mut start = at.saturating_sub(120);
-                while !text.is_char_boundary(start) {
-                    start -= 1;
-                }
-                let around: String = text[start..].chars().take(200).collect();
-                return Err(format!("a secret is in {place}: … {} …", around.escape_debug()));
-            }
-        }
-        Ok(())
     }
 }
 
@@ -217,6 +144,7 @@ fn repeating(status: u16, secret: &str) -> Reply {
     let body = json!({
         "message": format!("bad key {secret}, Basic {encoded}, ?key={secret}&x {}…", &secret[..14]),
         "error": { "message": format!("Invalid key: {secret}. It is \"{secret}\" ({})", percent(secret)) },
+        "detail": format!("{} {}", percent(secret).replace('%', ""), BASE64_STANDARD_NO_PAD.encode(format!("k={secret}"))),
     });
     Reply::json(status, &body.to_string()).header("x-echo", on_one_line(secret))
 }

@@ -83,11 +83,7 @@ impl Walk {
         abandoned: Option<Self>,
         from: Day,
     ) -> Result<Self, Error> {
-        // What happens from here on is told by events, whenever the walk comes by.
-        let cursor = match state.known.as_ref().and_then(|known| known.cursor.as_ref()) {
-            Some(followed) => Some(followed.rewound()),
-            None => events::from_now_on(&ctx.http).await?,
-        };
+        let cursor = state.known.as_ref().and_then(|known| known.cursor.as_ref()).map(Cursor::rewound);
         state.generation = state.generation.saturating_add(1);
         let since = from.min(ctx.today().plus(-KEPT_DAYS));
         let walk = Self {
@@ -110,6 +106,11 @@ impl Walk {
     /// Walks to the end.
     pub(super) async fn go_on(&mut self, ctx: &Context, state: &State) -> Result<(), Error> {
         let mut reading = Reading::new(&ctx.http, api::customers, self.sweep.clone());
+        if self.pages == 0 && self.cursor.is_none() {
+            // What happens from here on is told by events, whenever the walk comes by. While the first page is on its way:
+            // what happened shortly before is told too.
+            self.cursor = events::from_now_on(&ctx.http).await?;
+        }
         while let Some(page) = reading.next().await? {
             let batch = self.meet(ctx, state, page).await?;
             self.sweep = reading.sweep().clone();

@@ -21,6 +21,7 @@ use crate::{
     app::App,
     connections::{Allowed, ConnectedView, TrialView},
     integrations::{Check, Descriptor},
+    users::Permission,
     web::{
         Error,
         auth::{Fields, Posted, Viewer},
@@ -150,19 +151,14 @@ pub(super) async fn show(
     viewer: Viewer,
     Path(id): Path<String>,
 ) -> Result<Html<String>, Error> {
-    viewer.may_change()?;
+    viewer.may(Permission::Connect)?;
     let descriptor = app.registry.get(&id)?.descriptor();
     render(&Connect::first(&app, &headers, &viewer, &descriptor, Default::default()))
 }
 
-pub(super) async fn act(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    posted: Posted,
-) -> Result<Response, Error> {
-    let Posted { viewer, fields } = posted;
-    viewer.may_change()?;
+pub(super) async fn act(Path(id): Path<String>, headers: HeaderMap, posted: Posted) -> Result<Response, Error> {
+    let Posted { app, viewer, fields } = posted;
+    viewer.may(Permission::Connect)?;
     let descriptor = app.registry.get(&id)?.descriptor();
     let step = Step { app: &app, headers: &headers, viewer: &viewer, descriptor: &descriptor };
     match fields.text("action") {

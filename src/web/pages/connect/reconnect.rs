@@ -16,6 +16,7 @@ use crate::{
     connections::SignInFor,
     integrations::Descriptor,
     store::Connection,
+    users::Permission,
     web::{
         Error,
         auth::{Posted, Viewer},
@@ -47,20 +48,15 @@ pub(in crate::web) async fn show(
     viewer: Viewer,
     Path(id): Path<String>,
 ) -> Result<Html<String>, Error> {
-    viewer.may_change()?;
+    viewer.may(Permission::Connect)?;
     let connection = found(&app, &viewer, &id).await?;
     let descriptor = app.registry.get(&connection.integration_id)?.descriptor();
     render(&page(&app, &headers, &viewer, (&connection, &descriptor), Refusal::default()))
 }
 
-pub(in crate::web) async fn act(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    posted: Posted,
-) -> Result<Response, Error> {
-    let Posted { viewer, fields } = posted;
-    viewer.may_change()?;
+pub(in crate::web) async fn act(Path(id): Path<String>, headers: HeaderMap, posted: Posted) -> Result<Response, Error> {
+    let Posted { app, viewer, fields } = posted;
+    viewer.may(Permission::Connect)?;
     let connection = found(&app, &viewer, &id).await?;
     let descriptor = app.registry.get(&connection.integration_id)?.descriptor();
     let (project, name) = (&viewer.project.slug, connection.public_id.to_string());

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::{
     extract::{Query, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Redirect, Response},
 };
 
@@ -17,12 +17,12 @@ use crate::{
     connections::{SignInFor, SignInRequest, SignInView},
     http::grant::client_variables,
     integrations::Descriptor,
+    users::Permission,
     web::{
         CALLBACK_PATH, Error,
         auth::Viewer,
         callback::Sent,
-        cookies,
-        frame::{Bars, Frame, Section, framed, render},
+        frame::{self, Bars, Frame, Section, framed, render},
     },
 };
 
@@ -52,12 +52,7 @@ impl Way {
 
 /// Where providers send browsers back to: under the public address, or under the one that was asked.
 fn redirect_uri(app: &App, headers: &HeaderMap) -> String {
-    if let Some(url) = &app.config.public_url {
-        return format!("{}{CALLBACK_PATH}", url.as_str().trim_end_matches('/'));
-    }
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1:8080");
-    let scheme = if cookies::is_secure(&app.config) { "https" } else { "http" };
-    format!("{scheme}://{host}{CALLBACK_PATH}")
+    format!("{}{CALLBACK_PATH}", frame::base(&app.config, headers))
 }
 
 /// The page that leads to the provider. A form cannot: the policy of our pages keeps forms at home.
@@ -125,7 +120,8 @@ pub(in crate::web) async fn callback(
     viewer: Viewer,
     Query(sent): Query<Sent>,
 ) -> Result<Response, Error> {
-    viewer.may_change()?;
+    viewer.may(Permission::Connect)?;
+    let app = viewer.acting(&app);
     let mut allowed = match app.connections.redeem_sign_in_of(&viewer.holder(), sent.into()).await {
         Ok(allowed) => allowed,
         Err(error) => return ended(&viewer, Refusal::of(&app, &viewer, error).await?, "/integrations".to_owned()),

@@ -1,7 +1,7 @@
 //! What can be done to a connection. Each is a form of its page.
 
 use axum::{
-    extract::{Path, State},
+    extract::Path,
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
@@ -10,6 +10,7 @@ use super::{found, page};
 use crate::{
     app::App,
     store::Connection,
+    users::Permission,
     web::{
         Error,
         auth::{Posted, Viewer},
@@ -20,7 +21,7 @@ use crate::{
 
 /// The connection that a form is about, of somebody who may change it.
 async fn ours(app: &App, viewer: &Viewer, id: &str) -> Result<Connection, Error> {
-    viewer.may_change()?;
+    viewer.may(Permission::Connect)?;
     found(app, viewer, id).await
 }
 
@@ -40,12 +41,8 @@ async fn refused(
     Ok((StatusCode::UNPROCESSABLE_ENTITY, render(&page)?).into_response())
 }
 
-pub(in crate::web) async fn test(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    posted: Posted,
-) -> Result<Response, Error> {
-    let viewer = posted.viewer;
+pub(in crate::web) async fn test(Path(id): Path<String>, posted: Posted) -> Result<Response, Error> {
+    let Posted { app, viewer, .. } = posted;
     let connection = ours(&app, &viewer, &id).await?;
     let refusal = match app.connections.test(&viewer.project.slug, &id).await {
         Ok(view) => match view.error {
@@ -57,43 +54,30 @@ pub(in crate::web) async fn test(
     refused(&app, &viewer, &connection, refusal, None).await
 }
 
-pub(in crate::web) async fn sync(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    posted: Posted,
-) -> Result<Response, Error> {
-    let connection = ours(&app, &posted.viewer, &id).await?;
+pub(in crate::web) async fn sync(Path(id): Path<String>, posted: Posted) -> Result<Response, Error> {
+    let Posted { app, viewer, .. } = posted;
+    let connection = ours(&app, &viewer, &id).await?;
     app.sync.sync_soon(&connection).await?;
     Ok(back(&connection, "asked"))
 }
 
-pub(in crate::web) async fn pause(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    posted: Posted,
-) -> Result<Response, Error> {
-    let connection = ours(&app, &posted.viewer, &id).await?;
-    app.connections.pause(&posted.viewer.project.slug, &id).await?;
+pub(in crate::web) async fn pause(Path(id): Path<String>, posted: Posted) -> Result<Response, Error> {
+    let Posted { app, viewer, .. } = posted;
+    let connection = ours(&app, &viewer, &id).await?;
+    app.connections.pause(&viewer.project.slug, &id).await?;
     Ok(back(&connection, "paused"))
 }
 
-pub(in crate::web) async fn resume(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    posted: Posted,
-) -> Result<Response, Error> {
-    let connection = ours(&app, &posted.viewer, &id).await?;
-    app.connections.resume(&posted.viewer.project.slug, &id).await?;
+pub(in crate::web) async fn resume(Path(id): Path<String>, posted: Posted) -> Result<Response, Error> {
+    let Posted { app, viewer, .. } = posted;
+    let connection = ours(&app, &viewer, &id).await?;
+    app.connections.resume(&viewer.project.slug, &id).await?;
     app.sync.wake();
     Ok(back(&connection, "resumed"))
 }
 
-pub(in crate::web) async fn set(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    posted: Posted,
-) -> Result<Response, Error> {
-    let Posted { viewer, fields } = posted;
+pub(in crate::web) async fn set(Path(id): Path<String>, posted: Posted) -> Result<Response, Error> {
+    let Posted { app, viewer, fields } = posted;
     let connection = ours(&app, &viewer, &id).await?;
     let descriptor = app.registry.get(&connection.integration_id)?.descriptor();
     let mut typed = Typed::of(&descriptor, &fields);
@@ -116,12 +100,8 @@ pub(in crate::web) async fn set(
     }
 }
 
-pub(in crate::web) async fn disconnect(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    posted: Posted,
-) -> Result<Response, Error> {
-    let Posted { viewer, fields } = posted;
+pub(in crate::web) async fn disconnect(Path(id): Path<String>, posted: Posted) -> Result<Response, Error> {
+    let Posted { app, viewer, fields } = posted;
     let connection = ours(&app, &viewer, &id).await?;
     match fields.text("data") {
         "keep" => {
@@ -129,6 +109,7 @@ pub(in crate::web) async fn disconnect(
             Ok(back(&connection, "paused"))
         }
         "delete" => {
+            viewer.may(Permission::Disconnect)?;
             app.connections.disconnect(&viewer.project.slug, &id).await?;
             Ok(Redirect::to("/integrations?done=disconnected").into_response())
         }

@@ -27,6 +27,7 @@ use crate::{
     integrations::{AccountInfo, Check, Descriptor},
     series::format,
     store::Connection,
+    users::Permission,
     web::{
         Error,
         auth::Viewer,
@@ -55,6 +56,8 @@ struct Page {
     icon: String,
     account: String,
     may_change: bool,
+    /// Whether they may delete what was read, too.
+    may_delete: bool,
     is_paused: bool,
     /// How it stands: the same piece that is fetched when that changes.
     now: String,
@@ -158,7 +161,8 @@ async fn page(
         name: connection.name.clone(),
         icon: descriptor.as_ref().map(|one| one.icon.clone()).unwrap_or_default(),
         account: account.as_ref().map_or_else(|| connection.account_id.clone(), |one| one.label.clone()),
-        may_change: viewer.may_change().is_ok(),
+        may_delete: viewer.can(Permission::Disconnect),
+        may_change: viewer.can(Permission::Connect),
         is_paused: connection.paused,
         now: render(&Now::of(&view, rows.first(), &service, viewer, now))?.0,
         checks,

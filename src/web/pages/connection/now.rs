@@ -13,6 +13,7 @@ use crate::{
     connections::ConnectionView,
     series::format,
     sync::RunView,
+    users::Permission,
     web::{Error, auth::Viewer, board::progress::Progress, frame::render},
 };
 
@@ -46,7 +47,7 @@ impl Now {
         Self {
             id: view.connection_id.to_string(),
             csrf: viewer.session.session.csrf.clone(),
-            may_change: viewer.may_change().is_ok(),
+            may_change: viewer.can(Permission::Connect),
             tone,
             title,
             sentence,

@@ -2,19 +2,16 @@
 
 use askama::Template;
 use axum::{
-    extract::{Query, State},
+    extract::Query,
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
 
 use super::{super::set_up::Errors, Done};
-use crate::{
-    app::App,
-    web::{
-        Error,
-        auth::{Posted, Viewer},
-        frame::{Bars, Frame, Section, framed, render},
-    },
+use crate::web::{
+    Error,
+    auth::{Posted, Viewer},
+    frame::{Bars, Frame, Section, framed, render},
 };
 
 #[derive(Template)]
@@ -34,8 +31,8 @@ pub(in crate::web) async fn show(viewer: Viewer, Query(done): Query<Done>) -> Re
     Ok(render(&page)?.into_response())
 }
 
-pub(in crate::web) async fn change(State(app): State<App>, posted: Posted) -> Result<Response, Error> {
-    let Posted { viewer, fields } = posted;
+pub(in crate::web) async fn change(posted: Posted) -> Result<Response, Error> {
+    let Posted { app, viewer, fields } = posted;
     let (old, new) = (fields.secret("password"), fields.secret("new_password"));
     match app.users.change_password(&viewer.session, &old, &new).await {
         Ok(()) => Ok(Redirect::to("/settings/account?done=password").into_response()),

@@ -2,19 +2,15 @@
 
 use askama::Template;
 use axum::{
-    extract::State,
     http::header,
     response::{Html, IntoResponse, Redirect, Response},
 };
 
-use crate::{
-    app::App,
-    web::{
-        Error,
-        auth::{Posted, Viewer},
-        cookies::Theme,
-        frame::{Bars, Frame, Section, framed, render},
-    },
+use crate::web::{
+    Error,
+    auth::{Posted, Viewer},
+    cookies::Theme,
+    frame::{Bars, Frame, Section, framed, render},
 };
 
 #[derive(Template)]
@@ -31,9 +27,9 @@ pub(in crate::web) async fn show(viewer: Viewer) -> Result<Html<String>, Error> 
     render(&Appearance { frame, bars, themes })
 }
 
-pub(in crate::web) async fn choose(State(app): State<App>, posted: Posted) -> Response {
+pub(in crate::web) async fn choose(posted: Posted) -> Response {
     let mut answer = Redirect::to("/settings/appearance").into_response();
-    let cookie = Theme::of(posted.fields.text("theme")).cookie(&app.config);
+    let cookie = Theme::of(posted.fields.text("theme")).cookie(&posted.app.config);
     answer.headers_mut().extend(cookie.map(|cookie| (header::SET_COOKIE, cookie)));
     answer
 }

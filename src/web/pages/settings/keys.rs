@@ -12,6 +12,7 @@ use crate::{
     app::App,
     series::format,
     store::{ApiKey, Scope},
+    users::Permission,
     web::{
         Error,
         auth::{Posted, Viewer},
@@ -59,7 +60,7 @@ async fn page(app: &App, viewer: &Viewer, notice: Option<&str>) -> Result<Keys, 
         frame,
         bars: bars.with_notice(notice),
         rows: app.users.api_keys(&viewer.project).await?.into_iter().map(row).collect(),
-        may_change: viewer.may_change().is_ok(),
+        may_change: viewer.can(Permission::ManageKeys),
         made: None,
         name: String::new(),
         is_write: false,
@@ -77,9 +78,9 @@ pub(in crate::web) async fn show(
 }
 
 /// The key is in this one answer and in no address: it must not lie in a browser's history.
-pub(in crate::web) async fn make(State(app): State<App>, posted: Posted) -> Result<Response, Error> {
-    let Posted { viewer, fields } = posted;
-    viewer.may_change()?;
+pub(in crate::web) async fn make(posted: Posted) -> Result<Response, Error> {
+    let Posted { app, viewer, fields } = posted;
+    viewer.may(Permission::ManageKeys)?;
     let is_write = fields.text("scope") == "write";
     let scope = if is_write { Scope::Write } else { Scope::Read };
     match app.users.make_api_key(&viewer.project, fields.text("name"), scope).await {
@@ -95,8 +96,9 @@ pub(in crate::web) async fn make(State(app): State<App>, posted: Posted) -> Resu
     }
 }
 
-pub(in crate::web) async fn revoke(State(app): State<App>, posted: Posted) -> Result<Redirect, Error> {
-    posted.viewer.may_change()?;
-    app.users.revoke_api_key(&posted.viewer.project, posted.fields.text("key")).await?;
+pub(in crate::web) async fn revoke(posted: Posted) -> Result<Redirect, Error> {
+    let Posted { app, viewer, fields } = posted;
+    viewer.may(Permission::ManageKeys)?;
+    app.users.revoke_api_key(&viewer.project, fields.text("key")).await?;
     Ok(Redirect::to("/settings/keys?done=revoked"))
 }

@@ -2,7 +2,9 @@
 
 pub(super) mod account;
 pub(super) mod appearance;
+pub(super) mod audit;
 pub(super) mod keys;
+pub(super) mod people;
 pub(super) mod projects;
 pub(super) mod sessions;
 

@@ -2,15 +2,14 @@
 
 use askama::Template;
 use axum::{
-    extract::{Query, State},
+    extract::Query,
     http::StatusCode,
     response::{Html, IntoResponse, Redirect, Response},
 };
 
 use super::{super::set_up::Errors, Done};
 use crate::{
-    app::App,
-    store::Role,
+    users::Permission,
     web::{
         Error,
         auth::{Fields, Posted, Viewer},
@@ -46,7 +45,7 @@ fn page(viewer: &Viewer, notice: Option<&str>) -> Projects {
         bars: bars.with_notice(notice),
         zone: viewer.project.zone.name().to_owned(),
         currency: viewer.project.currency.to_string(),
-        is_owner: viewer.role == Role::Owner,
+        is_owner: viewer.can(Permission::ManageProject),
         errors: Errors::default(),
         new: New {
             zone: viewer.project.zone.name().to_owned(),
@@ -65,8 +64,8 @@ pub(in crate::web) async fn show(viewer: Viewer, Query(done): Query<Done>) -> Re
     render(&page(&viewer, notice))
 }
 
-pub(in crate::web) async fn change(State(app): State<App>, posted: Posted) -> Result<Response, Error> {
-    let Posted { viewer, fields } = posted;
+pub(in crate::web) async fn change(posted: Posted) -> Result<Response, Error> {
+    let Posted { app, viewer, fields } = posted;
     let membership = viewer.session.membership().ok_or(Error::NotFound)?;
     match app.users.change_project(membership, fields.text("zone"), fields.text("currency")).await {
         Ok(()) => Ok(Redirect::to("/settings/projects?done=changed").into_response()),
@@ -82,8 +81,9 @@ pub(in crate::web) async fn change(State(app): State<App>, posted: Posted) -> Re
     }
 }
 
-pub(in crate::web) async fn make(State(app): State<App>, posted: Posted) -> Result<Response, Error> {
-    let Posted { viewer, fields } = posted;
+pub(in crate::web) async fn make(posted: Posted) -> Result<Response, Error> {
+    let Posted { app, viewer, fields } = posted;
+    viewer.may(Permission::ManageProject)?;
     let (slug, zone, currency) = (fields.text("new-slug"), fields.text("new-zone"), fields.text("new-currency"));
     match app.users.make_project(&viewer.session, slug, zone, currency).await {
         Ok(()) => Ok(Redirect::to("/settings/projects?done=made").into_response()),
@@ -100,8 +100,9 @@ pub(in crate::web) async fn make(State(app): State<App>, posted: Posted) -> Resu
     }
 }
 
-pub(in crate::web) async fn choose(State(app): State<App>, posted: Posted) -> Result<Redirect, Error> {
-    if !app.users.choose_project(&posted.viewer.session, posted.fields.text("project")).await? {
+pub(in crate::web) async fn choose(posted: Posted) -> Result<Redirect, Error> {
+    let Posted { app, viewer, fields } = posted;
+    if !app.users.choose_project(&viewer.session, fields.text("project")).await? {
         return Err(Error::NotFound);
     }
     Ok(Redirect::to("/"))

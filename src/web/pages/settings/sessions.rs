@@ -14,7 +14,7 @@ use crate::{
     store::WebSession,
     web::{
         Error,
-        auth::{Posted, Viewer},
+        auth::{Person, Posted, Viewer},
         frame::{Bars, Frame, Section, framed, render},
     },
 };
@@ -93,8 +93,8 @@ fn browser(agent: &str) -> String {
     }
 }
 
-pub(in crate::web) async fn end(State(app): State<App>, posted: Posted) -> Result<Response, Error> {
-    let session = &posted.viewer.session;
+pub(in crate::web) async fn end(posted: Posted<Person>) -> Result<Response, Error> {
+    let (app, session) = (&posted.app, &posted.viewer.session);
     // A number that is none, or somebody else's, ends nothing.
     let id = posted.fields.text("session").parse().map_err(|_| Error::NotFound)?;
     if !app.users.end(&session.user, id).await? {
@@ -104,8 +104,8 @@ pub(in crate::web) async fn end(State(app): State<App>, posted: Posted) -> Resul
     Ok(Redirect::to(next).into_response())
 }
 
-pub(in crate::web) async fn end_others(State(app): State<App>, posted: Posted) -> Result<Redirect, Error> {
-    app.users.end_others(&posted.viewer.session).await?;
+pub(in crate::web) async fn end_others(posted: Posted<Person>) -> Result<Redirect, Error> {
+    posted.app.users.end_others(&posted.viewer.session).await?;
     Ok(Redirect::to("/settings/sessions?done=others"))
 }
 

@@ -1,5 +1,8 @@
 //! The whole, wired: configuration, store, vault, integrations, outbound HTTP, connections and sync.
 
+mod backup;
+mod nightly;
+
 use std::{path::Path, sync::Arc};
 
 use jiff::Timestamp;
@@ -12,11 +15,13 @@ use crate::{
     http::{self, ClientConfig},
     integrations::Registry,
     metric::Currency,
-    store::{self, NewProject, Store},
+    store::{self, Actor, BackupError, NewProject, Retention, Store},
     sync::Syncer,
-    users::Users,
+    users::{SESSION_DAYS, Users},
     vault::{KeyError, Vault, VaultKeys},
 };
+
+pub use backup::{RestoreRequest, restore};
 
 /// Slug of the project that is always there.
 pub const DEFAULT_PROJECT: &str = "default";
@@ -36,6 +41,8 @@ pub struct App {
     pub sync: Syncer,
     /// People, and how they are signed in.
     pub users: Users,
+    /// When this process opened it.
+    pub started_at: Timestamp,
     clock: Clock,
 }
 
@@ -59,6 +66,21 @@ pub enum Error {
     /// The outbound client cannot be made.
     #[error(transparent)]
     Client(#[from] http::Error),
+    /// A backup is not made, or not restored.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    /// The key that sealed what a backup holds is not known here.
+    #[error(
+        "the credentials of {connections} in this backup are sealed with the master key {keys}, which is not here; nothing \
+         was changed. Give that key (DASHTRAY_MASTER_KEY_FILE, DASHTRAY_MASTER_KEY, or master.key in the data directory); \
+         or restore --without-key, and reconnect them afterwards"
+    )]
+    WrongKey {
+        /// Ids of the keys.
+        keys: String,
+        /// Names of the connections.
+        connections: String,
+    },
 }
 
 impl Error {
@@ -69,11 +91,31 @@ impl Error {
             Self::Store(_) => "database",
             Self::Key(_) => "master_key",
             Self::Client(_) => "client",
+            Self::WrongKey { .. } => "wrong_key",
+            Self::Backup(error) => match error {
+                BackupError::Store(_) => "database",
+                BackupError::File { .. } => "file",
+                BackupError::Exists(_) => "file_exists",
+                BackupError::Invalid(_) => "invalid_backup",
+                BackupError::NotEmpty(_) => "not_empty",
+                BackupError::InUse(_) => "in_use",
+            },
         }
     }
 }
 
 impl App {
+    /// The same on somebody's behalf: what is changed is noted as theirs.
+    #[must_use]
+    pub fn acting(&self, actor: Actor) -> Self {
+        let mut app = self.clone();
+        app.store = self.store.acting(actor.clone());
+        app.connections.store = app.store.clone();
+        app.sync = self.sync.acting(actor.clone());
+        app.users = self.users.acting(actor);
+        app
+    }
+
     /// The present instant.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
@@ -102,26 +144,32 @@ impl App {
         let client = client_config(&config)?;
         let overrides = Overrides { provider_urls: config.provider_urls.clone(), now: config.now };
         let connections = Connections::new(store.clone(), vault, registry.clone(), client, clock, overrides)?
-            .with_clients(config.oauth_clients.clone());
+            .with_clients(config.oauth_clients.clone())
+            .with_retention(retention(&config));
         let sync = Syncer::new(connections.clone(), u32::from(config.workers));
         let users = Users::new(store.clone(), clock);
-        Ok(Self { config: Arc::new(config), registry, store, connections, sync, users, clock })
+        let (config, started_at) = (Arc::new(config), clock.now());
+        Ok(Self { config, registry, store, connections, sync, users, started_at, clock })
     }
 }
 
 /// A key that is lost locks the sealed credentials; dashboards and everything else go on without it.
 fn open_vault(config: &Config, may_create: bool) -> Result<Vault, KeyError> {
-    let keys = match (&config.master_key, &config.master_key_file) {
-        (Some(text), _) => VaultKeys::Text(text.clone()),
-        (None, Some(file)) => VaultKeys::File(file.clone()),
-        (None, None) => VaultKeys::OwnFile { path: config.data_dir.join("master.key"), may_create },
-    };
-    match Vault::load(&keys) {
+    match Vault::load(&vault_keys(config, may_create)) {
         Err(missing @ KeyError::Missing(_)) => {
             tracing::error!("{missing}");
             Ok(Vault::locked())
         }
         other => other,
+    }
+}
+
+/// Where this configuration's master keys are.
+pub(crate) fn vault_keys(config: &Config, may_create: bool) -> VaultKeys {
+    match (&config.master_key, &config.master_key_file) {
+        (Some(text), _) => VaultKeys::Text(text.clone()),
+        (None, Some(file)) => VaultKeys::File(file.clone()),
+        (None, None) => VaultKeys::OwnFile { path: config.data_dir.join("master.key"), may_create },
     }
 }
 
@@ -141,7 +189,17 @@ async fn ensure_default_project(store: &Store, clock: Clock) -> Result<(), store
     }
 }
 
-fn client_config(config: &Config) -> Result<ClientConfig, Error> {
+fn retention(config: &Config) -> Retention {
+    Retention {
+        runs_days: config.keep_runs_days,
+        restatements_days: config.keep_restatements_days,
+        answers_days: config.keep_answers_days,
+        sessions_days: u32::try_from(SESSION_DAYS).unwrap_or(u32::MAX),
+    }
+}
+
+/// How this configuration calls providers.
+pub(crate) fn client_config(config: &Config) -> Result<ClientConfig, Error> {
     let mut client = ClientConfig {
         allow_private_hosts: config.allow_private_hosts,
         connect_timeout: config.connect_timeout,
