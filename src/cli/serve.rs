@@ -1,6 +1,6 @@
 //! `dashtray serve`
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, time::Duration};
 
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -73,25 +73,18 @@ pub(super) async fn serve(invocation: &Invocation, app: App, listener: TcpListen
     // Of what was connected by an older version, or by a process that was killed there and then.
     app.make_starters().await.map_err(app::Error::from)?;
     let stop = CancellationToken::new();
-    let pages = {
-        let (app, stop) = (app.clone(), stop.clone());
-        async move {
-            tokio::select! {
-                ended = web::serve(listener, app.clone(), stop) => ended,
-                // One that is under way at the end is dropped; the next start makes another.
-                never = app.back_up_nightly() => match never {},
-            }
-        }
-    };
-    beside_the_work(invocation, app, stop, pages).await
+    let pages = web::serve(listener, app.clone(), stop.clone());
+    let keeper = app.clone();
+    beside_the_work(invocation, app, stop, pages, keeper.back_up_nightly()).await
 }
 
-/// Scheduler and workers, and what answers meanwhile, until the program is asked to stop.
+/// Scheduler and workers, what answers meanwhile, and what goes on as long as these do, until the program is asked to stop.
 pub(super) async fn beside_the_work(
     invocation: &Invocation,
     app: App,
     stop: CancellationToken,
     answering: impl Future<Output = io::Result<()>> + Send + 'static,
+    meanwhile: impl Future<Output = Infallible>,
 ) -> Result<Done, Failure> {
     let answering = tokio::spawn(answering);
     let work = tokio::spawn({
@@ -100,7 +93,12 @@ pub(super) async fn beside_the_work(
     });
     let both = async {
         // Whichever ends first, by fault or by order, ends the other.
-        let (answering, work) = tokio::join!(stopping(&stop, answering), stopping(&stop, work));
+        let ended = async { tokio::join!(stopping(&stop, answering), stopping(&stop, work)) };
+        let (answering, work) = tokio::select! {
+            ended = ended => ended,
+            // What is under way then is dropped: the next start makes another backup.
+            never = meanwhile => match never {},
+        };
         answering.map_err(internal)??;
         work.map_err(internal)??;
         Ok::<Done, Failure>(Done::All)

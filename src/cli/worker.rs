@@ -64,5 +64,5 @@ pub(super) async fn run(invocation: &Invocation, args: Args) -> Result<Done, Fai
             }
         }
     };
-    serve::beside_the_work(invocation, app, stop, answering).await
+    serve::beside_the_work(invocation, app, stop, answering, std::future::pending()).await
 }
