@@ -73,17 +73,12 @@ pub(super) async fn serve(invocation: &Invocation, app: App, listener: TcpListen
     // Of what was connected by an older version, or by a process that was killed there and then.
     app.make_starters().await.map_err(app::Error::from)?;
     let stop = CancellationToken::new();
-    let pages = {
-        let (app, stop) = (app.clone(), stop.clone());
-        async move {
-            tokio::select! {
-                ended = web::serve(listener, app.clone(), stop) => ended,
-                // One that is under way at the end is dropped; the next start makes another.
-                never = app.back_up_nightly() => match never {},
-            }
-        }
-    };
-    beside_the_work(invocation, app, stop, pages).await
+    let (pages, nightly) = (web::serve(listener, app.clone(), stop.clone()), app.clone());
+    tokio::select! {
+        ended = beside_the_work(invocation, app, stop, pages) => ended,
+        // One that is under way at the end is dropped; the next start makes another.
+        never = nightly.back_up_nightly() => match never {},
+    }
 }
 
 /// Scheduler and workers, and what answers meanwhile, until the program is asked to stop.

@@ -1,5 +1,7 @@
 //! Projects: what connections and their data belong to.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -55,6 +57,12 @@ impl Store {
         self.noted(&mut tx, Act::of(project.id, Action::ProjectMade, &project.slug)).await?;
         tx.commit("new project").await?;
         Ok(project)
+    }
+
+    /// The names of all zones that days are cut in, also of those that are none.
+    pub async fn zone_names(&self) -> Result<BTreeSet<String>, Error> {
+        let rows = self.db.all("SELECT zone FROM projects UNION SELECT zone FROM connections", args![]).await?;
+        rows.iter().map(|row| row.get("zone")).collect()
     }
 
     /// Changes a project's defaults. Connections that exist keep the zone they were made with.

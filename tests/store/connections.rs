@@ -254,4 +254,5 @@ async fn a_zone_that_is_none_is_an_error_and_not_another_zone(db: Database) {
     says(store.connections(project.id).await.unwrap_err());
     db.execute("UPDATE projects SET zone = 'Mars/Olympus'").await;
     says(store.project("default").await.unwrap_err());
+    assert!(store.zone_names().await.unwrap().contains("Mars/Olympus"), "whoever looks for the fault sees it");
 }

@@ -62,11 +62,10 @@ fn schema(Schema { found, known }: Schema) -> Check {
 
 /// Whether all zones are known by which days are cut.
 pub(super) async fn zones(patient: &Patient<'_>) -> Check {
-    let mut named: BTreeSet<String> =
-        patient.connections().await.into_iter().map(|connection| connection.settings.zone).collect();
-    if let Some(store) = &patient.store {
-        named.extend(store.projects().await.unwrap_or_default().into_iter().map(|project| project.zone));
-    }
+    let mut named = match &patient.store {
+        Some(store) => store.zone_names().await.unwrap_or_default(),
+        None => BTreeSet::new(),
+    };
     // One that is no offset and has summer time, so that the data itself is tried.
     named.insert("Europe/Berlin".to_owned());
     let unknown: Vec<String> = named.into_iter().filter(|name| name.parse::<Zone>().is_err()).collect();

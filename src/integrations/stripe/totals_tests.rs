@@ -197,6 +197,8 @@ fn lives() -> impl Strategy<Value = Vec<(String, Vec<Timeline>)>> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn a_record_that_is_damaged_is_refused_or_read_and_stops_nobody(
         flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
@@ -210,7 +212,7 @@ proptest! {
         prop_assert!(codec::decode::<Timeline>(&whole[..cut.index(whole.len())]).is_err(), "a part of it is not it");
         let Ok(timeline) = codec::decode::<Timeline>(&flipped) else { return Ok(()) };
         let zone = Zone::utc();
-        let rules = rules(&json!({}));
+        let rules = rules(json!({}));
         let frame = Frame::new(&rules, &zone, first().plus(-1), noon(DAYS - 1)).unwrap();
         let mut totals = Totals::new(first().plus(-1), noon(DAYS - 1));
         if totals.add("cus_1", &named("cus_1", &[timeline]), &frame).is_ok() {
@@ -219,9 +221,6 @@ proptest! {
             let _ = Figures::new(&totals, period, usd(), first().plus(-1), false).answer("stripe_mrr");
         }
     }
-
-
-    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn days_are_what_each_subscription_says_and_movements_lead_from_one_to_the_next(customers in lives()) {
