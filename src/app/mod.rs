@@ -193,6 +193,7 @@ fn retention(config: &Config) -> Retention {
     Retention {
         runs_days: config.keep_runs_days,
         restatements_days: config.keep_restatements_days,
+        audit_days: config.keep_audit_days,
         answers_days: config.keep_answers_days,
         sessions_days: u32::try_from(SESSION_DAYS).unwrap_or(u32::MAX),
     }

@@ -66,6 +66,8 @@ pub struct Config {
     pub keep_runs_days: u32,
     /// Days that what a value was before it was restated is kept; 0 for ever.
     pub keep_restatements_days: u32,
+    /// Days that it is kept who did what; 0 for ever.
+    pub keep_audit_days: u32,
     /// Days that providers' answers are kept.
     pub keep_answers_days: u32,
     /// The key that seals credentials, where it was given in plain.

@@ -54,6 +54,7 @@ impl Values<'_> {
             api_requests_per_hour: self.read("api_requests_per_hour", "a whole number")?,
             keep_runs_days: self.days("keep_runs_days", 0)?,
             keep_restatements_days: self.days("keep_restatements_days", 0)?,
+            keep_audit_days: self.days("keep_audit_days", 0)?,
             keep_answers_days: self.days("keep_answers_days", 1)?,
             master_key: self.given("master_key").map(Secret::new),
             master_key_file: self.optional("master_key_file", "a file")?,

@@ -312,7 +312,7 @@ impl Store {
 
     /// Forgets what was done before an instant; says how much.
     pub async fn delete_audit_before(&self, before: Timestamp) -> Result<u64, Error> {
-        self.db.execute("DELETE FROM audit WHERE at < $1", args![before]).await
+        self.db.drop_old("audit", "project_id, audit_id", "at", before).await
     }
 }
 

@@ -1,6 +1,6 @@
 //! Looking at a database without changing it: for whoever examines one that may be broken.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use sqlx::{
     postgres::PgPoolOptions,
@@ -27,7 +27,7 @@ impl Store {
     pub async fn look(url: &str) -> Result<Self, Error> {
         let Some(path) = sqlite_path(url) else {
             let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE).connect(url).await?;
-            return Ok(Self { db: Db::Postgres(pool) });
+            return Ok(Self { db: Db::Postgres(pool), actor: Arc::default() });
         };
         if !path.exists() {
             return Err(Error::NotFound(format!("there is no database at {} yet", path.display())));
@@ -39,7 +39,7 @@ impl Store {
             .immutable(!has_log(path))
             .busy_timeout(PATIENCE);
         let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(PATIENCE).connect_with(options).await?;
-        Ok(Self { db: Db::Sqlite { writer: pool.clone(), reader: pool } })
+        Ok(Self { db: Db::Sqlite { writer: pool.clone(), reader: pool }, actor: Arc::default() })
     }
 
     /// What is wrong inside the file of a database, by the database's own examination; nothing where all is well, or

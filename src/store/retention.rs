@@ -16,6 +16,8 @@ pub struct Retention {
     pub runs_days: u32,
     /// Days of what a point was before it was restated; 0: for ever.
     pub restatements_days: u32,
+    /// Days of who did what; 0: for ever.
+    pub audit_days: u32,
     /// Days of kept answers. They are a cache: what is dropped is asked for anew.
     pub answers_days: u32,
     /// Days after which a browser that was not seen is signed out.
@@ -24,7 +26,7 @@ pub struct Retention {
 
 impl Default for Retention {
     fn default() -> Self {
-        Self { runs_days: 90, restatements_days: 400, answers_days: 14, sessions_days: 30 }
+        Self { runs_days: 90, restatements_days: 400, audit_days: 400, answers_days: 14, sessions_days: 30 }
     }
 }
 
@@ -51,6 +53,9 @@ impl Store {
             let keys = "project_id, series_id, day, changed_at, run_id";
             let oldest = before(retention.restatements_days);
             dropped += self.db.drop_old("restatements", keys, "changed_at", oldest).await?;
+        }
+        if retention.audit_days > 0 {
+            dropped += self.delete_audit_before(before(retention.audit_days)).await?;
         }
         Ok(dropped)
     }

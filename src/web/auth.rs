@@ -265,10 +265,11 @@ mod tests {
             let hops: Vec<String> = hops.iter().map(|hop| std::net::Ipv4Addr::from(*hop).to_string()).collect();
             let told = HeaderValue::from_str(&format!("{line}, {}", hops.join(", "))).unwrap();
             let headers = HeaderMap::from_iter([("x-forwarded-for".parse().unwrap(), told)]);
-            prop_assert_eq!(address(peer, &headers, &[proxy]), peer);
+            let ours: Vec<Network> = vec![proxy.to_string().parse().unwrap()];
+            prop_assert_eq!(nearest(peer, &headers, &ours), peer);
             // Of what a proxy of ours says, the last counts.
             if let Some(last) = hops.last().filter(|last| **last != proxy.to_string()) {
-                prop_assert_eq!(&address(proxy, &headers, &[proxy]).to_string(), last);
+                prop_assert_eq!(&nearest(proxy, &headers, &ours).to_string(), last);
             }
         }
     }

@@ -4,7 +4,7 @@ use std::{os::unix::fs::PermissionsExt, sync::Arc};
 
 use dashtray::{
     clock::Clock,
-    store::{BackupError, NewUser, Rate, Role, Store},
+    store::{BackupError, NewInvitation, NewUser, Rate, Role, Store},
     sync::RunStatus,
 };
 use serde_json::json;
@@ -142,8 +142,15 @@ async fn who_is_signed_in_is_no_part_of_a_backup(db: Database) {
          SELECT token_hash, user_id, 'x', 0, 0, 'agent-4711', '127.0.0.1' FROM one_time_links",
     )
     .await;
+    // Or one that was used or revoked since would work again.
+    let project = store.project("default").await.unwrap().unwrap();
+    let (role, expires_at) = (Role::Owner, LATER.parse().unwrap());
+    let invitation = NewInvitation { token_hash: vec![7; 32], role, email: None, expires_at };
+    store.insert_invitation(project.id, &invitation, at(0)).await.unwrap();
     let made = shelf.make(store, "a").await;
-    assert_eq!((made.rows["web_sessions"], made.rows["one_time_links"], made.rows["sign_ins"]), (0, 0, 0));
+    for table in ["web_sessions", "one_time_links", "sign_ins", "invitations"] {
+        assert_eq!(made.rows[table], 0, "{table}");
+    }
     let bytes = std::fs::read(shelf.path("a")).unwrap();
     assert!(!bytes.windows(10).any(|part| part == b"agent-4711") && !bytes.windows(32).any(|part| part == [7; 32]));
 }

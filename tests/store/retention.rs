@@ -2,7 +2,7 @@
 
 use dashtray::{
     metric::Interval,
-    store::{NewUser, NewWebSession, RestatementRow, Retention, Role, new_id},
+    store::{AuditQuery, NewUser, NewWebSession, RestatementRow, Retention, Role, new_id},
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -13,13 +13,15 @@ on_both! {
     what_is_too_old_goes_and_values_stay,
     nothing_is_dropped_that_the_operator_keeps_for_ever,
     thousands_of_rows_are_dropped_in_pieces,
+    who_did_what_goes_when_it_is_old,
 }
 
 fn days(days: i64) -> Timestamp {
     at(0) + SignedDuration::from_hours(24 * days)
 }
 
-const SHORT: Retention = Retention { runs_days: 10, restatements_days: 10, answers_days: 10, sessions_days: 10 };
+const SHORT: Retention =
+    Retention { runs_days: 10, restatements_days: 10, audit_days: 0, answers_days: 10, sessions_days: 10 };
 
 /// A run, a restated point, a session and a link, all of day 0.
 async fn filled(db: &Database) -> dashtray::store::Store {
@@ -69,6 +71,21 @@ async fn nothing_is_dropped_that_the_operator_keeps_for_ever(db: Database) {
     for table in ["runs", "restatements", "points"] {
         assert_eq!(counts[table], "1", "{table}");
     }
+}
+
+async fn who_did_what_goes_when_it_is_old(db: Database) {
+    let store = filled(&db).await;
+    let all = AuditQuery { limit: 100, ..AuditQuery::default() };
+    let noted = store.audit(&all).await.unwrap();
+    assert!(!noted.is_empty());
+    // It bears the machine's own time, whatever the rest of the test takes for now.
+    let (newest, limited) = (noted[0].at, Retention { audit_days: 10, ..SHORT });
+    store.prune(&limited, noted[noted.len() - 1].at + SignedDuration::from_hours(240)).await.unwrap();
+    assert_eq!(store.audit(&all).await.unwrap(), noted);
+    store.prune(&SHORT, newest + SignedDuration::from_hours(241)).await.unwrap();
+    assert_eq!(store.audit(&all).await.unwrap(), noted);
+    store.prune(&limited, newest + SignedDuration::from_hours(241)).await.unwrap();
+    assert_eq!(store.audit(&all).await.unwrap(), []);
 }
 
 async fn thousands_of_rows_are_dropped_in_pieces(db: Database) {

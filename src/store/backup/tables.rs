@@ -11,7 +11,7 @@ use crate::store::{
 };
 
 /// Who is signed in, and what works once. A backup has none of them: what was ended or used since would work again.
-pub(super) const PASSING: [&str; 3] = ["one_time_links", "sign_ins", "web_sessions"];
+pub(super) const PASSING: [&str; 4] = ["invitations", "one_time_links", "sign_ins", "web_sessions"];
 
 /// A table, whose names are the same in both databases.
 #[derive(Debug)]

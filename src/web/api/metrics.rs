@@ -205,15 +205,16 @@ mod tests {
         #[test]
         fn a_cursor_leads_back_and_nothing_else_leads_anywhere(
             id in any::<u128>(),
-            days in (0_i32..50_000, 0_i32..50_000),
-            seen in any::<usize>(),
+            days in (0_i32..50_000, 0_i32..50_000, 0_i32..400),
+            last in "[0-9a-f]{16}-[0-9]{4}-[0-9]{2}-[0-9]{2}",
             metric_id in "[a-z_]{1,20}",
             strange in any::<String>(),
         ) {
             let [from, first] = [days.0, days.1].map(|number| Day::from_number(number).unwrap());
-            let went = Place { connection_id: uuid::Uuid::from_u128(id), from, metric_id };
-            let back = place(&name(&went, seen, first)).map_err(|refusal| TestCaseError::fail(refusal.message))?;
-            prop_assert_eq!((back.place, back.seen, back.first), (went, seen, first));
+            let period = Period::new(from, from.plus(days.2));
+            let went = Place { connection_id: uuid::Uuid::from_u128(id), period, metric_id };
+            let back = place(&name(&went, &last, first)).map_err(|refusal| TestCaseError::fail(refusal.message))?;
+            prop_assert_eq!((back.place, back.last, back.first), (went, last, first));
             prop_assert!(place(&strange).is_err() && place(&cursor(&strange)).is_err());
         }
     }
