@@ -49,8 +49,8 @@ impl Store {
             return Ok(Vec::new());
         }
         let mut faults = Vec::new();
-        for row in self.db.all("SELECT integrity_check AS fault FROM pragma_integrity_check(5)", args![]).await? {
-            faults.push(row.get::<String>("fault")?);
+        for row in self.db.all("PRAGMA integrity_check(5)", args![]).await? {
+            faults.push(row.get::<String>("integrity_check")?);
         }
         faults.retain(|fault| fault != "ok");
         let sql = "SELECT DISTINCT \"table\" AS name FROM pragma_foreign_key_check";

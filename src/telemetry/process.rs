@@ -37,7 +37,7 @@ impl Process {
     }
 }
 
-/// `VmRSS:       12345 kB`
+/// The line `VmRSS: 12345 kB`, whatever blanks are in it.
 fn resident_bytes(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)

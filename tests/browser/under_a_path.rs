@@ -42,7 +42,7 @@ async fn forms_keys_theme_and_numbers_that_change_work_under_a_path() {
     browser.go(&site.url("/numbers")).await;
     assert_eq!(browser.run("return getComputedStyle(document.body).colorScheme").await, "dark");
     // Nothing of it is told to others on the same host.
-    browser.go(&site.url("/healthz")).await;
+    browser.go(&site.url("/login")).await;
     assert_eq!(browser.run("return document.cookie").await, "");
     browser.go(&site.url("/numbers/")).await;
     browser.click(".person summary").await;

@@ -134,7 +134,7 @@ async fn metrics_tell_what_runs_did_and_name_nobody() {
 
     // One that lacks a permission is read in part.
     let without = stripe_file(STRIPE_KEY_WITHOUT_CHARGES);
-    sandbox.file("without.json", &without.to_string());
+    sandbox.file("without.json", without.to_string());
     sandbox.json("reconnect stripe --credentials without.json").await;
     let failed = |samples: &[Sample]| value(samples, "dashtray_run_failures_total", &[stripe, ("kind", "forbidden")]);
     let begun = std::time::Instant::now();
