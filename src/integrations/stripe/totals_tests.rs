@@ -210,7 +210,7 @@ proptest! {
         prop_assert!(codec::decode::<Timeline>(&whole[..cut.index(whole.len())]).is_err(), "a part of it is not it");
         let Ok(timeline) = codec::decode::<Timeline>(&flipped) else { return Ok(()) };
         let zone = Zone::utc();
-        let rules = rules(&json!({}));
+        let rules = rules(json!({}));
         let frame = Frame::new(&rules, &zone, first().plus(-1), noon(DAYS - 1)).unwrap();
         let mut totals = Totals::new(first().plus(-1), noon(DAYS - 1));
         if totals.add("cus_1", &named("cus_1", &[timeline]), &frame).is_ok() {
@@ -219,8 +219,9 @@ proptest! {
             let _ = Figures::new(&totals, period, usd(), first().plus(-1), false).answer("stripe_mrr");
         }
     }
+}
 
-
+proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
