@@ -39,6 +39,8 @@ async fn take_away(db: &Database) -> Vec<(PathBuf, Vec<u8>)> {
         sqlx::query(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
         return Vec::new();
     }
+    // What readers remember of the file counts no more.
+    db.execute("UPDATE projects SET zone = zone").await;
     let files = ["", "-wal"].map(|ending| PathBuf::from(format!("{}{ending}", db.file().display())));
     let files = files.into_iter().filter(|file| file.exists());
     let kept: Vec<(PathBuf, Vec<u8>)> = files.map(|file| (file.clone(), fs::read(file).unwrap())).collect();

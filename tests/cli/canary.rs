@@ -127,11 +127,8 @@ async fn through_all_doors(postgres: Option<Database>) {
     doors.know("the master key in the environment", &master);
     sandbox.set("DASHTRAY_MASTER_KEY", &master);
     let password = doors.open("the password of the database", "");
-    match &postgres {
-        Some(db) => {
-            sandbox.set("DASHTRAY_DATABASE_URL", &db.url.replace("postgres@", &format!("postgres:{password}@")))
-        }
-        None => {}
+    if let Some(db) = &postgres {
+        sandbox.set("DASHTRAY_DATABASE_URL", &db.url.replace("postgres@", &format!("postgres:{password}@")));
     }
     doors.know("the OAuth client's secret in the environment", OAUTH_CLIENT_SECRET);
     sandbox.set("DASHTRAY_GOOGLE_ANALYTICS_CLIENT_ID", OAUTH_CLIENT_ID);

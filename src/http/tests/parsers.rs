@@ -51,7 +51,7 @@ proptest! {
         let now: Timestamp = NOW.parse().unwrap();
         let number = number.to_string();
         for said in [&said, &number, &date] {
-            for told in [&said, &date] {
+            for told in [said, &date] {
                 let wait = retry_after::retry_after(&headers(&[("retry-after", said), ("date", told)]), now);
                 prop_assert!(wait.is_none_or(|at| at > now && at.duration_since(now) <= SignedDuration::from_hours(366 * 24)));
                 for form in [ResetForm::EpochSeconds, ResetForm::EpochMillis, ResetForm::DeltaSeconds] {

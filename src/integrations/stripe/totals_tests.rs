@@ -197,8 +197,6 @@ fn lives() -> impl Strategy<Value = Vec<(String, Vec<Timeline>)>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
-
     #[test]
     fn a_record_that_is_damaged_is_refused_or_read_and_stops_nobody(
         flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
@@ -221,6 +219,10 @@ proptest! {
             let _ = Figures::new(&totals, period, usd(), first().plus(-1), false).answer("stripe_mrr");
         }
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn days_are_what_each_subscription_says_and_movements_lead_from_one_to_the_next(customers in lives()) {

@@ -55,7 +55,7 @@ impl Staged {
     ///
     /// [`BackupError::Invalid`] when it is no backup, damaged, or made by a newer program. Nothing is changed then.
     pub async fn read(path: &Path, url: &str, data_dir: &Path) -> Result<Self, BackupError> {
-        let place = dialect::sqlite_path(url).map_or_else(|| data_dir.join("dashtray.db"), PathBuf::from);
+        let place = file_of(url).unwrap_or_else(|| data_dir.join("dashtray.db"));
         let from = path.to_owned();
         let (manifest, draft) = apart(move || {
             let manifest = Manifest::of(&from)?;
@@ -89,7 +89,7 @@ impl Staged {
 
     /// Lets it take the place of the database, wholly or not at all. What is there is replaced only by `force`.
     pub async fn restore(self, force: bool, now: Timestamp) -> Result<(), BackupError> {
-        match dialect::sqlite_path(&self.url).map(Path::to_owned) {
+        match file_of(&self.url) {
             Some(path) => self.into_sqlite(&path, force).await,
             None => self.into_postgres(force, now).await,
         }
@@ -152,6 +152,11 @@ impl Staged {
         }
         Ok(())
     }
+}
+
+/// The file of a SQLite database, itself and not a link to it.
+fn file_of(url: &str) -> Option<PathBuf> {
+    dialect::sqlite_path(url).map(|path| path.canonicalize().unwrap_or_else(|_| path.to_owned()))
 }
 
 /// That this program knows how to read it.
