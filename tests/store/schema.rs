@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs, os::unix::fs::PermissionsExt, path::Path};
 
 use dashtray::metric::Interval;
 
-use super::{at, claimed, currency, march, point};
+use super::{claimed, currency, march, point};
 use crate::support::database::{Database, on_both};
 
 /// The newest migration.
