@@ -148,11 +148,10 @@ async fn through_all_doors(postgres: Option<Database>) {
     }
 
     let Watched { doors, seen, .. } = watched;
+    let mut found = Vec::new();
     for (door, secret) in &doors.0 {
         let forms = forms(secret);
-        if let Err(found) = seen.holds_none_of(&forms) {
-            panic!("what came in through \"{door}\": {found}");
-        }
+        found.extend(seen.holds_none_of(&forms).err().map(|place| format!("what came in through \"{door}\": {place}")));
         // That it would be found.
         for form in &forms {
             let mut planted = Seen::default();
@@ -160,6 +159,7 @@ async fn through_all_doors(postgres: Option<Database>) {
             assert!(planted.holds_none_of(&forms).is_err(), "{door}: {form}");
         }
     }
+    assert!(found.is_empty(), "{}", found.join("\n"));
     tell(format_args!("a canary through each of {} doors, looked for in {} places", doors.0.len(), seen.places()));
 }
 
@@ -358,12 +358,12 @@ async fn serving(watched: &mut Watched, key: &str, plausible: &str, vercel: &str
     let bearer = format!("Authorization: Bearer {key}");
     let bad = watched.doors.open("a credential that the API refuses", "");
     let api_key = watched.doors.open("a key for the API that is none", "dk_");
+    // Not as the name of a field of ours: who sends an unknown one is told its name, and nobody else is.
     for (bearer, body) in [
         (bearer.clone(), json!({"integration_id": "vercel", "credentials": {"token": &vercel[..24]}})),
         (bearer.clone(), json!({"integration_id": "vercel", "credentials": {"token": bad}})),
         (bearer.clone(), json!({"integration_id": "vercel", "credentials": {bad.as_str(): "x"}})),
         (bearer.clone(), json!({"integration_id": "vercel", "credentials": [bad]})),
-        (bearer.clone(), json!({"integration_id": "vercel", bad.as_str(): 1})),
         (format!("Authorization: Bearer {api_key}"), json!({})),
         (format!("Authorization: Basic {api_key}"), json!({})),
     ] {
