@@ -52,6 +52,7 @@ pub(super) fn is_loopback(host: &Host<&str>) -> bool {
 
 fn is_localhost(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
+    let name = name.strip_suffix('.').unwrap_or(&name);
     name == "localhost" || name.ends_with(".localhost")
 }
 

@@ -51,34 +51,27 @@ async fn take_away(db: &Database) -> Vec<(PathBuf, Vec<u8>)> {
 }
 
 async fn an_export_whose_database_goes_away_breaks_off(db: Database) {
-    for format in ["json", "csv"] {
-        let db = db.empty_like().await;
-        let site = site_over(&db).await;
-        let program = Program::with_key(&site, Scope::Read).await;
-        filled(&site, 40, 400).await;
-        let whole = program.get(&format!("/api/v1/export?format={format}")).await.answer.body;
-        // With little room on the way the server cannot be far ahead of who reads.
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.set_recv_buffer_size(4096).unwrap();
-        let mut stream = socket.connect(site.host.parse().unwrap()).await.unwrap();
-        let request = format!(
-            "GET /api/v1/export?format={format} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\n\r\n",
-            site.host, program.key
-        );
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut got = vec![0; 2000];
-        stream.read_exact(&mut got).await.unwrap();
-        let kept = take_away(&db).await;
-        // It may end or be reset; what was sent is all there is.
-        let mut rest = Vec::new();
-        let _ = stream.read_to_end(&mut rest).await;
-        got.extend(rest);
-        let text = String::from_utf8_lossy(&got);
-        assert!(text.starts_with("HTTP/1.1 200"), "{format}: it had begun");
-        assert!(got.len() < whole.len(), "{format}: {} of {} bytes", got.len(), whole.len());
-        assert!(!text.ends_with("0\r\n\r\n"), "{format}: a clean end of an answer that is not whole");
-        drop(kept);
-    }
+    let site = site_over(&db).await;
+    let program = Program::with_key(&site, Scope::Read).await;
+    // More than is on the way at once; with little room there the server cannot be far ahead of who reads.
+    filled(&site, 90, 400).await;
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut stream = socket.connect(site.host.parse().unwrap()).await.unwrap();
+    let request = format!(
+        "GET /api/v1/export HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\r\n",
+        site.host, program.key
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut got = vec![0; 2000];
+    stream.read_exact(&mut got).await.unwrap();
+    take_away(&db).await;
+    // It may end or be reset; what was sent is all there is.
+    let _ = stream.read_to_end(&mut got).await;
+    let text = String::from_utf8_lossy(&got);
+    assert!(text.starts_with("HTTP/1.1 200"), "it had begun");
+    assert!(!text.ends_with("0\r\n\r\n"), "a clean end after {} bytes of an answer that is not whole", got.len());
+    assert!(!text.contains("]}}"), "nor does it end as a document");
 }
 
 async fn every_question_to_a_database_that_is_gone_gets_a_code(db: Database) {
@@ -152,7 +145,7 @@ async fn the_character_nul_is_found_nowhere_and_breaks_nothing(db: Database) {
         assert!(page.status < 500, "{path}: {page:?}");
     }
     let refused = Visitor::stranger(&site).post("/login", &[("email", "a\0b@example.com"), ("password", "\0")]).await;
-    assert_eq!(refused.status, 422, "{refused:?}");
+    assert_eq!(refused.status, 401, "{refused:?}");
     let csrf = ada.get("/settings/projects").await.csrf();
     for (path, field) in [("/dashboards", "name"), ("/settings/projects/new", "slug"), ("/settings/keys", "name")] {
         let answer = ada

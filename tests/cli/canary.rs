@@ -148,11 +148,10 @@ async fn through_all_doors(postgres: Option<Database>) {
     }
 
     let Watched { doors, seen, .. } = watched;
+    let mut found = Vec::new();
     for (door, secret) in &doors.0 {
         let forms = forms(secret);
-        if let Err(found) = seen.holds_none_of(&forms) {
-            panic!("what came in through \"{door}\": {found}");
-        }
+        found.extend(seen.holds_none_of(&forms).err().map(|place| format!("what came in through \"{door}\": {place}")));
         // That it would be found.
         for form in &forms {
             let mut planted = Seen::default();
@@ -160,6 +159,7 @@ async fn through_all_doors(postgres: Option<Database>) {
             assert!(planted.holds_none_of(&forms).is_err(), "{door}: {form}");
         }
     }
+    assert!(found.is_empty(), "{}", found.join("\n"));
     tell(format_args!("a canary through each of {} doors, looked for in {} places", doors.0.len(), seen.places()));
 }
 
@@ -338,9 +338,17 @@ async fn serving(watched: &mut Watched, key: &str, plausible: &str, vercel: &str
         ("/connect/google-analytics", "c-service_account", wrong.as_str(), 422),
     ] {
         let fields = [("csrf", csrf.as_str()), ("action", "connect"), (field, value), ("s-site_id", PLAUSIBLE_SITE)];
-        let answer = visitor.post(path, &fields).await;
-        assert_eq!(answer.status, status, "{path}: {answer:?}");
+        let mut answer = visitor.post(path, &fields).await;
         watched.answer(&format!("POST {path}"), &answer);
+        if answer.status == 200 {
+            // There is something to choose, and the key lies sealed meanwhile.
+            let draft = answer.hidden("draft");
+            let fields =
+                [("csrf", csrf.as_str()), ("action", "finish"), ("draft", &draft), ("s-site_id", PLAUSIBLE_SITE)];
+            answer = visitor.post(path, &fields).await;
+            watched.answer(&format!("what is chosen at {path}"), &answer);
+        }
+        assert_eq!(answer.status, status, "{path}: {answer:?}");
     }
     let stale = form(&[("csrf", &wrong), ("action", "connect"), ("c-api_key", &wrong)]);
     let answer = visitor.ask("POST", "/connect/stripe", &[&format!("Origin: http://{host}"), FORM], &stale).await;
@@ -350,12 +358,12 @@ async fn serving(watched: &mut Watched, key: &str, plausible: &str, vercel: &str
     let bearer = format!("Authorization: Bearer {key}");
     let bad = watched.doors.open("a credential that the API refuses", "");
     let api_key = watched.doors.open("a key for the API that is none", "dk_");
+    // Not as the name of a field of ours: who sends an unknown one is told its name, and nobody else is.
     for (bearer, body) in [
         (bearer.clone(), json!({"integration_id": "vercel", "credentials": {"token": &vercel[..24]}})),
         (bearer.clone(), json!({"integration_id": "vercel", "credentials": {"token": bad}})),
         (bearer.clone(), json!({"integration_id": "vercel", "credentials": {bad.as_str(): "x"}})),
         (bearer.clone(), json!({"integration_id": "vercel", "credentials": [bad]})),
-        (bearer.clone(), json!({"integration_id": "vercel", bad.as_str(): 1})),
         (format!("Authorization: Bearer {api_key}"), json!({})),
         (format!("Authorization: Basic {api_key}"), json!({})),
     ] {
