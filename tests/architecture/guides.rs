@@ -33,9 +33,10 @@ fn named_tests_exist(tree: &Tree) -> Vec<String> {
     let mut found = Vec::new();
     for guide in tree.files.iter().filter(|file| file.path.starts_with("docs/") && file.path.ends_with(".md")) {
         for (number, line) in guide.text.lines().enumerate() {
-            // A name of that many words is a sentence, and a sentence is a test.
+            // A name of that many words is a sentence, and a sentence is a test; but for what is counted for Prometheus.
             for name in line.split('`').skip(1).step_by(2).filter(|name| name.split('_').count() > 4) {
-                let is_name = name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+                let is_name =
+                    name.chars().all(|c| c.is_ascii_lowercase() || c == '_') && !name.starts_with("dashtray_");
                 let is_there = tree.files.iter().any(|file| file.text.contains(&format!("fn {name}(")));
                 if is_name && !is_there {
                     found.push(guide.at(number + 1, format!("there is no test {name}; say what proves it now")));
