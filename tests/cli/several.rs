@@ -48,10 +48,10 @@ fn slow() -> Options {
     Options { latency: Duration::from_millis(40), ..Options::default() }
 }
 
-/// Starts a process with a data directory of its own, which the database knows by its name.
+/// Starts a process with a data directory of its own.
 fn start(sandbox: &Sandbox, database: &Database, command: &str, name: &str, key: &str) -> Running {
     let mut command = sandbox.command(&format!("{command} --data-dir {name}"));
-    command.env("DASHTRAY_DATABASE_URL", database.url_of(name)).env("DASHTRAY_MASTER_KEY", key);
+    command.env("DASHTRAY_DATABASE_URL", &database.url).env("DASHTRAY_MASTER_KEY", key);
     Running::start(command)
 }
 
@@ -65,10 +65,9 @@ async fn serving(sandbox: &Sandbox, database: &Database, name: &str, key: &str) 
 
 /// A worker that has opened the database.
 async fn working(sandbox: &Sandbox, database: &Database, name: &str, key: &str) -> Running {
-    let running = start(sandbox, database, "worker", name, key);
-    // What its sessions asked last is another matter: where something is due, a run goes on at once.
-    let looked = format!("SELECT application_name FROM pg_stat_activity WHERE application_name = '{name}'");
-    until("the worker opens the database", async || !database.texts(&looked).await.is_empty()).await;
+    let mut running = start(sandbox, database, "worker --listen 127.0.0.1:0", name, key);
+    // It says where it can be asked when it has.
+    running.until("http://").await;
     running
 }
 

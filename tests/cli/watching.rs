@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::{
     list,
-    sandbox::{Sandbox, stripe_file},
+    sandbox::{OLD_KEY, Sandbox, stripe_file},
     serve::{Running, fetch, serving, synced},
 };
 use crate::support::database::Database;
@@ -180,6 +180,7 @@ async fn a_worker_answers_those_who_look_after_it_and_nobody_else() {
     let database = Database::postgres().await;
     sandbox.set("DASHTRAY_DATABASE_URL", &database.url);
     sandbox.set("DASHTRAY_METRICS", "true");
+    sandbox.set("DASHTRAY_MASTER_KEY", OLD_KEY);
     let mut running = Running::start(sandbox.command("worker --listen 127.0.0.1:0"));
     let line = running.until("http://").await.pop().unwrap();
     let url = line.split_whitespace().last().unwrap().to_owned();

@@ -38,11 +38,6 @@ impl Database {
         Self { url: postgres::new_database().await, file: PathBuf::new(), _directory: directory }
     }
 
-    /// The same for one process, which the server knows by a name.
-    pub(crate) fn url_of(&self, process: &str) -> String {
-        format!("{}&application_name={process}", self.url)
-    }
-
     /// An empty one of the same kind.
     pub(crate) async fn empty_like(&self) -> Self {
         if self.url.starts_with("sqlite:") { Self::sqlite().await } else { Self::postgres().await }

@@ -16,11 +16,12 @@ use super::{
 };
 use crate::{
     http::Http,
-    integrations::{Batch, Error, Order, Record, RecordChange},
+    integrations::{Batch, Context, Error, Order, Record, RecordChange},
 };
 
 /// Events come late by seconds, and not always in their order.
 const OVERLAP: i64 = 10 * 60;
+const DAY: i64 = 24 * 60 * 60;
 
 /// What tells of a subscription that is worth something else now.
 pub(super) const KINDS: [&str; 6] = [
@@ -290,4 +291,12 @@ fn subscription_of(event: &Event) -> Result<Subscription, Error> {
     serde_json::from_str(event.data.object.get()).map_err(|error| {
         Error::invalid_response(format!("an event's subscription cannot be read: {error}")).context("event", &event.id)
     })
+}
+
+/// Creation time of the newest event, by Stripe's clock; `None` where events may not be read.
+pub(super) async fn newest_event(ctx: &Context) -> Result<Option<i64>, Error> {
+    let page = api::if_readable(api::glimpse(&ctx.http, "/v1/events", 1, None)).await?;
+    // Where nothing happened for 30 days our clock must do, and it may be ahead.
+    let silent = ctx.now.as_second() - DAY;
+    Ok(page.map(|page| page.data.first().map_or(silent, |newest| newest.created)))
 }

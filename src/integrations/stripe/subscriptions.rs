@@ -12,7 +12,7 @@ use super::{
     api, codec, customers,
     facts::Facts,
     figures::Figures,
-    metrics,
+    follow, metrics,
     mrr::{self, Around, Needs},
     past, past_due, receipt,
     settings::Rules,
@@ -151,7 +151,7 @@ impl<'a> Job<'a> {
             self.turn().await?;
             let is_late = self.progress.followed.is_none_or(|followed| self.now - followed >= EVENTS_LAST);
             if is_late {
-                self.progress.followed = newest_event(self.ctx).await?;
+                self.progress.followed = follow::newest_event(self.ctx).await?;
             } else {
                 self.follow().await?;
             }
@@ -191,7 +191,7 @@ impl<'a> Job<'a> {
         let mut reading: Reading<Subscription> = Reading::new(&self.ctx.http, api::subscriptions, sweep);
         if is_first && is_new {
             // While the first page is on its way: what happens meanwhile is told again, as all that happened shortly before.
-            self.progress.followed = newest_event(self.ctx).await?;
+            self.progress.followed = follow::newest_event(self.ctx).await?;
         }
         while let Some(subs) = reading.batch().await? {
             let batch = self.take(subs, is_first).await?;
@@ -492,12 +492,4 @@ fn due_key(at: i64, customer: &str) -> String {
 pub(super) fn due(customer: &str, subs: &[(String, Timeline)], rules: &Rules, after: i64) -> Option<Record> {
     let turn = subs.iter().filter_map(|(_, timeline)| timeline.next_turn(rules, after)).min()?;
     Some(Record { key: due_key(turn, customer), group: String::new(), bytes: Vec::new() })
-}
-
-/// Creation time of the newest event, by Stripe's clock; `None` where events may not be read.
-async fn newest_event(ctx: &Context) -> Result<Option<i64>, Error> {
-    let page = api::if_readable(api::glimpse(&ctx.http, "/v1/events", 1, None)).await?;
-    // Where nothing happened for 30 days our clock must do, and it may be ahead.
-    let silent = ctx.now.as_second() - 24 * HOUR;
-    Ok(page.map(|page| page.data.first().map_or(silent, |newest| newest.created)))
 }
