@@ -115,7 +115,7 @@ fn key(service: &str, team: usize) -> String {
 }
 
 fn fault(asked: &Asked, faults: &AtomicU64) -> Act {
-    if rand::random::<u64>() % ONE_IN != 0 {
+    if !rand::random::<u64>().is_multiple_of(ONE_IN) {
         return Act::Forward;
     }
     faults.fetch_add(1, Ordering::Relaxed);
