@@ -70,7 +70,7 @@ async fn a_file_that_is_no_database_is_refused_and_stays_as_it_is() {
     let content = "this is no database, it only has its name. ".repeat(100);
     fs::write(db.file(), &content).unwrap();
     let error = Store::open(&db.url).await.unwrap_err();
-    assert!(matches!(&error, Error::Corrupt(text) if text.contains("restore a backup")), "{error:?}");
+    assert!(matches!(&error, Error::Corrupt(text) if text.contains("dashtray restore FILE")), "{error:?}");
     assert_eq!(fs::read_to_string(db.file()).unwrap(), content);
 }
 
