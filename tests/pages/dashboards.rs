@@ -113,7 +113,7 @@ async fn a_broken_connection_is_named_once_and_its_last_values_stand() {
         let page = ada.get(page).await;
         assert_eq!(page.body.matches(&format!("href=\"/connections/{id}\"")).count(), 1, "{}", page.body);
         let said = text(&page.body);
-        let sentence = "Fake shop does not sync: Fake does not accept what it was connected with any more. ";
+        let sentence = "Fake shop does not sync. Fake does not accept what it was connected with any more. ";
         assert!(said.contains(sentence) && said.contains("Reconnect"), "{said}");
         assert!(said.contains("Why") && said.contains("the key was refused"), "{said}");
         assert!(said.contains("210") && page.body.contains("kpi is-stale"), "{said}");

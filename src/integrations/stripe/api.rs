@@ -94,9 +94,9 @@ pub(super) fn events(http: &Http, kinds: &[&str], span: Span, after: Option<&str
     pages(within(events_of(http, kinds), span), after)
 }
 
-/// When the newest event of some kinds was created; `None` where there is none.
+/// When the newest event of some kinds, or of all where none is named, was created; `None` where there is none.
 pub(super) async fn newest_event(http: &Http, kinds: &[&str]) -> Result<Option<i64>, Error> {
-    let list: List<Event> = events_of(http, kinds).query("limit", 1).json().await?.body;
+    let list: List<Glimpse> = events_of(http, kinds).query("limit", 1).json().await?.body;
     Ok(list.data.first().map(|event| event.created))
 }
 

@@ -295,8 +295,8 @@ fn subscription_of(event: &Event) -> Result<Subscription, Error> {
 
 /// Creation time of the newest event, by Stripe's clock; `None` where events may not be read.
 pub(super) async fn newest_event(ctx: &Context) -> Result<Option<i64>, Error> {
-    let page = api::if_readable(api::glimpse(&ctx.http, "/v1/events", 1, None)).await?;
+    let newest = api::if_readable(api::newest_event(&ctx.http, &[])).await?;
     // Where nothing happened for 30 days our clock must do, and it may be ahead.
     let silent = ctx.now.as_second() - DAY;
-    Ok(page.map(|page| page.data.first().map_or(silent, |newest| newest.created)))
+    Ok(newest.map(|newest| newest.unwrap_or(silent)))
 }

@@ -4,6 +4,7 @@ use super::{
     card::is_broken,
     range::{Compare, PRESETS, Range, span},
     read::Board,
+    standing::standing,
 };
 use crate::store::Dashboard;
 
@@ -105,14 +106,7 @@ pub(in crate::web) fn banner(board: &Board, integrations: &[&str]) -> Option<Ban
         board.views.iter().filter(|view| is_broken(&view.state) && concerns(&view.integration_id)).collect();
     let first = broken.first()?;
     let service = board.connected().find(|descriptor| descriptor.id == first.integration_id);
-    let cause = match first.state.as_str() {
-        "needs_reconnect" => {
-            let service = service.map_or("the service", |descriptor| descriptor.name.as_str());
-            format!("{service} does not accept what it was connected with any more.")
-        }
-        "credentials_unreadable" => "what it was connected with cannot be opened here.".to_owned(),
-        _ => "the last runs failed. It is tried again by itself.".to_owned(),
-    };
+    let (_, _, meaning, _) = standing(first, service.map_or("The service", |descriptor| descriptor.name.as_str()));
     let more = match broken.len() {
         1 => String::new(),
         2 => " One more connection does not sync either.".to_owned(),
@@ -121,7 +115,7 @@ pub(in crate::web) fn banner(board: &Board, integrations: &[&str]) -> Option<Ban
     let kept =
         first.last_synced_at.map(|at| format!(" What is shown of it is from {}.", crate::series::format::instant(at)));
     Some(Banner {
-        sentence: format!("{} does not sync: {cause}{}{more}", first.name, kept.unwrap_or_default()),
+        sentence: format!("{} does not sync. {meaning}{}{more}", first.name, kept.unwrap_or_default()),
         detail: first.reason.clone().unwrap_or_default(),
         address: format!("/connections/{}", first.connection_id),
         is_reconnect: first.state == "needs_reconnect",

@@ -10,6 +10,7 @@ pub(super) mod progress;
 pub(super) mod range;
 pub(super) mod read;
 pub(super) mod rows;
+pub(super) mod standing;
 
 #[cfg(test)]
 mod tests;

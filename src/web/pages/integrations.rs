@@ -7,7 +7,6 @@ use axum::{
 };
 use serde::Deserialize;
 
-use super::connection::standing;
 use crate::{
     app::App,
     connections::ConnectionView,
@@ -16,6 +15,7 @@ use crate::{
     web::{
         Error,
         auth::Viewer,
+        board::standing::standing,
         frame::{Bars, Frame, Section, framed, render},
     },
 };

@@ -10,13 +10,13 @@ use url::form_urlencoded;
 
 use super::{
     login::{Link, signed_in},
-    set_up::Errors,
+    set_up::{Errors, account},
 };
 use crate::{
     app::App,
     secret::Secret,
     store::{Actor, Invitation, Project},
-    users::{self, Account, Session},
+    users::{self, Session},
     web::{
         Error,
         auth::{Asking, Fields, Person, Posted},
@@ -118,11 +118,7 @@ pub(super) async fn make(
 ) -> Result<Response, Error> {
     let app = app.acting(Actor::Visitor { address: browser.address.clone() });
     let token = fields.secret("token");
-    let account = Account {
-        email: fields.text("email").to_owned(),
-        name: fields.text("name").to_owned(),
-        password: fields.secret("password"),
-    };
+    let account = account(&fields);
     match app.users.accept_as(&token, account, browser).await {
         Ok(session) => Ok(signed_in(&app, &session, "/")),
         Err(error) => {

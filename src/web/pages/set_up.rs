@@ -73,11 +73,7 @@ pub(super) async fn make(
     fields: Fields,
 ) -> Result<Response, Error> {
     let token = fields.secret("token");
-    let account = Account {
-        email: fields.text("email").to_owned(),
-        name: fields.text("name").to_owned(),
-        password: fields.secret("password"),
-    };
+    let account = account(&fields);
     match app.users.set_up(&token, account, browser).await {
         Ok(session) => Ok(signed_in(&app, &session, "/")),
         Err(error) => {
@@ -90,5 +86,14 @@ pub(super) async fn make(
             };
             Ok((StatusCode::UNPROCESSABLE_ENTITY, render(&page)?).into_response())
         }
+    }
+}
+
+/// The account that a form asks for.
+pub(super) fn account(fields: &Fields) -> Account {
+    Account {
+        email: fields.text("email").to_owned(),
+        name: fields.text("name").to_owned(),
+        password: fields.secret("password"),
     }
 }

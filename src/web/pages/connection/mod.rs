@@ -7,7 +7,6 @@ pub(super) mod diagnostics;
 pub(super) mod now;
 mod reach;
 mod runs;
-mod words;
 
 use std::sync::Arc;
 
@@ -40,7 +39,6 @@ use days::Days;
 use now::Now;
 use reach::Reach;
 use runs::RunLine;
-pub(super) use words::standing;
 
 /// As many runs as are shown.
 const RUNS: u32 = 50;

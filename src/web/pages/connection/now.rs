@@ -7,14 +7,19 @@ use axum::{
 };
 use jiff::Timestamp;
 
-use super::{descriptor_of, found, told, words};
+use super::{descriptor_of, found, told};
 use crate::{
     app::App,
     connections::ConnectionView,
     series::format,
     sync::RunView,
     users::Permission,
-    web::{Error, auth::Viewer, board::progress::Progress, frame::render},
+    web::{
+        Error,
+        auth::Viewer,
+        board::{progress::Progress, standing::standing},
+        frame::render,
+    },
 };
 
 /// The part of the page that changes while somebody looks.
@@ -42,7 +47,7 @@ impl Now {
         viewer: &Viewer,
         now: Timestamp,
     ) -> Self {
-        let (tone, title, sentence, help) = words::standing(view, service);
+        let (tone, title, sentence, help) = standing(view, service);
         let running = newest.filter(|run| run.ended_at.is_none() && view.syncing);
         Self {
             id: view.connection_id.to_string(),
